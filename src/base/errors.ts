@@ -1,0 +1,59 @@
+/**
+ * The errors that SluiceDB throws at its users.
+ *
+ * A `code` is stable and made for programs, a message is made for people: it says what happened, to which file or
+ * key, and what to do. Wrong arguments are plain `TypeError`s; a failed `assert` is our own bug.
+ */
+
+export type ErrorCode =
+  | 'ABORTED' // an AbortSignal fired; `name` is 'AbortError'
+  | 'ALREADY_EXISTS' // errorIfExists, or an output file that is there already
+  | 'CHECKSUM_MISMATCH' // a block, record or file digest differs from what is recorded
+  | 'CLOSED' // the database, transaction, snapshot, iterator or writer is finished
+  | 'COMPARATOR_MISMATCH' // a file sorted by another comparator
+  | 'CONFLICT' // something the transaction read was changed by a later commit; retry
+  | 'CORRUPTION' // bytes that are not in the form they must have
+  | 'FILE_NOT_FOUND'
+  | 'INGEST_ID_REUSED' // an ingest id that already names an ingest of other files
+  | 'INVALID_KEY' // empty, or over 65,535 bytes
+  | 'INVALID_VALUE' // over 1 GiB
+  | 'IO' // any other failure of the file system; `cause` has it
+  | 'KEYSPACE_NOT_FOUND'
+  | 'LOCKED' // another process writes to this database
+  | 'NOT_A_DATABASE' // no database at the path and createIfMissing is false, or a foreign directory
+  | 'NOT_SORTED' // keys not strictly ascending
+  | 'NO_SPACE'
+  | 'OUTCOME_UNKNOWN' // the durable write of a commit began and did not finish; reopen to learn its fate
+  | 'PERMISSION'
+  | 'POISONED' // an earlier failed fsync; reads go on, writes need a reopen
+  | 'READ_ONLY'
+  | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry
+  | 'UNSUPPORTED_FORMAT';
+
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CONFLICT', 'TOO_OLD']);
+
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+  /** True when running the same transaction again may succeed without anyone changing anything. */
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = code === 'ABORTED' ? 'AbortError' : 'SluiceError';
+    this.code = code;
+    this.retryable = RETRYABLE.has(code);
+  }
+}
+
+export function isSluiceError(error: unknown, code?: ErrorCode): error is SluiceError {
+  return error instanceof SluiceError && (code === undefined || error.code === code);
+}
+
+/** Throws ABORTED when the signal has fired, with the signal's reason as the cause. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new SluiceError('ABORTED', 'The operation was aborted by its AbortSignal', {
+      cause: signal.reason,
+    });
+  }
+}

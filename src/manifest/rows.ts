@@ -1,0 +1,110 @@
+/** What the manifest says: plain immutable rows, one LMDB row each. `format.ts` codes them. */
+
+import type { Version } from '../mvcc/version.ts';
+
+declare const fileTag: unique symbol;
+/** Names `tables/NNNNNN.sst`. Never reused. */
+export type FileId = number & { readonly [fileTag]: true };
+
+declare const treeTag: unique symbol;
+/** One generation of a keyspace: one LSM tree. Never reused. */
+export type TreeId = number & { readonly [treeTag]: true };
+
+/** Levels 0 to 6. Tables of level 0 may overlap; within each other level they do not. */
+export const LEVEL_COUNT = 7;
+
+export type TableSource = 'flush' | 'ingest' | 'commit' | 'compaction';
+
+/** A table: an SST file plus what is not in it. Its bytes never change, whoever made them. */
+export interface TableRow {
+  readonly id: FileId;
+  readonly tree: TreeId;
+  readonly level: number;
+  readonly bytes: number;
+  readonly entries: number;
+  /** How many of the entries are tombstones. */
+  readonly deletes: number;
+  /** User keys, both inclusive. */
+  readonly smallest: Uint8Array;
+  readonly largest: Uint8Array;
+  /** Of the entries, as readers see them: both are the global version when there is one. */
+  readonly minVersion: Version;
+  readonly maxVersion: Version;
+  /** When defined, every entry has this version and those in the file count for nothing. */
+  readonly globalVersion: Version | undefined;
+  readonly source: TableSource;
+  /** The ingest that brought it, for `source: 'ingest'`. */
+  readonly ingestId: string | undefined;
+}
+
+/** The keyspace's tree from `version` on; null: dropped. */
+export interface PointerChange {
+  readonly version: Version;
+  readonly tree: TreeId | null;
+}
+
+export interface KeyspaceRow {
+  readonly name: string;
+  /** Ascending versions. Never empty. */
+  readonly history: readonly PointerChange[];
+}
+
+export interface TreeRow {
+  readonly id: TreeId;
+  readonly keyspace: string;
+  /** Log records ≤ this are in tables: replay skips them. Moves in the same edit as the flush. */
+  readonly flushedThrough: Version;
+}
+
+export interface IngestedFileRow {
+  /** As the caller gave it. */
+  readonly source: string;
+  readonly table: FileId;
+  readonly keyspace: string;
+  readonly level: number;
+  readonly version: Version;
+  readonly entries: number;
+  readonly bytes: number;
+  readonly smallest: Uint8Array;
+  readonly largest: Uint8Array;
+  /** Lower-case hex of the whole file, when it was given or asked for. */
+  readonly sha256: string | undefined;
+}
+
+/** Provenance, and the answer to a retry with the same id. */
+export interface IngestRow {
+  readonly id: string;
+  readonly version: Version;
+  readonly timeMs: number;
+  readonly files: readonly IngestedFileRow[];
+}
+
+export interface Counters {
+  /** Above every file id that a durable row names. */
+  readonly nextFileId: FileId;
+  readonly nextTreeId: TreeId;
+  /** The highest version that any edit was given; recovery goes on above it. */
+  readonly lastVersion: Version;
+  /** The newest version known visible when the edit was made: what a readOnly process may show. */
+  readonly visibleVersion: Version;
+}
+
+export interface DatabaseRow {
+  readonly formatVersion: number;
+  /** 32 hex digits, made at creation. */
+  readonly id: string;
+  /** 'leveldb.BytewiseComparator' */
+  readonly comparator: string;
+  readonly createdMs: number;
+}
+
+/** All edits of one `apply` are one LMDB transaction: all durable or none. */
+export type Edit =
+  | { readonly kind: 'addTable'; readonly table: TableRow }
+  | { readonly kind: 'dropTable'; readonly id: FileId }
+  | { readonly kind: 'putKeyspace'; readonly keyspace: KeyspaceRow }
+  | { readonly kind: 'removeKeyspace'; readonly name: string }
+  | { readonly kind: 'putTree'; readonly tree: TreeRow }
+  | { readonly kind: 'removeTree'; readonly id: TreeId }
+  | { readonly kind: 'putIngest'; readonly ingest: IngestRow }
+  | { readonly kind: 'counters'; readonly counters: Counters };
