@@ -1,0 +1,184 @@
+/** `FileSystem` over `node:fs`. */
+
+import fs from 'node:fs';
+import { isSluiceError, throwIfAborted } from '../errors.ts';
+import type { File, FileStat, FileSystem, OpenMode } from './file-system.ts';
+import { NodeFile } from './node-file.ts';
+import { errnoOf, systemError } from './system-error.ts';
+
+const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', update: 'r+' };
+
+/** Between two looks at the signal. */
+const COPY_CHUNK_BYTES = 4 << 20;
+
+/** Runs a system call; what it throws is told as "Could not `action` `path`". */
+function call<T>(action: string, path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    throw systemError(cause, action, path);
+  }
+}
+
+async function callAsync<T>(action: string, path: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (cause) {
+    throw systemError(cause, action, path);
+  }
+}
+
+function fileStat(path: string): FileStat {
+  const stat = fs.statSync(path, { bigint: true });
+  return {
+    bytes: Number(stat.size),
+    isFile: stat.isFile(),
+    isDirectory: stat.isDirectory(),
+    modifiedMs: Number(stat.mtimeMs),
+    identity: `${stat.dev}:${stat.ino}`,
+  };
+}
+
+export class NodeFileSystem implements FileSystem {
+  openSync(path: string, mode: OpenMode): File {
+    return call('open', path, () => new NodeFile(path, fs.openSync(path, FLAGS[mode])));
+  }
+
+  open(path: string, mode: OpenMode): Promise<File> {
+    return new Promise((resolve, reject) => {
+      fs.open(path, FLAGS[mode], (cause, fd) => {
+        if (cause === null) resolve(new NodeFile(path, fd));
+        else reject(systemError(cause, 'open', path));
+      });
+    });
+  }
+
+  statSync(path: string): FileStat {
+    return call('stat', path, () => fileStat(path));
+  }
+
+  /** Unlike fs.existsSync, a path that may not be looked at is an error, not an absence. */
+  existsSync(path: string): boolean {
+    try {
+      this.statSync(path);
+      return true;
+    } catch (error) {
+      if (isSluiceError(error, 'FILE_NOT_FOUND')) return false;
+      throw error;
+    }
+  }
+
+  readdirSync(path: string): string[] {
+    return call('list', path, () => fs.readdirSync(path));
+  }
+
+  mkdirSync(path: string): void {
+    call('make the directory', path, () => fs.mkdirSync(path, { recursive: true }));
+  }
+
+  unlinkSync(path: string): void {
+    call('remove', path, () => fs.unlinkSync(path));
+  }
+
+  renameSync(from: string, to: string): void {
+    call(`rename to ${to}`, from, () => fs.renameSync(from, to));
+  }
+
+  linkSync(from: string, to: string): void {
+    try {
+      fs.linkSync(from, to);
+    } catch (cause) {
+      // EPERM is a file system without links or a hardened kernel: copying may work, so it is not PERMISSION.
+      const code = errnoOf(cause) === 'EPERM' ? 'IO' : undefined;
+      throw systemError(cause, `link to ${to}`, from, code);
+    }
+  }
+
+  async copy(from: string, to: string, signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants;
+    const action = `copy to ${to}`;
+    if (signal === undefined) {
+      await callAsync(action, from, () => fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE));
+      return;
+    }
+    try {
+      await fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE);
+    } catch (cause) {
+      const errno = errnoOf(cause);
+      if (errno === 'ENOENT' || errno === 'EEXIST' || errno === 'EACCES') {
+        throw systemError(cause, action, from);
+      }
+      await copyInChunks(this, from, to, signal); // no reflinks here
+    }
+  }
+
+  syncDirectorySync(path: string): void {
+    if (process.platform === 'win32') return; // directories cannot be synced there; names are journaled
+    call('sync the directory', path, () => {
+      const fd = fs.openSync(path, 'r');
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    if (process.platform === 'win32') return;
+    await callAsync('sync the directory', path, async () => {
+      const handle = await fs.promises.open(path, 'r');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  freeBytesSync(path: string): number {
+    return call('look up the free space of', path, () => {
+      const stat = fs.statfsSync(path);
+      return stat.bavail * stat.bsize;
+    });
+  }
+}
+
+/** Leaves no partial copy behind, whatever stops it. */
+async function copyInChunks(
+  system: FileSystem,
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await system.open(from, 'read');
+  try {
+    const target = await system.open(to, 'create');
+    try {
+      const chunk = new Uint8Array(Math.max(1, Math.min(COPY_CHUNK_BYTES, source.sizeSync())));
+      for (let position = 0; ; ) {
+        throwIfAborted(signal);
+        const n = await source.read(chunk, 0, chunk.length, position);
+        if (n === 0) break;
+        await target.write(chunk, 0, n, position);
+        position += n;
+      }
+      target.closeSync();
+    } catch (error) {
+      target.closeSync();
+      removePartial(system, to);
+      throw error;
+    }
+  } finally {
+    source.closeSync();
+  }
+}
+
+function removePartial(system: FileSystem, path: string): void {
+  try {
+    system.unlinkSync(path);
+  } catch (error) {
+    if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * The log: segment files of the format in `format.ts`, appended to by the commit pipeline, one write at a time.
+ *
+ * L9: a write that failed is cut away again, so a full disk costs nothing but the commits that met it. A failed sync
+ * is never retried: the system may have dropped the pages, and a second sync would then succeed without them.
+ */
+
+import { assert } from '../../base/assert.ts';
+import type { Env } from '../../base/env/env.ts';
+import type { File, FileSystem } from '../../base/env/file-system.ts';
+import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import { encodeHeader, HEADER_BYTES, MARK_BYTES, putMark, SEAL, saltOf, segmentName } from './format.ts';
+import type { LogBatch } from './log-batch.ts';
+import { listSegments, recoverSegments, type SegmentInfo } from './recovery.ts';
+import type { OnRecord } from './segment-reader.ts';
+
+const SEGMENT_BYTES = 64 << 20;
+/** Copying this much into the page cache is cheaper than a trip to a thread. */
+const WRITE_SYNC_BYTES_MAX = 256 << 10;
+
+export interface WalOptions {
+  readonly env: Env;
+  /** The directory of the segments; made if need be. */
+  readonly dir: string;
+  /** 32 hex digits. */
+  readonly databaseId: string;
+  /** 64 MiB. A batch larger than that gets a segment of its own size. */
+  readonly segmentBytes?: number;
+  /** New segments get no id below this. */
+  readonly minSegmentId?: number;
+}
+
+interface Segment {
+  readonly id: number;
+  readonly file: File;
+  readonly salt: number;
+  /** The file's length: sparse beyond `end`. */
+  allocated: number;
+  /** Where the next write goes. */
+  end: number;
+  /** Durable up to here. */
+  durable: number;
+}
+
+export class Wal {
+  readonly #fs: FileSystem;
+  readonly #dir: string;
+  readonly #databaseId: string;
+  readonly #segmentBytes: number;
+  readonly #sealed: SegmentInfo[];
+  #active: Segment | undefined;
+  #nextId: number;
+  #busy = false;
+  #closed = false;
+  #poisoned: SluiceError | undefined;
+
+  /**
+   * Recovers the log and starts a new segment; all that it replays is durable when it returns.
+   * Throws CORRUPTION or UNSUPPORTED_FORMAT, see `recoverSegments`.
+   */
+  static open(options: WalOptions, onRecord: OnRecord): Wal {
+    const { env, dir, databaseId } = options;
+    if (!env.fs.existsSync(dir)) {
+      env.fs.mkdirSync(dir);
+      env.fs.syncDirectorySync(`${dir}/..`);
+    }
+    const newest = listSegments(env.fs, dir).at(-1) ?? 0;
+    const segments = recoverSegments(env.fs, dir, databaseId, onRecord);
+    const wal = new Wal(options, segments, Math.max(newest + 1, options.minSegmentId ?? 1));
+    wal.#start(0);
+    env.fs.syncDirectorySync(dir);
+    return wal;
+  }
+
+  private constructor(options: WalOptions, segments: SegmentInfo[], nextId: number) {
+    this.#fs = options.env.fs;
+    this.#dir = options.dir;
+    this.#databaseId = options.databaseId;
+    this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
+    this.#sealed = segments;
+    this.#nextId = nextId;
+  }
+
+  /** The segment that the last append went to. */
+  get segmentId(): number {
+    return this.#active?.id ?? this.#sealed.at(-1)?.id ?? 0;
+  }
+
+  /** Why nothing can be written until the database is opened again: code POISONED. */
+  get poisoned(): SluiceError | undefined {
+    return this.#poisoned;
+  }
+
+  get bytesOnDisk(): number {
+    return this.#sealed.reduce((sum, segment) => sum + segment.bytes, this.#active?.end ?? 0);
+  }
+
+  /** Oldest first, the active one last. */
+  segments(): readonly SegmentInfo[] {
+    const active = this.#active;
+    return active === undefined ? [...this.#sealed] : [...this.#sealed, { id: active.id, bytes: active.end }];
+  }
+
+  /**
+   * Writes the batch, and with `sync` makes it durable. One at a time. Without `sync` the batch survives this process
+   * but not a loss of power.
+   *
+   * Rejects with NO_SPACE, IO … when the write failed and left no trace; the log goes on. With OUTCOME_UNKNOWN when it
+   * may have left one; from then on every append rejects with POISONED.
+   */
+  async append(batch: LogBatch, sync: boolean): Promise<void> {
+    assert(!this.#busy, 'one append at a time');
+    assert(batch.records > 0, 'an append needs records');
+    this.#check();
+    this.#busy = true;
+    try {
+      const segment = this.#room(batch.length) ?? (await this.#nextSegment(batch.length));
+      await this.#write(segment, batch);
+      if (sync) await this.#datasync(segment);
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Makes durable what was appended without `sync`. Throws POISONED when that fails. */
+  async sync(): Promise<void> {
+    this.#check();
+    const segment = this.#active;
+    if (segment === undefined || segment.durable === segment.end) return;
+    await this.#datasync(segment).catch((error) => {
+      throw this.#poisoned ?? error;
+    });
+  }
+
+  syncSync(): void {
+    this.#check();
+    const segment = this.#active;
+    if (segment !== undefined) this.#datasyncSync(segment);
+  }
+
+  /** Ends the active segment; the next append starts another. Throws NO_SPACE, IO (nothing changed) or POISONED. */
+  rotate(): void {
+    assert(!this.#busy, 'no rotation during an append');
+    this.#check();
+    const segment = this.#active;
+    if (segment === undefined || segment.end === HEADER_BYTES) return;
+    this.#datasyncSync(segment);
+    this.#writeSeal(segment);
+    this.#datasyncSync(segment);
+    this.#retire(segment);
+  }
+
+  /**
+   * Removes the segments up to this id, oldest first, never the active one. The caller has made durable the edit that
+   * makes them unneeded, and knows that no other process reads them (L2).
+   */
+  unlinkThrough(segmentId: number): void {
+    for (
+      let oldest = this.#sealed[0];
+      oldest !== undefined && oldest.id <= segmentId;
+      oldest = this.#sealed[0]
+    ) {
+      try {
+        this.#fs.unlinkSync(`${this.#dir}/${segmentName(oldest.id)}`);
+      } catch (error) {
+        if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
+      }
+      // Synced one by one: were a newer one gone and an older one back after a crash, recovery would see a loss.
+      this.#fs.syncDirectorySync(this.#dir);
+      this.#sealed.shift();
+    }
+  }
+
+  /** Seals the active segment, so that all of the log is known to be whole. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    assert(!this.#busy, 'no close during an append');
+    const segment = this.#active;
+    try {
+      if (segment === undefined || this.#poisoned !== undefined) return;
+      if (segment.end > HEADER_BYTES) this.rotate();
+      else this.#remove(segment);
+    } finally {
+      this.#closed = true;
+      this.#active?.file.closeSync();
+      this.#active = undefined;
+    }
+  }
+
+  #check(): void {
+    if (this.#closed) throw new SluiceError('CLOSED', 'The log is closed');
+    if (this.#poisoned !== undefined) throw this.#poisoned;
+  }
+
+  /** The active segment if it has room for the batch and a seal. */
+  #room(bytes: number): Segment | undefined {
+    const segment = this.#active;
+    if (segment === undefined) return undefined;
+    return segment.end + bytes + MARK_BYTES <= segment.allocated ? segment : undefined;
+  }
+
+  async #nextSegment(bytes: number): Promise<Segment> {
+    const full = this.#active;
+    if (full !== undefined) {
+      if (full.end === HEADER_BYTES) {
+        const allocated = HEADER_BYTES + bytes + MARK_BYTES; // a batch larger than a segment
+        full.file.truncateSync(allocated);
+        full.allocated = allocated;
+        return full;
+      }
+      try {
+        if (full.durable < full.end) await this.#datasync(full);
+        this.#writeSeal(full);
+        await this.#datasync(full);
+      } catch (error) {
+        throw this.#poisoned ?? error; // of this batch nothing was written: its outcome is known
+      }
+      this.#retire(full);
+    }
+    const segment = this.#start(bytes);
+    try {
+      await this.#fs.syncDirectory(this.#dir);
+    } catch (error) {
+      this.#poison(error);
+      throw this.#poisoned ?? error;
+    }
+    return segment;
+  }
+
+  async #write(segment: Segment, batch: LogBatch): Promise<void> {
+    batch.seat(segment.salt, segment.durable);
+    try {
+      if (batch.length > WRITE_SYNC_BYTES_MAX) {
+        await segment.file.write(batch.bytes, 0, batch.length, segment.end);
+      } else segment.file.writeSync(batch.bytes, 0, batch.length, segment.end);
+    } catch (error) {
+      await this.#cut(segment);
+      throw error;
+    }
+    segment.end += batch.length;
+  }
+
+  /** Takes back a write that failed part way: whole records of it would be replayed though they were never acked. */
+  async #cut(segment: Segment): Promise<void> {
+    try {
+      segment.file.truncateSync(segment.end);
+      segment.file.truncateSync(segment.allocated);
+      await segment.file.datasync();
+    } catch (error) {
+      throw this.#poison(error);
+    }
+  }
+
+  async #datasync(segment: Segment): Promise<void> {
+    const end = segment.end;
+    try {
+      await segment.file.datasync();
+    } catch (error) {
+      throw this.#poison(error);
+    }
+    if (segment.durable < end) segment.durable = end;
+  }
+
+  #datasyncSync(segment: Segment): void {
+    if (segment.durable === segment.end) return;
+    try {
+      segment.file.datasyncSync();
+    } catch (error) {
+      this.#poison(error);
+      throw this.#poisoned ?? error;
+    }
+    segment.durable = segment.end;
+  }
+
+  /** Everything before the seal is durable. */
+  #writeSeal(segment: Segment): void {
+    const seal = new Uint8Array(MARK_BYTES);
+    putMark(seal, 0, SEAL, segment.end, segment.salt);
+    try {
+      segment.file.writeSync(seal, 0, MARK_BYTES, segment.end);
+      segment.file.truncateSync(segment.end + MARK_BYTES);
+    } catch (error) {
+      this.#cutSync(segment);
+      throw error;
+    }
+    segment.end += MARK_BYTES;
+  }
+
+  #cutSync(segment: Segment): void {
+    try {
+      segment.file.truncateSync(segment.end);
+      segment.file.truncateSync(segment.allocated);
+      segment.file.datasyncSync();
+    } catch (error) {
+      this.#poison(error);
+      throw this.#poisoned ?? error;
+    }
+  }
+
+  #retire(segment: Segment): void {
+    this.#sealed.push({ id: segment.id, bytes: segment.end });
+    this.#active = undefined;
+    segment.file.closeSync();
+  }
+
+  /** The caller syncs the directory. On failure there is no active segment, and the next append tries again. */
+  #start(bytes: number): Segment {
+    const id = this.#nextId++;
+    const file = this.#fs.openSync(`${this.#dir}/${segmentName(id)}`, 'create');
+    const allocated = Math.max(this.#segmentBytes, HEADER_BYTES + bytes + MARK_BYTES);
+    const segment: Segment = {
+      id,
+      file,
+      salt: saltOf(this.#databaseId, id),
+      allocated,
+      end: HEADER_BYTES,
+      durable: 0,
+    };
+    try {
+      file.truncateSync(allocated);
+      const header = encodeHeader(id, this.#sealed.at(-1)?.id ?? 0, this.#databaseId);
+      file.writeSync(header, 0, HEADER_BYTES, 0);
+    } catch (error) {
+      this.#remove(segment);
+      throw error;
+    }
+    this.#active = segment;
+    return segment;
+  }
+
+  #remove(segment: Segment): void {
+    segment.file.closeSync();
+    this.#fs.unlinkSync(segment.file.path);
+    if (this.#active === segment) this.#active = undefined;
+  }
+
+  /** Returns the error for whoever was writing; all others get POISONED. */
+  #poison(cause: unknown): SluiceError {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    this.#poisoned ??= new SluiceError(
+      'POISONED',
+      `The log could not be made durable, so it takes no more writes: ${what}. Reads go on. ` +
+        'Close the database, see to the disk, and open it again',
+      { cause },
+    );
+    return new SluiceError(
+      'OUTCOME_UNKNOWN',
+      `The commit was being written when the log failed, so it may or may not survive: ${what}. ` +
+        'Open the database again to learn which',
+      { cause },
+    );
+  }
+}
