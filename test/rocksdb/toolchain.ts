@@ -5,45 +5,18 @@
  */
 
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
 const SOURCES = import.meta.dirname;
-const CACHE = join(SOURCES, '../../node_modules/.cache/sluicedb/rocksdb');
+const BUILD = join(SOURCES, '../../scripts/build-rocksdb.mjs');
 const OUTPUT_BYTES_MAX = 1 << 28;
 
-const MISSING =
-  'RocksDB is not installed, so its interop was not checked: ' +
-  'run `apt-get install rocksdb-tools librocksdb-dev g++` (Debian 12 has 7.8)';
-
-function missing(cause: unknown): Error {
-  return new Error(MISSING, { cause });
-}
-
-/** The path of the program `<name>.cc`, compiled unless these sources have been compiled before. */
+/** The path of the program `<name>.cc`. */
 async function build(name: string): Promise<string> {
-  const source = join(SOURCES, `${name}.cc`);
-  const digest = createHash('sha256')
-    .update(readFileSync(source))
-    .update(readFileSync(join(SOURCES, 'entries.h')));
-  const program = join(CACHE, `${name}-${digest.digest('hex').slice(0, 16)}`);
-  if (existsSync(program)) return program;
-  mkdirSync(CACHE, { recursive: true });
-  const unfinished = `${program}.${process.pid}`;
-  try {
-    await run('g++', ['-O1', '-std=c++17', '-Wall', '-Wextra', source, '-lrocksdb', '-o', unfinished]);
-  } catch (error) {
-    const { stderr = '' } = error as { stderr?: string };
-    // A compiler's own complaint about our source is not a missing RocksDB.
-    const absent = stderr === '' || /rocksdb\/\S+: No such file|cannot find -lrocksdb/.test(stderr);
-    throw absent ? missing(error) : error;
-  }
-  renameSync(unfinished, program); // a test in another process may be building the same one
-  return program;
+  return (await output(process.execPath, [BUILD, join(SOURCES, `${name}.cc`)])).trim();
 }
 
 async function output(program: string, args: readonly string[]): Promise<string> {
@@ -51,8 +24,8 @@ async function output(program: string, args: readonly string[]): Promise<string>
     return (await run(program, args, { maxBuffer: OUTPUT_BYTES_MAX })).stdout;
   } catch (error) {
     const { code, stderr = '', stdout = '' } = error as { code?: unknown; stderr?: string; stdout?: string };
-    if (code === 'ENOENT') throw missing(error);
-    throw new Error(`${program} ${args.join(' ')}\n${stderr}${stdout}`, { cause: error });
+    const why = code === 'ENOENT' ? 'not found: run `apt-get install rocksdb-tools`' : stderr + stdout;
+    throw new Error(`${program} ${args.join(' ')}\n${why}`, { cause: error });
   }
 }
 
