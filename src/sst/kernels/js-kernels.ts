@@ -1,0 +1,64 @@
+/** The kernels in plain TypeScript, over any byte array. */
+
+import { crc32c } from './js-crc32c.ts';
+import { lz4Compress, lz4Decompress } from './js-lz4.ts';
+import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
+import { hashKey, xxh3Low } from './js-xxh3.ts';
+import { xxh32, xxh64Low } from './js-xxhash.ts';
+import type { Kernels } from './kernels.ts';
+
+export class JsKernels implements Kernels {
+  readonly #bytes: Uint8Array;
+  readonly #hash = { hashLow: 0, hashHigh: 0 };
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  blockChecksum(type: number, start: number, length: number): number {
+    const bytes = this.#bytes;
+    switch (type) {
+      case 1: {
+        const crc = crc32c(bytes, start, length + 1);
+        return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+      }
+      case 2:
+        return xxh32(bytes, start, length + 1) >>> 0;
+      case 3:
+        return xxh64Low(bytes, start, length + 1) >>> 0;
+      case 4:
+        return (xxh3Low(bytes, start, length) ^ Math.imul(bytes[start + length] as number, 0x6b9083d9)) >>> 0;
+      default:
+        return 0;
+    }
+  }
+
+  keyHash(start: number, length: number): number {
+    hashKey(this.#bytes, start, length, this.#hash);
+    return this.#hash.hashLow;
+  }
+
+  get keyHashHigh(): number {
+    return this.#hash.hashHigh;
+  }
+
+  lz4Compress(src: number, length: number, dst: number, capacity: number): number {
+    return lz4Compress(this.#bytes, src, length, dst, capacity);
+  }
+
+  lz4Decompress(src: number, length: number, dst: number, rawLength: number): boolean {
+    return lz4Decompress(this.#bytes, src, length, dst, rawLength);
+  }
+
+  snappyCompress(src: number, length: number, dst: number, capacity: number): number {
+    return snappyCompress(this.#bytes, src, length, dst, capacity);
+  }
+
+  snappyDecompress(src: number, length: number, dst: number, rawLength: number): boolean {
+    return snappyDecompress(this.#bytes, src, length, dst, rawLength);
+  }
+
+  snappyRawLength(src: number, length: number): number {
+    return snappyRawLength(this.#bytes, src, length);
+  }
+}
