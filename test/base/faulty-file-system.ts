@@ -191,16 +191,14 @@ class FaultyFile implements File {
 
   writeSync(source: Uint8Array, start: number, length: number, position: number): void {
     const fault = this.#system.enter('write', this.path, position, length);
-    if (fault === undefined) return this.#inner.writeSync(source, start, length, position);
-    this.#inner.writeSync(source, start, Math.min(length, fault.writtenBytes ?? 0), position);
-    throw injected(fault, 'write', this.path);
+    this.#inner.writeSync(source, start, reaching(fault, length), position);
+    if (fault !== undefined) throw injected(fault, 'write', this.path);
   }
 
   async write(source: Uint8Array, start: number, length: number, position: number): Promise<void> {
     const fault = this.#system.enter('write', this.path, position, length);
-    if (fault === undefined) return this.#inner.write(source, start, length, position);
-    await this.#inner.write(source, start, Math.min(length, fault.writtenBytes ?? 0), position);
-    throw injected(fault, 'write', this.path);
+    await this.#inner.write(source, start, reaching(fault, length), position);
+    if (fault !== undefined) throw injected(fault, 'write', this.path);
   }
 
   datasyncSync(): void {
@@ -227,6 +225,11 @@ class FaultyFile implements File {
     this.#system.check('close', this.path);
     this.#inner.closeSync();
   }
+}
+
+/** How many of `length` bytes a write moves. */
+function reaching(fault: Fault | undefined, length: number): number {
+  return fault === undefined ? length : Math.min(length, fault.writtenBytes ?? 0);
 }
 
 function injected(fault: Fault, op: Operation, path: string): Error {

@@ -1,0 +1,335 @@
+/**
+ * How manifest rows are coded: one LMDB row each, in the unnamed database of `DIR/manifest/`.
+ *
+ *     key                              value: CRC-32 of key and array, u32 little-endian, then a MessagePack array
+ *     "D"                              [formatVersion, id, comparator, createdMs]
+ *     "C"                              [nextFileId, nextTreeId, lastVersion, visibleVersion, rows of the kinds below]
+ *     "F" + file id, u64 big-endian    [tree, level, bytes, entries, deletes, smallest, largest, minVersion,
+ *                                       maxVersion, globalVersion | null, source, ingestId | null]
+ *     "K" + name, UTF-8                [[version, tree | null], …]
+ *     "T" + tree id, u64 big-endian    [keyspace, flushedThrough]
+ *     "I" + ingest id, UTF-8           [version, timeMs, [[source, table, keyspace, level, version, entries, bytes,
+ *                                       smallest, largest, sha256 | null], …]]
+ *
+ * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
+ *
+ * Versions, ids and sizes are numbers, user keys are binary. A later minor change may append elements to an array:
+ * readers ignore those that they do not know. Anything else raises the format version.
+ */
+
+import { crc32 } from 'node:zlib';
+import { Packr } from 'msgpackr';
+import { unreachable } from '../base/assert.ts';
+import { copyRange } from '../base/bytes.ts';
+import { fixed32, putFixed32 } from '../base/codec.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Version } from '../mvcc/version.ts';
+import type {
+  Counters,
+  DatabaseRow,
+  Edit,
+  FileId,
+  IngestedFileRow,
+  IngestRow,
+  KeyspaceRow,
+  PointerChange,
+  TableRow,
+  TableSource,
+  TreeId,
+  TreeRow,
+} from './rows.ts';
+
+export const FORMAT_VERSION = 1;
+export const COMPARATOR = 'leveldb.BytewiseComparator';
+
+/** LMDB takes keys up to 1,978 bytes. */
+const NAME_BYTES_MAX = 1024;
+
+const packr = new Packr({ useRecords: false });
+
+export const DATABASE_KEY = Buffer.from('D');
+export const COUNTERS_KEY = Buffer.from('C');
+
+export type RowKind = 'database' | 'counters' | 'table' | 'keyspace' | 'tree' | 'ingest';
+
+const KINDS: ReadonlyMap<string, RowKind> = new Map([
+  ['D', 'database'],
+  ['C', 'counters'],
+  ['F', 'table'],
+  ['K', 'keyspace'],
+  ['T', 'tree'],
+  ['I', 'ingest'],
+]);
+
+/** An LMDB put, or with no value a remove. */
+export interface Write {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+function row(key: Uint8Array, values: readonly unknown[]): Write {
+  const packed = packr.pack(values);
+  const value = new Uint8Array(4 + packed.length);
+  value.set(packed, 4);
+  putFixed32(value, 0, crc32(packed, crc32(key)));
+  return { key, value };
+}
+
+function idKey(kind: string, id: number): Uint8Array {
+  const key = Buffer.alloc(9);
+  key.write(kind);
+  key.writeBigUInt64BE(BigInt(id), 1);
+  return key;
+}
+
+function nameKey(kind: string, name: string, what: string): Uint8Array {
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > NAME_BYTES_MAX) {
+    throw new TypeError(`${what} must have 1 to ${NAME_BYTES_MAX} bytes as UTF-8; this has ${bytes}`);
+  }
+  return Buffer.from(kind + name);
+}
+
+export function encodeDatabase(d: DatabaseRow): Write {
+  return row(DATABASE_KEY, [d.formatVersion, d.id, d.comparator, d.createdMs]);
+}
+
+/** @param rows how many rows there are beside this and the database row */
+export function encodeCounters(c: Counters, rows: number): Write {
+  return row(COUNTERS_KEY, [c.nextFileId, c.nextTreeId, c.lastVersion, c.visibleVersion, rows]);
+}
+
+/** Throws TypeError for a keyspace name or ingest id of wrong length. */
+export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
+  switch (edit.kind) {
+    case 'addTable':
+      return row(idKey('F', edit.table.id), tableValues(edit.table));
+    case 'dropTable':
+      return { key: idKey('F', edit.id), value: undefined };
+    case 'putKeyspace': {
+      const { name, history } = edit.keyspace;
+      return row(
+        nameKey('K', name, 'A keyspace name'),
+        history.map(({ version, tree }) => [version, tree]),
+      );
+    }
+    case 'removeKeyspace':
+      return { key: nameKey('K', edit.name, 'A keyspace name'), value: undefined };
+    case 'putTree':
+      return row(idKey('T', edit.tree.id), [edit.tree.keyspace, edit.tree.flushedThrough]);
+    case 'removeTree':
+      return { key: idKey('T', edit.id), value: undefined };
+    case 'putIngest': {
+      const { id, version, timeMs, files } = edit.ingest;
+      return row(nameKey('I', id, 'An ingest id'), [version, timeMs, files.map(ingestedFileValues)]);
+    }
+    default:
+      return unreachable(edit);
+  }
+}
+
+function tableValues(t: TableRow): unknown[] {
+  return [
+    t.tree,
+    t.level,
+    t.bytes,
+    t.entries,
+    t.deletes,
+    t.smallest,
+    t.largest,
+    t.minVersion,
+    t.maxVersion,
+    t.globalVersion ?? null,
+    t.source,
+    t.ingestId ?? null,
+  ];
+}
+
+function ingestedFileValues(f: IngestedFileRow): unknown[] {
+  return [
+    f.source,
+    f.table,
+    f.keyspace,
+    f.level,
+    f.version,
+    f.entries,
+    f.bytes,
+    f.smallest,
+    f.largest,
+    f.sha256 ?? null,
+  ];
+}
+
+export function kindOf(key: Uint8Array): RowKind {
+  const kind = KINDS.get(String.fromCharCode(key[0] ?? 0));
+  if (kind === undefined)
+    throw damaged(`it has a row with the unknown key 0x${Buffer.from(key).toString('hex')}`);
+  return kind;
+}
+
+export function damaged(what: string, cause?: unknown): SluiceError {
+  return new SluiceError('CORRUPTION', `The manifest is damaged: ${what}. Restore manifest/ from a backup`, {
+    cause,
+  });
+}
+
+/** The elements of one row, each checked as it is taken. */
+class Fields {
+  readonly #what: string;
+  readonly #values: readonly unknown[];
+  #next = 0;
+
+  constructor(what: string, values: unknown) {
+    if (!Array.isArray(values)) throw damaged(`${what} is not an array`);
+    this.#what = what;
+    this.#values = values;
+  }
+
+  number<T extends number>(): T {
+    const value = this.#values[this.#next++];
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.#wrong('a number');
+    return value as T;
+  }
+
+  text<T extends string>(): T {
+    const value = this.#values[this.#next++];
+    if (typeof value !== 'string') throw this.#wrong('text');
+    return value as T;
+  }
+
+  bytes(): Uint8Array {
+    const value = this.#values[this.#next++];
+    if (!(value instanceof Uint8Array)) throw this.#wrong('binary');
+    return copyRange(value, 0, value.length);
+  }
+
+  list(): readonly unknown[] {
+    const value = this.#values[this.#next++];
+    if (!Array.isArray(value)) throw this.#wrong('a list');
+    return value;
+  }
+
+  numberOrNull<T extends number>(): T | null {
+    return this.#isNull() ? null : this.number<T>();
+  }
+
+  textOrNull(): string | null {
+    return this.#isNull() ? null : this.text();
+  }
+
+  #isNull(): boolean {
+    if (this.#values[this.#next] !== null) return false;
+    this.#next++;
+    return true;
+  }
+
+  #wrong(expected: string): SluiceError {
+    return damaged(`element ${this.#next - 1} of ${this.#what} is not ${expected}`);
+  }
+}
+
+function unpack(what: string, key: Uint8Array, value: Uint8Array): unknown {
+  if (value.length < 5) throw damaged(`${what} is too short`);
+  const packed = value.subarray(4);
+  if (fixed32(value, 0) !== crc32(packed, crc32(key))) throw damaged(`${what} fails its checksum`);
+  try {
+    return packr.unpack(packed);
+  } catch (cause) {
+    throw damaged(`${what} is not MessagePack`, cause);
+  }
+}
+
+function open(what: string, key: Uint8Array, value: Uint8Array): Fields {
+  return new Fields(what, unpack(what, key, value));
+}
+
+function idOf<T extends number>(key: Uint8Array): T {
+  if (key.length !== 9) throw damaged(`it has an id of ${key.length - 1} bytes`);
+  return Number(Buffer.from(key).readBigUInt64BE(1)) as T;
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString('utf8', 1);
+}
+
+export function decodeDatabase(value: Uint8Array): DatabaseRow {
+  const f = open('the database row', DATABASE_KEY, value);
+  return { formatVersion: f.number(), id: f.text(), comparator: f.text(), createdMs: f.number() };
+}
+
+export function decodeCounters(value: Uint8Array): { counters: Counters; rows: number } {
+  const f = open('the counters row', COUNTERS_KEY, value);
+  const counters = {
+    nextFileId: f.number<FileId>(),
+    nextTreeId: f.number<TreeId>(),
+    lastVersion: f.number<Version>(),
+    visibleVersion: f.number<Version>(),
+  };
+  return { counters, rows: f.number() };
+}
+
+export function decodeTable(key: Uint8Array, value: Uint8Array): TableRow {
+  const id = idOf<FileId>(key);
+  const f = open(`the row of table ${id}`, key, value);
+  return {
+    id,
+    tree: f.number<TreeId>(),
+    level: f.number(),
+    bytes: f.number(),
+    entries: f.number(),
+    deletes: f.number(),
+    smallest: f.bytes(),
+    largest: f.bytes(),
+    minVersion: f.number<Version>(),
+    maxVersion: f.number<Version>(),
+    globalVersion: f.numberOrNull<Version>() ?? undefined,
+    source: f.text<TableSource>(),
+    ingestId: f.textOrNull() ?? undefined,
+  };
+}
+
+export function decodeKeyspace(key: Uint8Array, value: Uint8Array): KeyspaceRow {
+  const name = nameOf(key);
+  const what = `the row of keyspace ${name}`;
+  const history: PointerChange[] = [];
+  const changes = unpack(what, key, value);
+  if (!Array.isArray(changes)) throw damaged(`${what} is not an array`);
+  for (const change of changes) {
+    const f = new Fields(what, change);
+    history.push({ version: f.number<Version>(), tree: f.numberOrNull<TreeId>() });
+  }
+  return { name, history };
+}
+
+export function decodeTree(key: Uint8Array, value: Uint8Array): TreeRow {
+  const id = idOf<TreeId>(key);
+  const f = open(`the row of tree ${id}`, key, value);
+  return { id, keyspace: f.text(), flushedThrough: f.number<Version>() };
+}
+
+export function decodeIngest(key: Uint8Array, value: Uint8Array): IngestRow {
+  const id = nameOf(key);
+  const what = `the row of ingest ${id}`;
+  const f = open(what, key, value);
+  return {
+    id,
+    version: f.number<Version>(),
+    timeMs: f.number(),
+    files: f.list().map((file) => decodeIngestedFile(new Fields(what, file))),
+  };
+}
+
+function decodeIngestedFile(f: Fields): IngestedFileRow {
+  return {
+    source: f.text(),
+    table: f.number<FileId>(),
+    keyspace: f.text(),
+    level: f.number(),
+    version: f.number<Version>(),
+    entries: f.number(),
+    bytes: f.number(),
+    smallest: f.bytes(),
+    largest: f.bytes(),
+    sha256: f.textOrNull() ?? undefined,
+  };
+}

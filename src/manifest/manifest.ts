@@ -1,0 +1,284 @@
+/**
+ * The manifest: which tables, trees, keyspaces and ingests there are. All of it is in memory; LMDB is read at open and
+ * written by `apply`, whose edits are durable together when it returns.
+ *
+ * L9: LMDB may abort the process on a full disk, so the free space is looked at before each edit. After any failure of
+ * LMDB itself the manifest takes no more edits until it is opened again.
+ */
+
+import { assert } from '../base/assert.ts';
+import type { Env } from '../base/env/env.ts';
+import { SluiceError } from '../base/errors.ts';
+import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
+import {
+  COMPARATOR,
+  damaged,
+  decodeCounters,
+  decodeDatabase,
+  decodeIngest,
+  decodeKeyspace,
+  decodeTable,
+  decodeTree,
+  encodeCounters,
+  encodeDatabase,
+  encodeEdit,
+  FORMAT_VERSION,
+  kindOf,
+  type Write,
+} from './format.ts';
+import type { Counters, DatabaseRow, Edit } from './rows.ts';
+import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState } from './state.ts';
+import { Store } from './store.ts';
+
+/** What an edit leaves free: LMDB copies pages, and more than those of the rows. */
+const RESERVE_BYTES = 8 << 20;
+
+export interface ManifestOptions extends Partial<OpenChoice> {
+  readonly env: Env;
+  /** The database's directory; the manifest is in its `manifest/`. */
+  readonly dir: string;
+}
+
+export class Manifest {
+  readonly #env: Env;
+  readonly #path: string;
+  readonly #store: Store;
+  readonly #readOnly: boolean;
+  #state: MutableState;
+  #commitId: number;
+  #poisoned: SluiceError | undefined;
+  #closed = false;
+
+  /**
+   * Opens the manifest of a database, or makes a new one (createIfMissing, true unless told otherwise).
+   *
+   * Throws NOT_A_DATABASE, ALREADY_EXISTS, UNSUPPORTED_FORMAT, COMPARATOR_MISMATCH, CORRUPTION, NO_SPACE.
+   */
+  static open(options: ManifestOptions): Manifest {
+    const { env, dir } = options;
+    const choice: OpenChoice = {
+      readOnly: options.readOnly ?? false,
+      createIfMissing: options.createIfMissing ?? true,
+      errorIfExists: options.errorIfExists ?? false,
+    };
+    const path = databasePaths(dir).manifest;
+    const make = checkDirectory(env.fs, dir, choice) === 'create';
+    if (make) {
+      env.fs.mkdirSync(path);
+      checkSpace(env, path, 0);
+    }
+    const store = new Store(path, choice.readOnly);
+    try {
+      const before = store.lastCommitId(); // never newer than the snapshot that is read next
+      const loaded = load(store, choice.readOnly);
+      const state = loaded ?? create(env, dir, store, choice);
+      const commitId = loaded === undefined ? store.lastCommitId() : before;
+      return new Manifest(env, path, store, choice.readOnly, state, commitId);
+    } catch (error) {
+      void store.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    env: Env,
+    path: string,
+    store: Store,
+    readOnly: boolean,
+    state: MutableState,
+    commitId: number,
+  ) {
+    this.#env = env;
+    this.#path = path;
+    this.#store = store;
+    this.#readOnly = readOnly;
+    this.#state = state;
+    this.#commitId = commitId;
+  }
+
+  /** As of the last `apply` or `refresh`; its maps are changed in place by `apply`. */
+  get state(): ManifestState {
+    return this.#state;
+  }
+
+  /** Of the newest `apply`. A reader whose id is not below it sees that edit. */
+  get commitId(): number {
+    return this.#commitId;
+  }
+
+  /** Why there are no more edits until the database is opened again: code POISONED. */
+  get poisoned(): SluiceError | undefined {
+    return this.#poisoned;
+  }
+
+  /**
+   * All edits or none, durable when it returns. An `addTable` of a known id replaces its row (a trivial move). The
+   * counters are raised above every id and version that the edits name.
+   *
+   * Throws NO_SPACE or TypeError (nothing changed), POISONED, or OUTCOME_UNKNOWN and is poisoned from then on.
+   */
+  apply(edits: readonly Edit[]): void {
+    this.#checkWritable();
+    const counters = countersAfter(this.#state.counters, edits);
+    const writes: Write[] = [];
+    for (const edit of edits) if (edit.kind !== 'counters') writes.push(encodeEdit(edit));
+    writes.push(encodeCounters(counters, rowsAfter(this.#state, edits)));
+    checkSpace(
+      this.#env,
+      this.#path,
+      writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
+    );
+    try {
+      this.#commitId = this.#store.commit(writes);
+    } catch (cause) {
+      throw this.#poison(cause);
+    }
+    for (const edit of edits) this.#state.apply(edit);
+    this.#state.counters = counters;
+  }
+
+  /**
+   * The oldest `commitId` that another reader still sees the manifest at; undefined when there is none. A file dropped
+   * by the edit with id c may be removed when this is undefined or ≥ c.
+   */
+  oldestReaderCommitId(): number | undefined {
+    assert(!this.#readOnly && !this.#closed, 'only the writer asks for readers');
+    return this.#store.oldestReader();
+  }
+
+  /** Read-only: takes over what the writer has done since. The tables of the old state may vanish from then on. */
+  refresh(): void {
+    assert(this.#readOnly, 'the writer has nothing to refresh');
+    this.#checkOpen();
+    const commitId = this.#store.lastCommitId(); // before the snapshot is taken, so never newer than it
+    if (commitId === this.#commitId) return;
+    const state = load(this.#store, true);
+    if (state === undefined) throw damaged('it has become empty');
+    this.#state = state;
+    this.#commitId = commitId;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#store.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new SluiceError('CLOSED', 'The manifest is closed');
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen();
+    if (this.#readOnly) throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    if (this.#poisoned !== undefined) throw this.#poisoned;
+  }
+
+  #poison(cause: unknown): SluiceError {
+    const what = cause instanceof Error ? cause.message : String(cause);
+    this.#poisoned = new SluiceError(
+      'POISONED',
+      `An edit of the manifest ${this.#path} failed, so it takes no more: ${what}. Reads go on. ` +
+        'Close the database, see to the disk, and open it again',
+      { cause },
+    );
+    return new SluiceError(
+      'OUTCOME_UNKNOWN',
+      `The manifest ${this.#path} failed during an edit, which may or may not survive: ${what}. ` +
+        'Open the database again to learn which',
+      { cause },
+    );
+  }
+}
+
+function checkSpace(env: Env, path: string, bytes: number): void {
+  const needed = RESERVE_BYTES + 4 * bytes;
+  const free = env.fs.freeBytesSync(path);
+  if (free >= needed) return;
+  throw new SluiceError(
+    'NO_SPACE',
+    `The manifest ${path} needs ${needed} free bytes to be edited safely, and the device has ${free}. ` +
+      'Nothing was changed; free some space and try again',
+  );
+}
+
+/** How many rows there will be, database and counters not counted. */
+function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
+  const there = new Map<string, boolean>();
+  let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
+  const set = (key: string, before: boolean, after: boolean): void => {
+    rows += Number(after) - Number(there.get(key) ?? before);
+    there.set(key, after);
+  };
+  for (const edit of edits) {
+    if (edit.kind === 'addTable') set(`F${edit.table.id}`, state.tables.has(edit.table.id), true);
+    else if (edit.kind === 'dropTable') set(`F${edit.id}`, state.tables.has(edit.id), false);
+    else if (edit.kind === 'putTree') set(`T${edit.tree.id}`, state.trees.has(edit.tree.id), true);
+    else if (edit.kind === 'removeTree') set(`T${edit.id}`, state.trees.has(edit.id), false);
+    else if (edit.kind === 'putIngest') set(`I${edit.ingest.id}`, state.ingests.has(edit.ingest.id), true);
+    else if (edit.kind === 'putKeyspace') {
+      set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
+    } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
+  }
+  return rows;
+}
+
+/** undefined when the environment has no rows at all. */
+function load(store: Store, pin: boolean): MutableState | undefined {
+  let database: DatabaseRow | undefined;
+  let counters: { counters: Counters; rows: number } | undefined;
+  const edits: Edit[] = [];
+  store.read(pin, (key, value) => {
+    const kind = kindOf(key);
+    if (kind === 'database') database = checked(decodeDatabase(value));
+    else if (kind === 'counters') counters = decodeCounters(value);
+    else if (kind === 'table') edits.push({ kind: 'addTable', table: decodeTable(key, value) });
+    else if (kind === 'keyspace') edits.push({ kind: 'putKeyspace', keyspace: decodeKeyspace(key, value) });
+    else if (kind === 'tree') edits.push({ kind: 'putTree', tree: decodeTree(key, value) });
+    else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
+  });
+  if (database === undefined && counters === undefined && edits.length === 0) return undefined;
+  if (database === undefined || counters === undefined) throw damaged('its first rows are missing');
+  if (counters.rows !== edits.length)
+    throw damaged(`it has ${edits.length} rows, ${counters.rows} were written`);
+  const state = new MutableState(database, counters.counters);
+  for (const edit of edits) state.apply(edit);
+  return state;
+}
+
+function checked(row: DatabaseRow): DatabaseRow {
+  if (row.formatVersion > FORMAT_VERSION) {
+    throw new SluiceError(
+      'UNSUPPORTED_FORMAT',
+      `The database has format version ${row.formatVersion}, this SluiceDB knows up to ${FORMAT_VERSION}; upgrade it`,
+    );
+  }
+  if (row.comparator !== COMPARATOR) {
+    throw new SluiceError(
+      'COMPARATOR_MISMATCH',
+      `The database is sorted by the comparator ${row.comparator}, this SluiceDB sorts by ${COMPARATOR}`,
+    );
+  }
+  return row;
+}
+
+/** Also ends a creation that a crash cut short. */
+function create(env: Env, dir: string, store: Store, choice: OpenChoice): MutableState {
+  checkVacant(env.fs, dir);
+  if (choice.readOnly || !choice.createIfMissing) {
+    throw new SluiceError(
+      'NOT_A_DATABASE',
+      `The making of the database at ${dir} was cut short, so it has no rows yet`,
+    );
+  }
+  const database: DatabaseRow = {
+    formatVersion: FORMAT_VERSION,
+    id: env.random.hex(16),
+    comparator: COMPARATOR,
+    createdMs: env.clock.nowMs(),
+  };
+  store.commit([encodeDatabase(database), encodeCounters(FIRST_COUNTERS, 0)]);
+  // L2: without its directory entries the environment would be durable and nowhere.
+  for (const path of [databasePaths(dir).manifest, dir, `${dir}/..`]) env.fs.syncDirectorySync(path);
+  return new MutableState(database, FIRST_COUNTERS);
+}

@@ -1,0 +1,101 @@
+/** What the manifest says, in memory. */
+
+import { assert, unreachable } from '../base/assert.ts';
+import { NO_VERSION } from '../mvcc/version.ts';
+import type {
+  Counters,
+  DatabaseRow,
+  Edit,
+  FileId,
+  IngestRow,
+  KeyspaceRow,
+  TableRow,
+  TreeId,
+  TreeRow,
+} from './rows.ts';
+
+export interface ManifestState {
+  readonly database: DatabaseRow;
+  readonly counters: Counters;
+  readonly tables: ReadonlyMap<FileId, TableRow>;
+  readonly keyspaces: ReadonlyMap<string, KeyspaceRow>;
+  readonly trees: ReadonlyMap<TreeId, TreeRow>;
+  readonly ingests: ReadonlyMap<string, IngestRow>;
+}
+
+export const FIRST_COUNTERS: Counters = {
+  nextFileId: 1 as FileId,
+  nextTreeId: 1 as TreeId,
+  lastVersion: NO_VERSION,
+  visibleVersion: NO_VERSION,
+};
+
+/** The state that the manifest itself moves on, edit by edit. */
+export class MutableState implements ManifestState {
+  readonly database: DatabaseRow;
+  counters: Counters;
+  readonly tables = new Map<FileId, TableRow>();
+  readonly keyspaces = new Map<string, KeyspaceRow>();
+  readonly trees = new Map<TreeId, TreeRow>();
+  readonly ingests = new Map<string, IngestRow>();
+
+  constructor(database: DatabaseRow, counters: Counters) {
+    this.database = database;
+    this.counters = counters;
+  }
+
+  apply(edit: Edit): void {
+    switch (edit.kind) {
+      case 'addTable':
+        this.tables.set(edit.table.id, edit.table);
+        return;
+      case 'dropTable':
+        this.tables.delete(edit.id);
+        return;
+      case 'putKeyspace':
+        this.keyspaces.set(edit.keyspace.name, edit.keyspace);
+        return;
+      case 'removeKeyspace':
+        this.keyspaces.delete(edit.name);
+        return;
+      case 'putTree':
+        this.trees.set(edit.tree.id, edit.tree);
+        return;
+      case 'removeTree':
+        this.trees.delete(edit.id);
+        return;
+      case 'putIngest':
+        this.ingests.set(edit.ingest.id, edit.ingest);
+        return;
+      case 'counters':
+        this.counters = edit.counters;
+        return;
+      default:
+        unreachable(edit);
+    }
+  }
+}
+
+/**
+ * The counters after these edits: those of the last counters edit, raised above every id and version that the edits
+ * name, so that no caller can make one be given out twice.
+ */
+export function countersAfter(before: Counters, edits: readonly Edit[]): Counters {
+  let { nextFileId, nextTreeId, lastVersion, visibleVersion } = before;
+  for (const edit of edits) {
+    if (edit.kind === 'counters') {
+      const next = edit.counters;
+      assert(next.nextFileId >= nextFileId && next.nextTreeId >= nextTreeId, 'ids are never given out again');
+      assert(next.lastVersion >= lastVersion && next.visibleVersion >= visibleVersion, 'versions only grow');
+      ({ nextFileId, nextTreeId, lastVersion, visibleVersion } = next);
+    } else if (edit.kind === 'addTable') {
+      if (edit.table.id >= nextFileId) nextFileId = (edit.table.id + 1) as FileId;
+      if (edit.table.maxVersion > lastVersion) lastVersion = edit.table.maxVersion;
+    } else if (edit.kind === 'putTree') {
+      if (edit.tree.id >= nextTreeId) nextTreeId = (edit.tree.id + 1) as TreeId;
+    } else if (edit.kind === 'putKeyspace') {
+      for (const { version } of edit.keyspace.history) if (version > lastVersion) lastVersion = version;
+    }
+  }
+  return { nextFileId, nextTreeId, lastVersion, visibleVersion };
+}
