@@ -20,7 +20,7 @@
  *
  * The salt is the CRC-32 of database id and segment id, so no frame of another segment passes for one of this.
  *
- * A segment is made sparse at its full size, so that an append changes no file size; zeros follow the last frame. A
+ * A segment's length runs ahead of its frames, sparse, so that few appends change it; zeros follow the last frame. A
  * seal is written once everything before it is durable, and the next segment is made once the seal is: so each
  * segment but the newest must be sealed. In the newest, the first frame that is not whole ends the log, unless a later
  * group or seal proves that the place was durable before: that is damage, not a torn write. (A later *record* proves

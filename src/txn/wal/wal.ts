@@ -15,6 +15,8 @@ import { listSegments, recoverSegments, type SegmentInfo } from './recovery.ts';
 import type { OnRecord } from './segment-reader.ts';
 
 const SEGMENT_BYTES = 64 << 20;
+/** A segment's length grows in such steps, sparse: so few appends change it, and recovery has few zeros to look at. */
+const ALLOCATION_BYTES = 4 << 20;
 /** Copying this much into the page cache is cheaper than a trip to a thread. */
 const WRITE_SYNC_BYTES_MAX = 256 << 10;
 
@@ -67,7 +69,7 @@ export class Wal {
     const newest = listSegments(env.fs, dir).at(-1) ?? 0;
     const segments = recoverSegments(env.fs, dir, databaseId, onRecord);
     const wal = new Wal(options, segments, Math.max(newest + 1, options.minSegmentId ?? 1));
-    wal.#start(0);
+    wal.#start();
     env.fs.syncDirectorySync(dir);
     return wal;
   }
@@ -114,7 +116,8 @@ export class Wal {
     this.#check();
     this.#busy = true;
     try {
-      const segment = this.#room(batch.length) ?? (await this.#nextSegment(batch.length));
+      const segment = this.#hasRoom(batch.length) ?? (await this.#nextSegment());
+      this.#allocate(segment, segment.end + batch.length + MARK_BYTES);
       await this.#write(segment, batch);
       if (sync) await this.#datasync(segment);
     } finally {
@@ -192,22 +195,23 @@ export class Wal {
     if (this.#poisoned !== undefined) throw this.#poisoned;
   }
 
-  /** The active segment if it has room for the batch and a seal. */
-  #room(bytes: number): Segment | undefined {
+  /** The active segment, unless the batch and a seal would make it too long; an empty one takes any batch. */
+  #hasRoom(bytes: number): Segment | undefined {
     const segment = this.#active;
-    if (segment === undefined) return undefined;
-    return segment.end + bytes + MARK_BYTES <= segment.allocated ? segment : undefined;
+    if (segment === undefined || segment.end === HEADER_BYTES) return segment;
+    return segment.end + bytes + MARK_BYTES <= this.#segmentBytes ? segment : undefined;
   }
 
-  async #nextSegment(bytes: number): Promise<Segment> {
+  #allocate(segment: Segment, bytes: number): void {
+    if (bytes <= segment.allocated) return;
+    const allocated = Math.max(bytes, Math.min(segment.allocated + ALLOCATION_BYTES, this.#segmentBytes));
+    segment.file.truncateSync(allocated);
+    segment.allocated = allocated;
+  }
+
+  async #nextSegment(): Promise<Segment> {
     const full = this.#active;
     if (full !== undefined) {
-      if (full.end === HEADER_BYTES) {
-        const allocated = HEADER_BYTES + bytes + MARK_BYTES; // a batch larger than a segment
-        full.file.truncateSync(allocated);
-        full.allocated = allocated;
-        return full;
-      }
       try {
         if (full.durable < full.end) await this.#datasync(full);
         this.#writeSeal(full);
@@ -217,7 +221,7 @@ export class Wal {
       }
       this.#retire(full);
     }
-    const segment = this.#start(bytes);
+    const segment = this.#start();
     try {
       await this.#fs.syncDirectory(this.#dir);
     } catch (error) {
@@ -304,20 +308,19 @@ export class Wal {
   }
 
   /** The caller syncs the directory. On failure there is no active segment, and the next append tries again. */
-  #start(bytes: number): Segment {
+  #start(): Segment {
     const id = this.#nextId++;
     const file = this.#fs.openSync(`${this.#dir}/${segmentName(id)}`, 'create');
-    const allocated = Math.max(this.#segmentBytes, HEADER_BYTES + bytes + MARK_BYTES);
     const segment: Segment = {
       id,
       file,
       salt: saltOf(this.#databaseId, id),
-      allocated,
+      allocated: 0,
       end: HEADER_BYTES,
       durable: 0,
     };
     try {
-      file.truncateSync(allocated);
+      this.#allocate(segment, HEADER_BYTES);
       const header = encodeHeader(id, this.#sealed.at(-1)?.id ?? 0, this.#databaseId);
       file.writeSync(header, 0, HEADER_BYTES, 0);
     } catch (error) {
