@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# The test command: sets up what it needs on a fresh machine, runs every check, and ends with "N passed, N failed"
+# on a line of its own. Exits 0 only when nothing failed. A check that cannot run counts as failed and says why.
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+ROCKSDB_PACKAGES="rocksdb-tools librocksdb-dev g++"
+passed=0
+failed=0
+failures=()
+
+# check NAME COMMAND…: one check, counted as one.
+check() {
+  local name=$1 started=$SECONDS
+  shift
+  printf '\n== %s\n' "$name"
+  if "$@"; then
+    passed=$((passed + 1))
+    printf -- '-- %s: ok (%d s)\n' "$name" $((SECONDS - started))
+    return 0
+  fi
+  failed=$((failed + 1))
+  failures+=("$name")
+  printf -- '-- %s: FAILED (%d s)\n' "$name" $((SECONDS - started))
+  return 1
+}
+
+finish() {
+  if ((failed > 0)); then printf '\nFailed: %s\n' "$(IFS=';' && echo "${failures[*]}")"; fi
+  printf '\n%d passed, %d failed\n' "$passed" "$failed"
+  ((failed == 0))
+  exit
+}
+
+node_is_new_enough() {
+  node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number);
+    if (major > 20 || (major === 20 && minor >= 19)) process.exit(0);
+    console.error(`Node.js 20.19 or newer is needed; this is ${process.version}`);
+    process.exit(1);'
+}
+
+install_packages() {
+  if [ -d node_modules ] && npm ls >/dev/null 2>&1; then return 0; fi
+  npm ci --no-audit --no-fund
+}
+
+has_rocksdb() {
+  command -v sst_dump >/dev/null && command -v g++ >/dev/null && [ -e /usr/include/rocksdb/db.h ]
+}
+
+install_rocksdb() {
+  if has_rocksdb; then return 0; fi
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing $ROCKSDB_PACKAGES"
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends $ROCKSDB_PACKAGES >/dev/null
+  fi
+  if has_rocksdb; then return 0; fi
+  echo "RocksDB is missing and could not be installed from here (that takes root on Debian)."
+  echo "Install it with: apt-get install $ROCKSDB_PACKAGES"
+  echo "Until then the interop checks of test/rocksdb/ do not run, and count as failed."
+  return 1
+}
+
+# Adds the tests of a vitest run, one by one, to the counts. A test that did not run counts as failed.
+run_vitest() {
+  local report counts
+  report=$(mktemp -d)/vitest.json
+  printf '\n== vitest\n'
+  npx vitest run --reporter=default --reporter=json --outputFile.json="$report"
+  local status=$?
+  counts=$(node scripts/count-tests.mjs "$report" "$status") || counts="0 1"
+  rm -rf "$(dirname "$report")"
+  passed=$((passed + ${counts% *}))
+  failed=$((failed + ${counts#* }))
+  if [ "${counts#* }" != 0 ]; then failures+=("vitest: ${counts#* } tests"); fi
+}
+
+check "Node.js version" node_is_new_enough || finish
+check "npm packages" install_packages || finish
+check "RocksDB's tools" install_rocksdb
+check "lint" npm run -s lint
+check "types" npm run -s typecheck
+check "build" npm run -s build
+run_vitest
+check "publint" npm run -s publint
+check "are the types wrong" npm run -s attw
+check "the benchmark runs" npm run -s bench -- --runs 1 --scale 0.002
+finish
