@@ -26,6 +26,7 @@ import {
   kindOf,
   type Write,
 } from './format.ts';
+import { checkMetaPages } from './meta-pages.ts';
 import type { Counters, DatabaseRow, Edit } from './rows.ts';
 import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState } from './state.ts';
 import { Store } from './store.ts';
@@ -67,6 +68,8 @@ export class Manifest {
       env.fs.mkdirSync(path);
       checkSpace(env, path, 0);
     }
+    const data = `${path}/data.mdb`;
+    if (env.fs.existsSync(data)) checkMetaPages(env.fs, data, choice.readOnly);
     const store = new Store(path, choice.readOnly);
     try {
       const before = store.lastCommitId(); // never newer than the snapshot that is read next

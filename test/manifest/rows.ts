@@ -1,0 +1,99 @@
+/** Random rows and edits. */
+
+import fc from 'fast-check';
+import type {
+  Edit,
+  FileId,
+  IngestRow,
+  KeyspaceRow,
+  TableRow,
+  TreeId,
+  TreeRow,
+} from '../../src/manifest/rows.ts';
+import type { Version } from '../../src/mvcc/version.ts';
+
+const version = fc.integer({ min: 0, max: 2 ** 52 }).map((n) => n as Version);
+const fileId = fc.integer({ min: 1, max: 30 }).map((n) => n as FileId);
+const treeId = fc.integer({ min: 1, max: 6 }).map((n) => n as TreeId);
+const name = fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' });
+const key = fc.uint8Array({ minLength: 1, maxLength: 300 });
+const size = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+
+export const tableRow: fc.Arbitrary<TableRow> = fc.record({
+  id: fileId,
+  tree: treeId,
+  level: fc.nat({ max: 6 }),
+  bytes: size,
+  entries: size,
+  deletes: size,
+  smallest: key,
+  largest: key,
+  minVersion: version,
+  maxVersion: version,
+  globalVersion: fc.option(version, { nil: undefined }),
+  source: fc.constantFrom('flush', 'ingest', 'commit', 'compaction'),
+  ingestId: fc.option(name, { nil: undefined }),
+});
+
+const keyspace: fc.Arbitrary<KeyspaceRow> = fc.record({
+  name: fc.constantFrom('a', 'b', 'ключ', 'x'.repeat(300)),
+  history: fc.array(fc.record({ version, tree: fc.option(treeId, { nil: null }) }), {
+    minLength: 1,
+    maxLength: 3,
+  }),
+});
+
+const tree: fc.Arbitrary<TreeRow> = fc.record({ id: treeId, keyspace: name, flushedThrough: version });
+
+const ingest: fc.Arbitrary<IngestRow> = fc.record({
+  id: fc.constantFrom('one', 'two', 'drei'),
+  version,
+  timeMs: size,
+  files: fc.array(
+    fc.record({
+      source: name,
+      table: fileId,
+      keyspace: name,
+      level: fc.nat({ max: 6 }),
+      version,
+      entries: size,
+      bytes: size,
+      smallest: key,
+      largest: key,
+      sha256: fc.option(
+        fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b).toString('hex')),
+        { nil: undefined },
+      ),
+    }),
+    { maxLength: 3 },
+  ),
+});
+
+export const edit: fc.Arbitrary<Edit> = fc.oneof(
+  { weight: 4, arbitrary: tableRow.map((table): Edit => ({ kind: 'addTable', table })) },
+  { weight: 2, arbitrary: fileId.map((id): Edit => ({ kind: 'dropTable', id })) },
+  keyspace.map((row): Edit => ({ kind: 'putKeyspace', keyspace: row })),
+  fc.constantFrom('a', 'b').map((row): Edit => ({ kind: 'removeKeyspace', name: row })),
+  tree.map((row): Edit => ({ kind: 'putTree', tree: row })),
+  treeId.map((id): Edit => ({ kind: 'removeTree', id })),
+  ingest.map((row): Edit => ({ kind: 'putIngest', ingest: row })),
+);
+
+export function table(id: number, change: Partial<TableRow> = {}): TableRow {
+  return {
+    id: id as FileId,
+    tree: 1 as TreeId,
+    level: 0,
+    bytes: 1000,
+    entries: 10,
+    deletes: 0,
+    smallest: Uint8Array.of(id),
+    largest: Uint8Array.of(id, 255),
+    minVersion: 1 as Version,
+    maxVersion: id as Version,
+    globalVersion: undefined,
+    source: 'flush',
+    ingestId: undefined,
+    ...change,
+  };
+}
