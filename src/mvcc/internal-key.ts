@@ -6,6 +6,7 @@
  * Order: user key ascending, then version descending. Exactly RocksDB's internal key.
  */
 
+import { SluiceError } from '../base/errors.ts';
 import type { Version } from './version.ts';
 
 export const KEY_BYTES_MAX = 65_535;
@@ -44,4 +45,18 @@ export function trailerVersion(bytes: Uint8Array, at: number): Version {
       ((bytes[at + 7] as number) << 24)) >>>
     0;
   return (high32 * TWO_24 + low24) as Version;
+}
+
+/** @throws SluiceError INVALID_KEY */
+export function checkKey(key: Uint8Array): void {
+  if (key.length >= 1 && key.length <= KEY_BYTES_MAX) return;
+  const what = key.length === 0 ? 'A key is empty' : `A key has ${key.length} bytes`;
+  throw new SluiceError('INVALID_KEY', `${what}; keys have 1 to ${KEY_BYTES_MAX} bytes`);
+}
+
+/** @throws SluiceError INVALID_VALUE */
+export function checkValue(value: Uint8Array): void {
+  if (value.length <= VALUE_BYTES_MAX) return;
+  const message = `A value has ${value.length} bytes; values have at most ${VALUE_BYTES_MAX} bytes`;
+  throw new SluiceError('INVALID_VALUE', message);
 }

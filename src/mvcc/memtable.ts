@@ -1,0 +1,137 @@
+/**
+ * A memtable: the newest entries of a tree, sorted, in one flat arena that is filled once and then dropped whole.
+ *
+ * One thread writes. A cursor stays valid while inserts go on, and what it shows of its snapshot does not change,
+ * because every later insert has a higher version (L1).
+ */
+
+import { EMPTY_BYTES } from '../base/bytes.ts';
+import type { Cursor } from './cursor.ts';
+import { type EntryType, TYPE_DELETE } from './internal-key.ts';
+import { BESIDE_BYTES, ENTRY_HEADER_WORDS, HEAD, MemtableArena, NEXT, PREVIOUS } from './memtable-arena.ts';
+import { MemtableCursor } from './memtable-cursor.ts';
+import { MemtableIndex } from './memtable-index.ts';
+import type { Probe } from './probe.ts';
+import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
+
+/** An arena larger than this would bring nothing: bigger memtables are made of values beside it. */
+const ARENA_BYTES_MAX = 1 << 30;
+const HEAD_WORDS = 2;
+
+function entryWords(keyLength: number, valueLength: number): number {
+  const valueWords = valueLength > BESIDE_BYTES ? 1 : (valueLength + 3) >>> 2;
+  return ENTRY_HEADER_WORDS + ((keyLength + 3) >>> 2) + valueWords;
+}
+
+/** Room to stage a key of one byte more than the longest. */
+function stagingWords(keyLength: number): number {
+  return ENTRY_HEADER_WORDS + (keyLength >>> 2) + 1;
+}
+
+export class Memtable {
+  readonly capacityBytes: number;
+  entries = 0;
+  /** How many of the entries are tombstones. */
+  deletes = 0;
+  /** Of all entries; minVersion is MAX_VERSION while empty. */
+  minVersion: Version = MAX_VERSION;
+  maxVersion: Version = NO_VERSION;
+  readonly #arena: MemtableArena;
+  readonly #index: MemtableIndex;
+  #besideBytes = 0;
+  #longestKey = 0;
+
+  /** A capacity that an empty memtable needs to take the entry. */
+  static bytesNeeded(keyLength: number, valueLength: number): number {
+    const fixed = HEAD_WORDS + MemtableIndex.ROOT_WORDS + MemtableIndex.FIRST_GROWTH_WORDS;
+    const words = fixed + entryWords(keyLength, valueLength) + stagingWords(keyLength);
+    return words * 4 + (valueLength > BESIDE_BYTES ? valueLength : 0);
+  }
+
+  constructor(capacityBytes: number) {
+    const least = Memtable.bytesNeeded(1, 0);
+    this.capacityBytes = Math.max(capacityBytes, least);
+    this.#arena = new MemtableArena(Math.ceil(Math.min(this.capacityBytes, ARENA_BYTES_MAX) / 4));
+    this.#index = new MemtableIndex(this.#arena);
+  }
+
+  get bytesUsed(): number {
+    return this.#arena.tail * 4 + this.#besideBytes;
+  }
+
+  /** Copies the entry in. False when there is no room, and nothing is changed. REQUIRES: (key, version) is not there. */
+  insert(
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    version: Version,
+    type: EntryType,
+    value: Uint8Array,
+    valueStart: number,
+    valueLength: number,
+  ): boolean {
+    const arena = this.#arena;
+    const longestKey = Math.max(keyLength, this.#longestKey);
+    const beside = valueLength > BESIDE_BYTES ? valueLength : 0;
+    const words = entryWords(keyLength, valueLength) + this.#index.growthWords + stagingWords(longestKey);
+    if (arena.tail + words > arena.words.length) return false;
+    if ((arena.tail + words) * 4 + this.#besideBytes + beside > this.capacityBytes) return false;
+
+    const entry = arena.stage(key, keyStart, keyLength, version);
+    arena.keepStaged(type, value, valueStart, valueLength);
+    this.#index.insert(entry);
+    this.#longestKey = longestKey;
+    this.#besideBytes += beside;
+    this.entries++;
+    if (type === TYPE_DELETE) this.deletes++;
+    if (version < this.minVersion) this.minVersion = version;
+    if (version > this.maxVersion) this.maxVersion = version;
+    return true;
+  }
+
+  /** Gives the probe the newest entry of its key that is ≤ its snapshot and newer than what it has found (L3). */
+  get(probe: Probe): void {
+    if (this.maxVersion <= probe.version || this.minVersion > probe.snapshot) return;
+    if (probe.keyLength > this.#longestKey) return;
+    const arena = this.#arena;
+    const staged = arena.stage(probe.key, probe.keyStart, probe.keyLength, probe.snapshot);
+    const entry = this.#index.lowerBound(staged);
+    if (entry === HEAD || arena.compareKeys(entry, staged) !== 0) return;
+    const version = arena.version(entry);
+    if (version <= probe.version) return;
+    probe.accept(
+      version,
+      arena.type(entry),
+      arena.valueBytes(entry),
+      arena.valueStart(entry),
+      arena.valueLength(entry),
+    );
+  }
+
+  cursor(): Cursor {
+    return new MemtableCursor(this.#arena, (key, start, length, version) =>
+      this.#lowerBound(key, start, length, version),
+    );
+  }
+
+  /** A copy of the smallest user key; empty while there is no entry. */
+  get smallest(): Uint8Array {
+    return this.#keyOf(this.#arena.words[HEAD + NEXT] as number);
+  }
+
+  get largest(): Uint8Array {
+    return this.#keyOf(this.#arena.words[HEAD + PREVIOUS] as number);
+  }
+
+  #keyOf(entry: number): Uint8Array {
+    if (entry === HEAD) return EMPTY_BYTES;
+    const start = this.#arena.keyStart(entry);
+    return this.#arena.bytes.slice(start, start + this.#arena.keyLength(entry));
+  }
+
+  #lowerBound(key: Uint8Array, start: number, length: number, version: Version): number {
+    // One byte more than the longest key here decides every comparison, and is what room is kept for.
+    const staged = length > this.#longestKey ? this.#longestKey + 1 : length;
+    return this.#index.lowerBound(this.#arena.stage(key, start, staged, version));
+  }
+}

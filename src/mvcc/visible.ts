@@ -1,0 +1,418 @@
+/**
+ * What a reader sees: one entry for each user key, the newest that its snapshot allows, deletions left out.
+ *
+ * PENDING is as in `Cursor`: load and repeat the same call. While a call is pending the entry must not be read, and
+ * only the same call, an absolute one (first, last, seek, seekBefore) or close may follow.
+ */
+
+import { assert, unreachable } from '../base/assert.ts';
+import { compareRanges, EMPTY_BYTES } from '../base/bytes.ts';
+import { ByteScratch } from './byte-scratch.ts';
+import { type Cursor, PENDING, READY, type Status } from './cursor.ts';
+import { type EntryType, TYPE_DELETE, TYPE_VALUE } from './internal-key.ts';
+import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
+
+/** User keys. At most one of gt and gte, and of lt and lte, counts: the exclusive one. */
+export interface Bounds {
+  readonly gt?: Uint8Array | undefined;
+  readonly gte?: Uint8Array | undefined;
+  readonly lt?: Uint8Array | undefined;
+  readonly lte?: Uint8Array | undefined;
+}
+
+export interface Visibility {
+  /** Entries up to this version are seen. */
+  readonly snapshot: Version;
+  /** A transaction's own statements are those in [overlayFloor, overlayThrough], and are seen too. Default: none. */
+  readonly overlayFloor?: Version | undefined;
+  /** Default: all from overlayFloor. A scan sets it to what had been written when it began, so that it ends. */
+  readonly overlayThrough?: Version | undefined;
+}
+
+/** Steps within one user key before a seek is tried: about what a seek costs. */
+const STEPS_MAX = 8;
+/** In reverse, a value above this is sought again and not copied aside. */
+const COPY_BYTES_MAX = 4096;
+
+type Start = 'first' | 'last' | 'seek' | 'seekBefore';
+
+/** What is under way, and goes on when a pending call is repeated. */
+type Phase =
+  | 'idle'
+  | 'start' // the inner cursor's first, last, seek or seekBefore
+  | 'forward' // looking for the next visible entry
+  | 'reverse' // walking one key from its oldest version up
+  | 'reverseSeekOwn' // the key has many versions, or a large value: seek its newest own one,
+  | 'reverseSeek' // … its newest one in the snapshot,
+  | 'reverseSkip'; // … or, there being none, the key before it
+
+/** Where the inner cursor is while an entry is shown. */
+type Stand =
+  | 'at' // at the entry
+  | 'before'; // at the last entry of the preceding user key; what is shown is a copy
+
+export class VisibleCursor {
+  valid = false;
+  keyBytes: Uint8Array = EMPTY_BYTES;
+  keyStart = 0;
+  keyLength = 0;
+  version: Version = NO_VERSION;
+  valueBytes: Uint8Array = EMPTY_BYTES;
+  valueStart = 0;
+  valueLength = 0;
+
+  readonly #inner: Cursor;
+  readonly #snapshot: Version;
+  readonly #floor: Version;
+  readonly #through: Version;
+  readonly #lower: Uint8Array | undefined;
+  readonly #lowerInclusive: boolean;
+  readonly #upper: Uint8Array | undefined;
+  readonly #upperInclusive: boolean;
+
+  #phase: Phase = 'idle';
+  #stand: Stand = 'at';
+  #steps = 0;
+  /** Forward: the user key whose remaining entries are passed over. Reverse: the one being walked. */
+  readonly #key = new ByteScratch();
+  #skipping = false;
+  #walking = false;
+
+  /** The absolute call that is pending beyond its start. */
+  #pendingStart: Start | undefined = undefined;
+  readonly #pendingKey = new ByteScratch();
+  #pendingInclusive = false;
+
+  /* Reverse: the newest visible version of the key so far. */
+  #candidate = false;
+  #candidateLarge = false;
+  #candidateVersion: Version = NO_VERSION;
+  #candidateType: EntryType = TYPE_DELETE;
+  readonly #value = new ByteScratch();
+
+  /** Takes `inner` over. */
+  constructor(inner: Cursor, visibility: Visibility, bounds: Bounds = {}) {
+    this.#inner = inner;
+    this.#snapshot = visibility.snapshot;
+    this.#floor = visibility.overlayFloor ?? (Number.POSITIVE_INFINITY as Version);
+    this.#through = visibility.overlayThrough ?? MAX_VERSION;
+    this.#lower = bounds.gt ?? bounds.gte;
+    this.#lowerInclusive = bounds.gt === undefined;
+    this.#upper = bounds.lt ?? bounds.lte;
+    this.#upperInclusive = bounds.lt === undefined;
+  }
+
+  first(): Status {
+    return this.#position('first', EMPTY_BYTES, false);
+  }
+
+  last(): Status {
+    return this.#position('last', EMPTY_BYTES, false);
+  }
+
+  /** To the first key at or after `key` (`inclusive: false`: after it), within the bounds. */
+  seek(key: Uint8Array, inclusive = true): Status {
+    return this.#position('seek', key, inclusive);
+  }
+
+  /** To the last key before `key` (`inclusive`: or at it), within the bounds. */
+  seekBefore(key: Uint8Array, inclusive = false): Status {
+    return this.#position('seekBefore', key, inclusive);
+  }
+
+  /** REQUIRES: valid, or a repeated call. */
+  next(): Status {
+    if (this.#phase === 'forward') return this.#forward();
+    if (this.#phase === 'idle') {
+      assert(this.valid, 'next() of a cursor that has no entry');
+      if (this.#stand === 'at') this.#key.set(this.keyBytes, this.keyStart, this.keyLength);
+      this.#steps = 0;
+    }
+    if (this.#stand === 'before') {
+      // The copy shown is of #key.
+      if (this.#inner.seek(this.#key.bytes, 0, this.#key.length, NO_VERSION) === PENDING) {
+        this.#phase = 'start';
+        return PENDING;
+      }
+    }
+    this.#skipping = true;
+    return this.#forward();
+  }
+
+  /** REQUIRES: valid, or a repeated call. */
+  prev(): Status {
+    if (this.#phase === 'idle') {
+      assert(this.valid, 'prev() of a cursor that has no entry');
+      this.#walking = false;
+      if (this.#stand === 'before') return this.#reverse();
+      this.#key.set(this.keyBytes, this.keyStart, this.keyLength);
+      this.#phase = 'reverseSkip';
+    }
+    return this.#resumeReverse();
+  }
+
+  load(): Promise<void> {
+    return this.#inner.load();
+  }
+
+  loadSync(): void {
+    this.#inner.loadSync();
+  }
+
+  close(): void {
+    this.valid = false;
+    this.#inner.close();
+  }
+
+  /* Absolute positioning. */
+
+  #position(start: Start, key: Uint8Array, inclusive: boolean): Status {
+    let status: Status;
+    if (this.#isRepeated(start, key, inclusive)) {
+      status = this.#phase === 'forward' ? this.#forward() : this.#resumeReverse();
+    } else {
+      status = this.#begin(start, key, inclusive);
+    }
+    this.#pendingStart = undefined;
+    if (status === PENDING && this.#phase !== 'start') {
+      // Deletions may have been passed over, block by block: the repeated call must not pass over them again.
+      this.#pendingStart = start;
+      this.#pendingKey.set(key, 0, key.length);
+      this.#pendingInclusive = inclusive;
+    }
+    return status;
+  }
+
+  #isRepeated(start: Start, key: Uint8Array, inclusive: boolean): boolean {
+    if (this.#pendingStart !== start || this.#pendingInclusive !== inclusive) return false;
+    return this.#pendingKey.equals(key, 0, key.length);
+  }
+
+  #begin(start: Start, key: Uint8Array, inclusive: boolean): Status {
+    const inner = this.#inner;
+    switch (start) {
+      case 'first': {
+        const lower = this.#lower;
+        if (lower === undefined) return this.#startForward(inner.first(), undefined);
+        return this.#beginSeek(lower, this.#lowerInclusive);
+      }
+      case 'seek':
+        if (this.#isBelow(key, 0, key.length)) return this.#begin('first', EMPTY_BYTES, false);
+        return this.#beginSeek(key, inclusive);
+      case 'last': {
+        const upper = this.#upper;
+        if (upper === undefined) return this.#startReverse(inner.last());
+        return this.#startReverse(inner.seekBefore(upper, 0, upper.length, this.#upperInclusive));
+      }
+      case 'seekBefore':
+        if (this.#isAbove(key, 0, key.length)) return this.#begin('last', EMPTY_BYTES, false);
+        return this.#startReverse(inner.seekBefore(key, 0, key.length, inclusive));
+      default:
+        return unreachable(start);
+    }
+  }
+
+  #beginSeek(key: Uint8Array, inclusive: boolean): Status {
+    const status = this.#inner.seek(key, 0, key.length, inclusive ? MAX_VERSION : NO_VERSION);
+    return this.#startForward(status, inclusive ? undefined : key);
+  }
+
+  /* Forward. */
+
+  #startForward(status: Status, after: Uint8Array | undefined): Status {
+    if (status === PENDING) {
+      this.#phase = 'start';
+      return PENDING;
+    }
+    this.#steps = 0;
+    this.#skipping = after !== undefined;
+    if (after !== undefined) this.#key.set(after, 0, after.length);
+    return this.#forward();
+  }
+
+  /** From wherever the inner cursor is to the next visible entry, past #key when skipping. */
+  #forward(): Status {
+    const inner = this.#inner;
+    const key = this.#key;
+    this.#phase = 'forward';
+    while (inner.valid) {
+      if (this.#skipping && key.equals(inner.keyBytes, inner.keyStart, inner.keyLength)) {
+        if (this.#passOver(NO_VERSION) === PENDING) return PENDING;
+        continue;
+      }
+      if (this.#isAbove(inner.keyBytes, inner.keyStart, inner.keyLength)) break;
+      const version = inner.version;
+      if (version <= this.#snapshot || (version >= this.#floor && version <= this.#through)) {
+        if (inner.type === TYPE_VALUE) return this.#showInner();
+        key.set(inner.keyBytes, inner.keyStart, inner.keyLength);
+        this.#skipping = true;
+        this.#steps = 0;
+        continue;
+      }
+      this.#skipping = false;
+      const target = version > this.#through && this.#floor <= this.#through ? this.#through : this.#snapshot;
+      if (this.#steps >= STEPS_MAX) key.set(inner.keyBytes, inner.keyStart, inner.keyLength);
+      if (this.#passOver(target) === PENDING) return PENDING;
+    }
+    return this.#ranOff();
+  }
+
+  /** One entry on; or, after a few, to #key at `version`, which is further on. */
+  #passOver(version: Version): Status {
+    if (this.#steps < STEPS_MAX) {
+      if (this.#inner.next() === PENDING) return PENDING;
+      this.#steps++;
+      return READY;
+    }
+    if (this.#inner.seek(this.#key.bytes, 0, this.#key.length, version) === PENDING) return PENDING;
+    this.#steps = 0;
+    return READY;
+  }
+
+  #showInner(): Status {
+    const inner = this.#inner;
+    this.valid = true;
+    if (this.keyBytes !== inner.keyBytes) this.keyBytes = inner.keyBytes;
+    this.keyStart = inner.keyStart;
+    this.keyLength = inner.keyLength;
+    this.version = inner.version;
+    if (this.valueBytes !== inner.valueBytes) this.valueBytes = inner.valueBytes;
+    this.valueStart = inner.valueStart;
+    this.valueLength = inner.valueLength;
+    this.#phase = 'idle';
+    this.#stand = 'at';
+    return READY;
+  }
+
+  #ranOff(): Status {
+    this.valid = false;
+    this.#phase = 'idle';
+    return READY;
+  }
+
+  /* Reverse. */
+
+  #startReverse(status: Status): Status {
+    if (status === PENDING) {
+      this.#phase = 'start';
+      return PENDING;
+    }
+    this.#walking = false;
+    return this.#reverse();
+  }
+
+  #resumeReverse(): Status {
+    switch (this.#phase) {
+      case 'idle':
+      case 'start':
+      case 'forward':
+      case 'reverse':
+        return this.#reverse();
+      case 'reverseSeekOwn':
+      case 'reverseSeek':
+      case 'reverseSkip':
+        return this.#seekNewest();
+      default:
+        return unreachable(this.#phase);
+    }
+  }
+
+  /** From the oldest entry of a user key, or of none, down to the next key that has a visible value. */
+  #reverse(): Status {
+    const inner = this.#inner;
+    this.#phase = 'reverse';
+    for (;;) {
+      if (!this.#walking) {
+        if (!inner.valid || this.#isBelow(inner.keyBytes, inner.keyStart, inner.keyLength))
+          return this.#ranOff();
+        this.#key.set(inner.keyBytes, inner.keyStart, inner.keyLength);
+        this.#walking = true;
+        this.#candidate = false;
+        this.#steps = 0;
+        this.#consider();
+      }
+      // Older versions come first, so the last one considered is the newest.
+      for (;;) {
+        if (this.#steps > STEPS_MAX) {
+          this.#phase = this.#floor <= this.#through ? 'reverseSeekOwn' : 'reverseSeek';
+          return this.#seekNewest();
+        }
+        if (inner.prev() === PENDING) return PENDING;
+        if (!inner.valid || !this.#key.equals(inner.keyBytes, inner.keyStart, inner.keyLength)) break;
+        this.#steps++;
+        this.#consider();
+      }
+      this.#walking = false;
+      if (!this.#candidate || this.#candidateType === TYPE_DELETE) continue;
+      if (!this.#candidateLarge) return this.#showCopy();
+      this.#phase = this.#candidateVersion > this.#snapshot ? 'reverseSeekOwn' : 'reverseSeek';
+      return this.#seekNewest();
+    }
+  }
+
+  #consider(): void {
+    const inner = this.#inner;
+    const version = inner.version;
+    if (version > this.#snapshot && (version < this.#floor || version > this.#through)) return;
+    this.#candidate = true;
+    this.#candidateVersion = version;
+    this.#candidateType = inner.type;
+    this.#candidateLarge = inner.valueLength > COPY_BYTES_MAX;
+    if (!this.#candidateLarge) this.#value.set(inner.valueBytes, inner.valueStart, inner.valueLength);
+  }
+
+  #showCopy(): Status {
+    this.valid = true;
+    this.keyBytes = this.#key.bytes;
+    this.keyStart = 0;
+    this.keyLength = this.#key.length;
+    this.version = this.#candidateVersion;
+    this.valueBytes = this.#value.bytes;
+    this.valueStart = 0;
+    this.valueLength = this.#value.length;
+    this.#phase = 'idle';
+    this.#stand = 'before';
+    return READY;
+  }
+
+  /** Finds the newest visible version of #key by seeking, and goes on before the key when that is no value. */
+  #seekNewest(): Status {
+    const inner = this.#inner;
+    const key = this.#key;
+    if (this.#phase === 'reverseSeekOwn') {
+      if (inner.seek(key.bytes, 0, key.length, this.#through) === PENDING) return PENDING;
+      if (inner.valid && inner.version >= this.#floor && this.#isAtKey()) {
+        if (inner.type === TYPE_VALUE) return this.#showInner();
+        this.#phase = 'reverseSkip';
+      } else {
+        this.#phase = 'reverseSeek';
+      }
+    }
+    if (this.#phase === 'reverseSeek') {
+      if (inner.seek(key.bytes, 0, key.length, this.#snapshot) === PENDING) return PENDING;
+      if (inner.valid && inner.type === TYPE_VALUE && this.#isAtKey()) return this.#showInner();
+      this.#phase = 'reverseSkip';
+    }
+    if (inner.seekBefore(key.bytes, 0, key.length, false) === PENDING) return PENDING;
+    this.#walking = false;
+    return this.#reverse();
+  }
+
+  #isAtKey(): boolean {
+    return this.#key.equals(this.#inner.keyBytes, this.#inner.keyStart, this.#inner.keyLength);
+  }
+
+  /* Bounds. */
+
+  #isBelow(key: Uint8Array, start: number, length: number): boolean {
+    if (this.#lower === undefined) return false;
+    const order = compareRanges(key, start, length, this.#lower, 0, this.#lower.length);
+    return this.#lowerInclusive ? order < 0 : order <= 0;
+  }
+
+  #isAbove(key: Uint8Array, start: number, length: number): boolean {
+    if (this.#upper === undefined) return false;
+    const order = compareRanges(key, start, length, this.#upper, 0, this.#upper.length);
+    return this.#upperInclusive ? order > 0 : order >= 0;
+  }
+}

@@ -1,0 +1,196 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compareBytes } from '../../src/base/bytes.ts';
+import { TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
+import { Memtable } from '../../src/mvcc/memtable.ts';
+import { Probe } from '../../src/mvcc/probe.ts';
+import { MAX_VERSION, OVERLAY_FLOOR, type Version, versionOf } from '../../src/mvcc/version.ts';
+import { expectWalk, walkArbitrary } from './cursor-walk.ts';
+import {
+  compareEntries,
+  entriesArbitrary,
+  insertEntry,
+  keyArbitrary,
+  memtableOf,
+  show,
+  showCursor,
+  text,
+} from './entries.ts';
+
+const VALUE = Buffer.from('value');
+
+function get(memtable: Memtable, key: Uint8Array, snapshot: Version): string | undefined {
+  const probe = new Probe();
+  probe.reset(key, 0, key.length, snapshot);
+  memtable.get(probe);
+  if (!probe.found) return undefined;
+  return text(probe.valueBytes.subarray(probe.valueStart, probe.valueStart + probe.valueLength));
+}
+
+describe('a memtable', () => {
+  it('is the sorted list of what was inserted, both ways and from any place', () => {
+    fc.assert(
+      fc.property(entriesArbitrary(300), walkArbitrary, (entries, walk) => {
+        expectWalk(memtableOf(entries).cursor(), [...entries].sort(compareEntries), walk);
+      }),
+    );
+  });
+
+  it('holds its order over many splits, whatever the order of the inserts', () => {
+    for (const order of ['ascending', 'descending', 'random', 'versions', 'long prefix'] as const) {
+      const entries = Array.from({ length: 20_000 }, (_, i) => {
+        const n = order === 'random' ? (i * 7919) % 20_011 : order === 'descending' ? 20_000 - i : i;
+        const key =
+          order === 'versions'
+            ? `k${n % 3}`
+            : `${order === 'long prefix' ? 'p'.repeat(300) : ''}${String(n).padStart(7, '0')}`;
+        return {
+          key: Buffer.from(key),
+          version: versionOf(i + 1),
+          type: TYPE_VALUE,
+          value: Buffer.from(`${i}`),
+        };
+      });
+      const memtable = memtableOf(entries, 32 << 20);
+      const sorted = entries.sort(compareEntries);
+      const cursor = memtable.cursor();
+      cursor.first();
+      for (const entry of sorted) {
+        if (showCursor(cursor) !== show(entry)) expect(showCursor(cursor)).toBe(show(entry));
+        cursor.next();
+      }
+      expect(cursor.valid).toBe(false);
+      for (const entry of sorted) {
+        if (get(memtable, entry.key, entry.version) !== entry.value.toString())
+          expect.fail(`${order}: ${show(entry)}`);
+      }
+    }
+  });
+
+  it('gets the newest version at or below the snapshot, and only one newer than was found', () => {
+    fc.assert(
+      fc.property(
+        entriesArbitrary(200),
+        fc.array(fc.tuple(keyArbitrary, fc.integer({ min: 0, max: 32 }), fc.integer({ min: 0, max: 32 }))),
+        (entries, gets) => {
+          const memtable = memtableOf(entries);
+          const probe = new Probe();
+          for (const [key, snapshot, known] of gets) {
+            if (known > snapshot) continue;
+            probe.reset(key, 0, key.length, versionOf(snapshot));
+            if (known > 0) probe.accept(versionOf(known), TYPE_VALUE, VALUE, 0, 5);
+            memtable.get(probe);
+            const versions = entries.filter((e) => compareBytes(e.key, key) === 0).map((e) => e.version);
+            const newest = Math.max(known, ...versions.filter((v) => v <= snapshot));
+            expect(probe.version).toBe(newest);
+            const entry = entries.find((e) => compareBytes(e.key, key) === 0 && e.version === newest);
+            if (entry !== undefined && newest > known) {
+              expect(probe.type).toBe(entry.type);
+              const end = probe.valueStart + probe.valueLength;
+              expect(Buffer.from(probe.valueBytes.slice(probe.valueStart, end))).toEqual(
+                Buffer.from(entry.value),
+              );
+            }
+          }
+        },
+      ),
+    );
+  });
+
+  it('knows its bounds and counts', () => {
+    fc.assert(
+      fc.property(entriesArbitrary(100), (entries) => {
+        const memtable = memtableOf(entries);
+        const sorted = [...entries].sort(compareEntries);
+        expect(memtable.entries).toBe(entries.length);
+        expect(memtable.deletes).toBe(entries.filter((e) => e.type !== TYPE_VALUE).length);
+        expect(memtable.smallest).toEqual(Uint8Array.from(sorted[0]?.key ?? []));
+        expect(memtable.largest).toEqual(Uint8Array.from(sorted.at(-1)?.key ?? []));
+        if (entries.length > 0) {
+          expect(memtable.minVersion).toBe(Math.min(...entries.map((e) => e.version)));
+          expect(memtable.maxVersion).toBe(Math.max(...entries.map((e) => e.version)));
+        }
+      }),
+    );
+  });
+
+  it('shows a cursor the same snapshot while inserts go on', () => {
+    const memtable = new Memtable(8 << 20);
+    const insert = (n: number, version: number) =>
+      insertEntry(memtable, {
+        key: Buffer.from(`k${String(n).padStart(4, '0')}`),
+        version: versionOf(version),
+        type: TYPE_VALUE,
+        value: VALUE,
+      });
+    for (let n = 0; n < 3000; n += 2) insert(n, 1);
+    const cursor = memtable.cursor();
+    const seen: string[] = [];
+    let next = 1;
+    for (cursor.first(); cursor.valid; cursor.next()) {
+      if (cursor.version <= 1) seen.push(showCursor(cursor));
+      for (let i = 0; i < 3 && next < 3000; i++) insert(next++, 1000 + next);
+    }
+    expect(seen).toHaveLength(1500);
+    expect(seen).toEqual([...seen].sort());
+  });
+
+  it('says when it is full, changes nothing then, and takes any entry that its capacity was made for', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 65_535 }),
+        fc.constantFrom(0, 1, 100, 65_535, 65_536, 65_537, 200_000),
+        (keyLength, valueLength) => {
+          const memtable = new Memtable(Memtable.bytesNeeded(keyLength, valueLength));
+          const value = Buffer.alloc(valueLength, 7);
+          const insert = (keyByte: number) => {
+            const key = Buffer.alloc(keyLength, keyByte);
+            return memtable.insert(key, 0, keyLength, versionOf(1), TYPE_VALUE, value, 0, valueLength);
+          };
+          expect(insert(1)).toBe(true);
+          let taken = 1;
+          while (insert(taken + 1)) taken++;
+          expect(memtable.entries).toBe(taken);
+          expect(memtable.bytesUsed).toBeLessThanOrEqual(memtable.capacityBytes);
+          expect(get(memtable, Buffer.alloc(keyLength, taken), versionOf(9))).toHaveLength(valueLength);
+          expect(get(memtable, Buffer.alloc(keyLength, taken + 1), versionOf(9))).toBeUndefined();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('keeps a copy of a large value beside the arena', () => {
+    const memtable = new Memtable(4 << 20);
+    const value = Buffer.alloc(3 << 20, 5);
+    expect(
+      memtable.insert(Buffer.from('big'), 0, 3, versionOf(1), TYPE_VALUE, value, 1, value.length - 1),
+    ).toBe(true);
+    value.fill(6);
+    expect(get(memtable, Buffer.from('big'), versionOf(1))).toBe('\x05'.repeat(value.length - 1));
+    expect(memtable.bytesUsed).toBeGreaterThan(3 << 20);
+    expect(memtable.insert(Buffer.from('big'), 0, 3, versionOf(2), TYPE_VALUE, value, 0, value.length)).toBe(
+      false,
+    );
+  });
+
+  it('finds keys longer than any it holds, and orders versions over 32 bits', () => {
+    const memtable = new Memtable(Memtable.bytesNeeded(3, 5) + 100);
+    const key = Buffer.from('abc');
+    memtable.insert(key, 0, 3, versionOf(2 ** 40 + 1), TYPE_VALUE, VALUE, 0, 5);
+    memtable.insert(key, 0, 3, versionOf(2 ** 32 - 1), TYPE_VALUE, VALUE, 0, 4);
+    memtable.insert(key, 0, 3, (OVERLAY_FLOOR + 5) as Version, TYPE_VALUE, VALUE, 0, 3);
+    const cursor = memtable.cursor();
+    const long = Buffer.alloc(65_535, 'a');
+    cursor.seek(long, 0, long.length, MAX_VERSION);
+    expect(cursor.version).toBe(OVERLAY_FLOOR + 5);
+    long.write('abc');
+    cursor.seek(long, 0, long.length, MAX_VERSION);
+    expect(cursor.valid).toBe(false);
+    cursor.seekBefore(long, 0, long.length, true);
+    expect(cursor.version).toBe(2 ** 32 - 1);
+    expect(get(memtable, key, versionOf(2 ** 40))).toBe('valu');
+    expect(get(memtable, key, MAX_VERSION)).toBe('val');
+    expect(get(memtable, long, MAX_VERSION)).toBeUndefined();
+  });
+});

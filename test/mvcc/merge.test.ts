@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { mergeCursors } from '../../src/mvcc/merge.ts';
+import { expectWalk, walkArbitrary } from './cursor-walk.ts';
+import { compareEntries, type Entry, entriesArbitrary, memtableOf } from './entries.ts';
+import { StutterCursor } from './stutter-cursor.ts';
+
+/** Entries dealt to `n` sources; the same source twice is as good as any. */
+const dealtArbitrary = fc
+  .tuple(entriesArbitrary(120), fc.integer({ min: 0, max: 9 }))
+  .chain(([entries, n]) =>
+    fc.tuple(
+      fc.constant(entries),
+      fc.constant(n),
+      fc.array(fc.nat(Math.max(0, n - 1)), { minLength: entries.length, maxLength: entries.length }),
+    ),
+  )
+  .map(([entries, n, owners]) => {
+    const sources = Array.from({ length: n }, (): Entry[] => []);
+    entries.forEach((entry, i) => sources[owners[i] ?? 0]?.push(entry));
+    return sources;
+  });
+
+it('merges any number of sources, in any walk, with any call pending', () => {
+  fc.assert(
+    fc.property(dealtArbitrary, walkArbitrary, fc.integer(), (sources, walk, seed) => {
+      let state = seed;
+      const chance = () => {
+        state = (Math.imul(state, 1664525) + 1013904223) | 0;
+        return (state >>> 8) / 2 ** 24;
+      };
+      const children = sources.map((entries) => new StutterCursor(memtableOf(entries).cursor(), chance));
+      const cursor = mergeCursors(children);
+      expectWalk(cursor, sources.flat().sort(compareEntries), walk);
+      cursor.close();
+      expect(children.every((child) => child.closed)).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+it('shows an entry that two sources hold twice, the earlier source first, both ways', () => {
+  fc.assert(
+    fc.property(entriesArbitrary(20), walkArbitrary, (entries, walk) => {
+      const twin = (value: string) =>
+        memtableOf(entries.map((e) => ({ ...e, value: Buffer.from(value) }))).cursor();
+      const both = entries.flatMap((e) => ['first', 'second'].map((v) => ({ ...e, value: Buffer.from(v) })));
+      expectWalk(mergeCursors([twin('first'), twin('second')]), both.sort(compareEntries), walk);
+    }),
+  );
+});
+
+it('returns a single child as it is', () => {
+  const child = memtableOf([]).cursor();
+  expect(mergeCursors([child])).toBe(child);
+});
