@@ -60,6 +60,10 @@ export class Publication {
     return this.#queue.at(-1) === slot;
   }
 
+  isOldest(slot: Slot): boolean {
+    return this.#queue[0] === slot;
+  }
+
   /** Settles and publishes, in order, all slots at the head that are ready. */
   drain(): void {
     // A `published` callback may commit again and come back here; the loop that runs already goes on to it.

@@ -44,6 +44,12 @@ export class CommitEncoder {
   #batch: LogBatch | undefined;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
+  #payloadStart = 0;
+
+  /** Where in the batch the record that was begun last has its payload. */
+  get payloadStart(): number {
+    return this.#payloadStart;
+  }
 
   /** An upper bound of a record's payload. `dataBytes`: keys and values together. */
   static bytesMax(operations: number, dataBytes: number, keyspaces: readonly string[]): number {
@@ -55,6 +61,7 @@ export class CommitEncoder {
   begin(batch: LogBatch, version: Version, bytesMax: number): void {
     this.#batch = batch;
     this.#at = batch.begin(bytesMax);
+    this.#payloadStart = this.#at;
     this.#bytes = batch.bytes;
     this.#bytes[this.#at++] = RECORD_COMMIT;
     this.#at = putVarint(this.#bytes, this.#at, version);
@@ -78,10 +85,12 @@ export class CommitEncoder {
     this.#copy(value);
   }
 
-  end(): void {
+  /** Returns where the payload ends. */
+  end(): number {
     assert(this.#batch !== undefined, 'end() without begin()');
     this.#batch.end(this.#at);
     this.#batch = undefined;
+    return this.#at;
   }
 
   #copy(from: Uint8Array): void {
@@ -130,7 +139,8 @@ export function readRecord(
   const kind = reader.u8();
   const version = versionOf(reader.varint());
   if (kind === RECORD_VISIBLE) return { kind, version };
-  if (kind !== RECORD_COMMIT) throw new SluiceError('CORRUPTION', `A log record has the unknown kind ${kind}`);
+  if (kind !== RECORD_COMMIT)
+    throw new SluiceError('CORRUPTION', `A log record has the unknown kind ${kind}`);
   if (visitor === undefined) return { kind, version };
   while (!reader.done) {
     const nameLength = reader.varint();
@@ -151,7 +161,8 @@ function readOp(reader: ByteReader, visitor: RecordVisitor, version: Version): v
     visitor.del(reader.bytes, keyStart, keyLength, version);
     return;
   }
-  if (type !== TYPE_VALUE) throw new SluiceError('CORRUPTION', `A log record has the unknown operation ${type}`);
+  if (type !== TYPE_VALUE)
+    throw new SluiceError('CORRUPTION', `A log record has the unknown operation ${type}`);
   const valueLength = reader.varint();
   const valueStart = reader.skip(valueLength);
   visitor.put(reader.bytes, keyStart, keyLength, valueStart, valueLength, version);
@@ -161,7 +172,7 @@ const decodedNames = new Map<string, string>();
 
 function decodeName(bytes: Uint8Array, start: number, length: number): string {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset + start, length);
-  const latin1 = raw.latin1Slice();
+  const latin1 = raw.toString('latin1');
   let name = decodedNames.get(latin1);
   if (name === undefined) {
     name = raw.toString('utf8');

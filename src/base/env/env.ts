@@ -9,6 +9,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`; rejects with ABORTED when the signal fires. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Resolves in a later turn of the event loop, after what is waiting in this one. */
+  turn(): Promise<void>;
   /** Calls `task` once after `ms` without keeping the process alive; returns a canceller. */
   after(ms: number, task: () => void): () => void;
 }

@@ -31,6 +31,8 @@ const clock: Clock = {
     });
   },
 
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+
   after(ms, task) {
     const timer = setTimeout(task, Math.min(Math.max(0, ms), TIMEOUT_MS_MAX));
     timer.unref();

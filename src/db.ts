@@ -1,0 +1,292 @@
+/** The public database: options, opening and closing, and the wiring of the parts. */
+
+import { checkEncodingName, type EncodingName } from './base/encoding.ts';
+import { acquireLock, type Lock } from './base/env/lock.ts';
+import { SluiceError, throwIfAborted } from './base/errors.ts';
+import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
+import { checkDirectory, databasePaths } from './manifest/directory.ts';
+import { Manifest } from './manifest/manifest.ts';
+import { BlockCache } from './sst/block-cache.ts';
+import { Table } from './sst/table.ts';
+import { TableCache } from './sst/table-cache.ts';
+import { checkKeyspaceName } from './txn/catalog.ts';
+import { type CommitResult, Engine } from './txn/engine.ts';
+import { explainIngest, type IngestPlan } from './txn/explain.ts';
+import type { IngestOptions } from './txn/ingest-statement.ts';
+import { Keyspace } from './txn/keyspace.ts';
+import type { EncodingOptions } from './txn/readable.ts';
+import { DEFAULT_KEYSPACE } from './txn/record.ts';
+import { readBeside, recover } from './txn/recovery.ts';
+import { retrying, type TransactionOptions } from './txn/retry.ts';
+import type { Snapshot } from './txn/snapshot.ts';
+import { type DatabaseStats, gatherStats } from './txn/stats.ts';
+import { type BeginOptions, Transaction, TransactionCore } from './txn/transaction.ts';
+import { type VerifyOptions, type VerifyReport, verifyDatabase } from './txn/verify.ts';
+
+/**
+ * Opens a database directory, or makes one.
+ *
+ * @throws SluiceError LOCKED when another process has it open for writing, NOT_A_DATABASE, ALREADY_EXISTS, CORRUPTION,
+ * UNSUPPORTED_FORMAT, PERMISSION, NO_SPACE; TypeError for wrong options.
+ */
+export async function open<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>(
+  dir: string,
+  options: DbOptions<KE, VE> = {},
+): Promise<Db<KE, VE>> {
+  const settings = resolveOptions(dir, options);
+  const home = settings.readOnly ? openReader(settings) : openWriter(settings);
+  return new Db(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE);
+}
+
+/** What an open database holds besides its engine. */
+interface Home {
+  engine: Engine;
+  readonly manifest: Manifest;
+  readonly cache: BlockCache;
+  readonly tableCache: TableCache;
+  readonly lock: Lock | undefined;
+}
+
+export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Keyspace<
+  KE,
+  VE
+> {
+  readonly path: string;
+  readonly #home: Home;
+  readonly #settings: Settings;
+
+  /** For `open`. */
+  constructor(home: Home, settings: Settings, keyEncoding: KE, valueEncoding: VE) {
+    super(() => home.engine, DEFAULT_KEYSPACE, keyEncoding, valueEncoding);
+    this.path = settings.dir;
+    this.#home = home;
+    this.#settings = settings;
+  }
+
+  get readOnly(): boolean {
+    return this.#settings.readOnly;
+  }
+
+  /** The version that reads see now. */
+  get version(): number {
+    return this.engine().publication.visible;
+  }
+
+  /** A keyspace by name; made, durably, when there is none. Encodings not given are the database's. */
+  keyspace<K extends EncodingName = KE, V extends EncodingName = VE>(
+    name: string,
+    options: EncodingOptions<K, V> = {},
+  ): Keyspace<K, V> {
+    const engine = this.engine();
+    engine.checkOpen();
+    checkKeyspaceName(name, 'name');
+    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+    const keyEncoding = options.keyEncoding ?? this.keyEncoding;
+    const valueEncoding = options.valueEncoding ?? this.valueEncoding;
+    checkEncodingName(keyEncoding, 'options.keyEncoding');
+    checkEncodingName(valueEncoding, 'options.valueEncoding');
+    if (this.readOnly) engine.catalog.requireNewest(name);
+    else engine.ensureKeyspace(name);
+    return new Keyspace(this.engine, name, keyEncoding as K, valueEncoding as V);
+  }
+
+  /** The names of all keyspaces, sorted; 'default' is the one without a name. */
+  keyspaces(): string[] {
+    const engine = this.engine();
+    engine.checkOpen();
+    return engine.catalog.names(engine.publication.visible);
+  }
+
+  /** Drops a keyspace with all it holds, whatever the size; snapshots taken before still read it. */
+  async dropKeyspace(name: string): Promise<void> {
+    checkKeyspaceName(name, 'name');
+    await this.engine().keyspaces.drop(name);
+  }
+
+  /** The state as it is now, to read from later; close it. */
+  snapshot(): Snapshot {
+    return this.engine().snapshot();
+  }
+
+  /** A transaction to commit or abort by hand, without retries. */
+  begin(options: BeginOptions = {}): Transaction<KE, VE> {
+    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+    const engine = this.engine();
+    const readOnly = options.readOnly ?? false;
+    if (readOnly) engine.checkOpen();
+    else engine.checkWritable();
+    return new Transaction(new TransactionCore(engine, readOnly), this.keyEncoding, this.valueEncoding);
+  }
+
+  /**
+   * Runs `fn` in a transaction and commits it; on a conflict runs it again, after a jittered pause. `fn` must not have
+   * effects outside the transaction that a second run would double. If it throws, everything is undone.
+   *
+   * @throws what `fn` throws; SluiceError CONFLICT or TOO_OLD once the retries are used up, ABORTED by the signal.
+   */
+  transaction<T>(
+    fn: (txn: Transaction<KE, VE>, attempt: number) => Promise<T> | T,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    if (typeof fn !== 'function') throw new TypeError('fn must be a function');
+    return retrying(this.engine().env, options, async (attempt) => {
+      const txn = this.begin(options.readOnly === undefined ? {} : { readOnly: options.readOnly });
+      try {
+        const result = await fn(txn, attempt);
+        throwIfAborted(options.signal);
+        if (txn.state === 'open') await txn.commit();
+        return result;
+      } finally {
+        txn.abort();
+      }
+    });
+  }
+
+  /** A transaction of one ingest. It reads nothing, so it never conflicts (L6). */
+  async ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<CommitResult> {
+    const txn = this.begin();
+    try {
+      await txn.ingest(files, options);
+      return await txn.commit();
+    } finally {
+      txn.abort();
+    }
+  }
+
+  /** Which level each file would go to now, and what stands in the way of a lower one. Changes nothing. */
+  explainIngest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestPlan[]> {
+    return explainIngest(this.engine(), files, options);
+  }
+
+  /** Writes all memtables to tables. */
+  async flush(): Promise<void> {
+    const engine = this.engine();
+    engine.checkWritable();
+    await engine.flusher.flushAll();
+  }
+
+  stats(): DatabaseStats {
+    const engine = this.engine();
+    engine.checkOpen();
+    return gatherStats(engine, this.#home.cache, this.#home.tableCache);
+  }
+
+  /** Checks tables against the manifest; with `full`, every block of every table. Reports all it finds; throws nothing for it. */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    const engine = this.engine();
+    engine.checkOpen();
+    return verifyDatabase(engine, options);
+  }
+
+  /** Read-only: takes over what the writing process has made visible since. Close snapshots and iterators first. */
+  async refresh(): Promise<void> {
+    const old = this.engine();
+    old.checkOpen();
+    if (!this.readOnly) return;
+    if (old.snapshots.count > 0) {
+      throw new SluiceError(
+        'BUSY',
+        `${old.snapshots.count} snapshots or iterators are open; close them, then refresh`,
+      );
+    }
+    const { manifest, cache, tableCache } = this.#home;
+    this.#home.engine = readerEngine(this.#settings, manifest, cache, tableCache, () => manifest.refresh());
+    for (const tree of old.catalog.trees()) tree.close();
+    await old.close();
+  }
+
+  /** Waits for commits under way, then lets go of everything. Closing twice is fine. */
+  async close(): Promise<void> {
+    const { engine, manifest, lock } = this.#home;
+    if (engine.closed) return;
+    try {
+      await engine.close();
+    } finally {
+      for (const tree of engine.catalog.trees()) tree.close();
+      await manifest.close();
+      lock?.release();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function openWriter(settings: Settings): Home {
+  const { dir, env } = settings;
+  const missing = checkDirectory(env.fs, dir, settings) === 'create';
+  if (missing && !env.fs.existsSync(dir)) env.fs.mkdirSync(dir);
+  const lock = acquireLock(databasePaths(dir).lock);
+  let manifest: Manifest | undefined;
+  try {
+    manifest = Manifest.open({ ...settings, env, dir });
+    const { cache, tableCache } = caches(settings);
+    const engine = newEngine(settings, manifest, cache, tableCache);
+    recover({ env, dir, manifest, engine, walSegmentBytes: settings.walSegmentBytes });
+    return { engine, manifest, cache, tableCache, lock };
+  } catch (error) {
+    void manifest?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+function openReader(settings: Settings): Home {
+  const { dir, env } = settings;
+  checkDirectory(env.fs, dir, settings);
+  const manifest = Manifest.open({ ...settings, env, dir });
+  try {
+    const { cache, tableCache } = caches(settings);
+    const engine = readerEngine(settings, manifest, cache, tableCache, () => manifest.refresh());
+    return { engine, manifest, cache, tableCache, lock: undefined };
+  } catch (error) {
+    void manifest.close();
+    throw error;
+  }
+}
+
+function readerEngine(
+  settings: Settings,
+  manifest: Manifest,
+  cache: BlockCache,
+  tableCache: TableCache,
+  takeManifest: () => void,
+): Engine {
+  const engine = newEngine(settings, manifest, cache, tableCache);
+  const { env, dir, walSegmentBytes } = settings;
+  engine.showVersion(readBeside({ env, dir, manifest, engine, walSegmentBytes }, takeManifest));
+  return engine;
+}
+
+function caches(settings: Settings): { cache: BlockCache; tableCache: TableCache } {
+  const cache = new BlockCache(settings.blockCacheBytes);
+  return { cache, tableCache: new TableCache(cache, settings.maxOpenTables) };
+}
+
+function newEngine(
+  settings: Settings,
+  manifest: Manifest,
+  cache: BlockCache,
+  tableCache: TableCache,
+): Engine {
+  const { env } = settings;
+  return new Engine({
+    env,
+    manifest,
+    openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
+    settings: {
+      sync: settings.durability === 'fsync',
+      memtableBytes: settings.memtableBytes,
+      conflictWindowBytes: settings.conflictWindowBytes,
+      builder: {
+        compression: settings.compression,
+        blockBytes: settings.blockBytes,
+        filterBitsPerKey: settings.filterBitsPerKey,
+        external: false,
+      },
+      logger: settings.logger,
+      tablesDir: databasePaths(settings.dir).tables,
+    },
+  });
+}

@@ -1,0 +1,20 @@
+/** SluiceDB: an embedded, transactional key-value store in which attaching files is a step of a transaction. */
+
+export type { EncodingName } from './base/encoding.ts';
+export { type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
+export { type Db, open } from './db.ts';
+export type { DbOptions, Durability } from './db-options.ts';
+export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
+export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
+export type { CommitResult, IngestedFile } from './txn/committer.ts';
+export type { Logger } from './txn/engine.ts';
+export type { IngestPlan } from './txn/explain.ts';
+export type { IngestFileSummary, IngestOptions, IngestSummary } from './txn/ingest-statement.ts';
+export type { SluiceIterator } from './txn/iterator.ts';
+export type { BatchOperation, DelOperation, Keyspace, PutOperation } from './txn/keyspace.ts';
+export type { EncodingOptions, GetOptions, IteratorOptions, RangeOptions } from './txn/readable.ts';
+export type { TransactionOptions } from './txn/retry.ts';
+export type { Snapshot } from './txn/snapshot.ts';
+export type { DatabaseStats } from './txn/stats.ts';
+export type { BeginOptions, Savepoint, Transaction, TransactionKeyspace } from './txn/transaction.ts';
+export type { VerifyOptions, VerifyReport } from './txn/verify.ts';

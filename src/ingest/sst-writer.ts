@@ -1,0 +1,180 @@
+/**
+ * The public writer of SST files: RocksDB's block-based table format, format version 5, as RocksDB's SstFileWriter
+ * makes them, so that SluiceDB and RocksDB ingest them alike.
+ *
+ * Memory does not grow with the values; it holds one block, the index, and 8 bytes a key for the filter.
+ */
+
+import { dirname } from 'node:path';
+import { EMPTY_BYTES } from '../base/bytes.ts';
+import { checkEncodingName, type EncodingName, encode, type Input } from '../base/encoding.ts';
+import type { Env } from '../base/env/env.ts';
+import type { File } from '../base/env/file-system.ts';
+import { nodeEnv } from '../base/env/node-env.ts';
+import { SluiceError } from '../base/errors.ts';
+import { checkKey, checkValue, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
+import { NO_VERSION } from '../mvcc/version.ts';
+import { TableBuilder } from '../sst/table-builder.ts';
+
+export type Compression = 'lz4' | 'none' | 'snappy' | 'zstd';
+
+export interface SstWriterOptions<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> {
+  /** Of blocks; 'lz4' by default. */
+  readonly compression?: Compression;
+  /** Target bytes of a data block; 4,096 by default. */
+  readonly blockBytes?: number;
+  /** Bloom filter bits a key; 10 by default, 0 for no filter. */
+  readonly filterBitsPerKey?: number;
+  readonly keyEncoding?: KE;
+  readonly valueEncoding?: VE;
+}
+
+/** What `finish` tells of a file. */
+export interface SstFile {
+  readonly path: string;
+  readonly entries: number;
+  readonly smallest: Buffer;
+  readonly largest: Buffer;
+  readonly bytes: number;
+  /** Of the whole file, lower-case hex. */
+  readonly sha256: string;
+}
+
+/**
+ * Writes one SST file. Keys must come strictly ascending (NOT_SORTED names both keys otherwise; the writer can go on
+ * with a later key). `finish()` makes the file durable. Disposing or aborting an unfinished writer removes the file.
+ *
+ * @throws SluiceError ALREADY_EXISTS when there is a file at the path.
+ */
+export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> {
+  readonly path: string;
+  readonly #env: Env;
+  readonly #file: File;
+  readonly #builder: TableBuilder;
+  readonly #keyEncoding: EncodingName;
+  readonly #valueEncoding: EncodingName;
+  #state: 'open' | 'finished' | 'aborted' = 'open';
+
+  constructor(path: string, options: SstWriterOptions<KE, VE> = {}) {
+    if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string');
+    checkWriterOptions(options);
+    this.path = path;
+    this.#env = nodeEnv;
+    this.#keyEncoding = options.keyEncoding ?? 'buffer';
+    this.#valueEncoding = options.valueEncoding ?? 'buffer';
+    this.#file = this.#env.fs.openSync(path, 'create');
+    try {
+      this.#builder = new TableBuilder(this.#file, {
+        compression: options.compression ?? 'lz4',
+        blockBytes: options.blockBytes ?? 4096,
+        filterBitsPerKey: options.filterBitsPerKey ?? 10,
+        external: true,
+        sha256: true,
+      });
+    } catch (error) {
+      this.#file.closeSync();
+      this.#env.fs.unlinkSync(path);
+      throw error;
+    }
+  }
+
+  /** @throws SluiceError NOT_SORTED, INVALID_KEY, INVALID_VALUE, NO_SPACE, IO; CLOSED once finished or aborted. */
+  put(key: Input<KE>, value: Input<VE>): void {
+    const valueBytes = encode(this.#valueEncoding, value, 'value');
+    checkValue(valueBytes);
+    this.#add(key, TYPE_VALUE, valueBytes);
+  }
+
+  /** Adds a tombstone: ingesting the file deletes the key. */
+  del(key: Input<KE>): void {
+    this.#add(key, TYPE_DELETE, EMPTY_BYTES);
+  }
+
+  /** Entries so far. */
+  get entries(): number {
+    return this.#builder.entries;
+  }
+
+  /** Writes what is left, makes file and name durable, and tells the file's facts. */
+  async finish(): Promise<SstFile> {
+    this.#checkOpen();
+    if (this.#builder.entries === 0) {
+      this.abort();
+      throw new SluiceError('UNSUPPORTED_FORMAT', `${this.path} would hold no entries; nothing was written`);
+    }
+    try {
+      const built = this.#builder.finish();
+      await this.#file.datasync();
+      this.#file.closeSync();
+      await this.#env.fs.syncDirectory(dirname(this.path));
+      this.#state = 'finished';
+      const { entries, bytes, smallest, largest, sha256 } = built;
+      return {
+        path: this.path,
+        entries,
+        smallest: Buffer.from(smallest),
+        largest: Buffer.from(largest),
+        bytes,
+        sha256: sha256 ?? '',
+      };
+    } catch (error) {
+      if (this.#state === 'open') this.abort();
+      throw error;
+    }
+  }
+
+  /** Removes the unfinished file. Nothing happens to a finished one. */
+  abort(): void {
+    if (this.#state !== 'open') return;
+    this.#state = 'aborted';
+    this.#builder.abandon();
+    this.#file.closeSync();
+    this.#env.fs.unlinkSync(this.path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+  }
+
+  [Symbol.dispose](): void {
+    this.abort();
+  }
+
+  #add(key: Input<KE>, type: typeof TYPE_DELETE | typeof TYPE_VALUE, value: Uint8Array): void {
+    this.#checkOpen();
+    const keyBytes = encode(this.#keyEncoding, key, 'key');
+    checkKey(keyBytes);
+    this.#builder.add(keyBytes, 0, keyBytes.length, NO_VERSION, type, value, 0, value.length);
+  }
+
+  #checkOpen(): void {
+    if (this.#state === 'open') return;
+    throw new SluiceError('CLOSED', `The writer of ${this.path} is ${this.#state}; make a new one`);
+  }
+}
+
+function checkWriterOptions(options: SstWriterOptions<EncodingName, EncodingName>): void {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+  const { compression, blockBytes, filterBitsPerKey, keyEncoding, valueEncoding } = options;
+  if (compression !== undefined && !['lz4', 'none', 'snappy', 'zstd'].includes(compression)) {
+    throw new TypeError(`options.compression must be lz4, none, snappy or zstd; got ${String(compression)}`);
+  }
+  if (
+    blockBytes !== undefined &&
+    !(Number.isInteger(blockBytes) && blockBytes >= 64 && blockBytes <= 1 << 24)
+  ) {
+    throw new TypeError(
+      `options.blockBytes must be an integer from 64 to 16,777,216; got ${String(blockBytes)}`,
+    );
+  }
+  if (
+    filterBitsPerKey !== undefined &&
+    !(Number.isInteger(filterBitsPerKey) && filterBitsPerKey >= 0 && filterBitsPerKey <= 100)
+  ) {
+    throw new TypeError(
+      `options.filterBitsPerKey must be an integer from 0 to 100; got ${String(filterBitsPerKey)}`,
+    );
+  }
+  if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
+  if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
+}

@@ -1,0 +1,227 @@
+/**
+ * Staging: everything about an external file whose cost grows with its bytes (L8). The file is linked or copied under
+ * a new id into tables/, checked on the adopted bytes, and made durable with its name (L2), all before any version is
+ * taken. What is staged is named by nothing durable: it is garbage until a commit names it, and the sweep at open
+ * removes it after a crash. The input itself is not touched here, whatever the mode (L9).
+ */
+
+import { createHash } from 'node:crypto';
+import type { Env } from '../base/env/env.ts';
+import type { File } from '../base/env/file-system.ts';
+import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
+import type { FileId } from '../manifest/rows.ts';
+import { checkTable } from '../sst/check-table.ts';
+import type { Table } from '../sst/table.ts';
+
+/**
+ * copy: a reflink where the file system can, else byte by byte. link: a hard link, a copy across file systems; the
+ * producer must never write to the file again. move: as link, and the source's name is removed once the commit is durable.
+ */
+export type IngestMode = 'copy' | 'link' | 'move';
+
+/** blocks: every byte is read and checked. footer: indexes, properties and both ends. none: what opening needs. */
+export type IngestVerify = 'blocks' | 'footer' | 'none';
+
+export interface StageProgress {
+  readonly file: string;
+  /** Of all files of the call. */
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+export interface StageOptions {
+  readonly keyspace: string;
+  readonly mode: IngestMode;
+  readonly verify: IngestVerify;
+  /** Lower-case hex, one for each file. */
+  readonly sha256: readonly string[] | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: StageProgress) => void) | undefined;
+}
+
+export interface StagedFile {
+  /** As the caller gave it. */
+  readonly source: string;
+  readonly mode: IngestMode;
+  readonly keyspace: string;
+  readonly id: FileId;
+  readonly path: string;
+  readonly table: Table;
+  readonly bytes: number;
+  readonly entries: number;
+  readonly deletes: number;
+  /** User keys, both inclusive. */
+  readonly smallest: Uint8Array;
+  readonly largest: Uint8Array;
+  readonly sha256: string | undefined;
+}
+
+export interface StagingOptions {
+  readonly env: Env;
+  /** DIR/tables */
+  readonly dir: string;
+  newFileId(): FileId;
+  tablePath(id: FileId): string;
+  openTable(path: string): Table;
+}
+
+const DIGEST_CHUNK_BYTES = 1 << 20;
+
+export class Staging {
+  readonly #options: StagingOptions;
+
+  constructor(options: StagingOptions) {
+    this.#options = options;
+  }
+
+  /** All files or none: on any failure what was adopted is removed, and the inputs are as they were. */
+  async stage(sources: readonly string[], options: StageOptions): Promise<StagedFile[]> {
+    const staged: StagedFile[] = [];
+    try {
+      const sizes = sources.map((source) => this.#inputBytes(source));
+      const bytesTotal = sizes.reduce((sum, bytes) => sum + bytes, 0);
+      let before = 0;
+      for (const [i, source] of sources.entries()) {
+        throwIfAborted(options.signal);
+        const report = (bytes: number): void =>
+          options.onProgress?.({ file: source, bytesDone: before + bytes, bytesTotal });
+        staged.push(await this.#stageOne(source, options, i, report));
+        before += sizes[i] ?? 0;
+      }
+      // L2: the names, after the bytes.
+      await this.#options.env.fs.syncDirectory(this.#options.dir);
+      return staged;
+    } catch (error) {
+      this.discard(staged);
+      throw error;
+    }
+  }
+
+  /** Removes staged files that no commit will name. */
+  discard(files: readonly StagedFile[]): void {
+    for (const file of files) {
+      file.table.close();
+      this.#options.env.fs.unlinkSync(file.path);
+    }
+  }
+
+  /** Opens and checks files where they are, for `explainIngest`. The tables are the caller's to close. */
+  async inspect(sources: readonly string[], signal: AbortSignal | undefined): Promise<Table[]> {
+    const tables: Table[] = [];
+    for (const source of sources) {
+      this.#inputBytes(source);
+      const table = this.#options.openTable(source);
+      tables.push(table);
+      await checkTable(table, { verify: 'footer', external: true, signal });
+    }
+    return tables;
+  }
+
+  /** Size of the input; the errors a user can make with a path, by name. */
+  #inputBytes(source: string): number {
+    const stat = this.#options.env.fs.statSync(source);
+    if (stat.isDirectory)
+      throw new SluiceError('UNSUPPORTED_FORMAT', `${source} is a directory, not an SST file`);
+    if (!stat.isFile) throw new SluiceError('UNSUPPORTED_FORMAT', `${source} is not a regular file`);
+    if (stat.bytes === 0) throw new SluiceError('CORRUPTION', `${source} is empty: not an SST file`);
+    return stat.bytes;
+  }
+
+  async #stageOne(
+    source: string,
+    options: StageOptions,
+    index: number,
+    report: (bytes: number) => void,
+  ): Promise<StagedFile> {
+    const id = this.#options.newFileId();
+    const path = this.#options.tablePath(id);
+    const table = this.#options.openTable(path);
+    try {
+      await this.#adopt(source, path, options);
+      const expected = options.sha256?.[index];
+      const sha256 =
+        expected === undefined ? undefined : await this.#digest(source, path, expected, options.signal);
+      const facts = await checkTable(table, {
+        verify: options.verify,
+        external: true,
+        signal: options.signal,
+        onProgress: report,
+        name: source,
+      });
+      const { smallest, largest } = facts;
+      if (smallest === undefined || largest === undefined) {
+        throw new SluiceError('UNSUPPORTED_FORMAT', `${source} holds no entries: there is nothing to ingest`);
+      }
+      const { entries, deletes, bytes } = facts;
+      const { mode, keyspace } = options;
+      return { source, mode, keyspace, id, path, table, bytes, entries, deletes, smallest, largest, sha256 };
+    } catch (error) {
+      table.close();
+      if (this.#options.env.fs.existsSync(path)) this.#options.env.fs.unlinkSync(path);
+      throw error;
+    }
+  }
+
+  async #adopt(source: string, path: string, options: StageOptions): Promise<void> {
+    const { fs } = this.#options.env;
+    if (options.mode === 'copy' || !this.#link(source, path)) {
+      const bytes = fs.statSync(source).bytes;
+      await fs.copy(source, path, options.signal);
+      const copied = fs.statSync(path).bytes;
+      if (copied !== bytes) {
+        throw new SluiceError('IO', `${source} changed while it was copied: ${bytes} bytes, then ${copied}`);
+      }
+    }
+    // L2: also a linked file's bytes may still be in its producer's page cache only.
+    const file = await fs.open(path, 'read');
+    try {
+      await file.datasync();
+    } finally {
+      file.closeSync();
+    }
+  }
+
+  /** False where a hard link cannot be had (another file system, none at all, too many links): then a copy serves. */
+  #link(source: string, path: string): boolean {
+    try {
+      this.#options.env.fs.linkSync(source, path);
+      return true;
+    } catch (error) {
+      if (isSluiceError(error, 'FILE_NOT_FOUND') || isSluiceError(error, 'NO_SPACE')) throw error;
+      return false;
+    }
+  }
+
+  async #digest(
+    source: string,
+    path: string,
+    expected: string,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const file = await this.#options.env.fs.open(path, 'read');
+    let actual: string;
+    try {
+      actual = await sha256OfFile(file, signal);
+    } finally {
+      file.closeSync();
+    }
+    if (actual !== expected) {
+      const message = `${source} has the SHA-256 digest ${actual}, not ${expected} as given; get the file again`;
+      throw new SluiceError('CHECKSUM_MISMATCH', message);
+    }
+    return actual;
+  }
+}
+
+/** Lower-case hex, read in 1 MiB pieces. */
+export async function sha256OfFile(file: File, signal?: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  const chunk = new Uint8Array(DIGEST_CHUNK_BYTES);
+  for (let position = 0; ; ) {
+    throwIfAborted(signal);
+    const n = await file.read(chunk, 0, chunk.length, position);
+    if (n === 0) return hash.digest('hex');
+    hash.update(n === chunk.length ? chunk : chunk.subarray(0, n));
+    position += n;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Which tree a keyspace's name means, at every version: the pointer histories of the manifest in memory, and the trees
+ * that they point to (DESIGN §2).
+ */
+
+import { assert } from '../base/assert.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { Tree } from '../levels/tree.ts';
+import type { KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
+
+const NAME_BYTES_MAX = 255;
+
+export class Catalog {
+  readonly #histories = new Map<string, readonly PointerChange[]>();
+  readonly #trees = new Map<TreeId, Tree>();
+
+  addTree(tree: Tree): void {
+    this.#trees.set(tree.id, tree);
+  }
+
+  removeTree(id: TreeId): void {
+    this.#trees.delete(id);
+  }
+
+  setHistory(row: KeyspaceRow): void {
+    assert(row.history.length > 0, `the keyspace ${row.name} has no history`);
+    this.#histories.set(row.name, row.history);
+  }
+
+  removeKeyspace(name: string): void {
+    this.#histories.delete(name);
+  }
+
+  historyOf(name: string): readonly PointerChange[] | undefined {
+    return this.#histories.get(name);
+  }
+
+  /** The tree that a reader at `version` sees; undefined where the name meant nothing then. */
+  treeAt(name: string, version: Version): Tree | undefined {
+    const history = this.#histories.get(name);
+    if (history === undefined) return undefined;
+    for (let i = history.length - 1; i >= 0; i--) {
+      const change = history[i] as PointerChange;
+      if (change.version <= version) return change.tree === null ? undefined : this.#trees.get(change.tree);
+    }
+    return undefined;
+  }
+
+  /** The tree that a commit at the next version writes to. L6: a blind writer binds to the generation of its version. */
+  newest(name: string): Tree | undefined {
+    const change = this.#histories.get(name)?.at(-1);
+    return change === undefined || change.tree === null ? undefined : this.#trees.get(change.tree);
+  }
+
+  /** @throws SluiceError KEYSPACE_NOT_FOUND */
+  requireNewest(name: string): Tree {
+    const tree = this.newest(name);
+    if (tree !== undefined) return tree;
+    const message = `There is no keyspace ${JSON.stringify(name)}; db.keyspace() creates one`;
+    throw new SluiceError('KEYSPACE_NOT_FOUND', message);
+  }
+
+  tree(id: TreeId): Tree | undefined {
+    return this.#trees.get(id);
+  }
+
+  trees(): Iterable<Tree> {
+    return this.#trees.values();
+  }
+
+  /** Keyspaces that exist at `version`, sorted. */
+  names(version: Version): string[] {
+    return [...this.#histories.keys()].filter((name) => this.treeAt(name, version) !== undefined).sort();
+  }
+}
+
+export function checkKeyspaceName(name: unknown, argument: string): asserts name is string {
+  if (typeof name !== 'string') throw new TypeError(`${argument} must be a string; got ${typeof name}`);
+  const bytes = Buffer.byteLength(name);
+  if (bytes < 1 || bytes > NAME_BYTES_MAX) {
+    throw new TypeError(`${argument} must have 1 to ${NAME_BYTES_MAX} bytes; got ${bytes}`);
+  }
+}

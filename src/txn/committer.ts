@@ -1,0 +1,210 @@
+/**
+ * Committing a transaction: its conflict check and its synchronous section, with the ways to it that may take time.
+ *
+ * The loop: ask the window; where a block of a file is missing, fetch it and ask again; when everything is answered in
+ * one turn, take the version in that same turn. After a few rounds the block is read by pread, so that a stream of
+ * ingests cannot starve a commit.
+ */
+
+import { formatKey } from '../base/bytes.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import type { StagedFile } from '../ingest/staging.ts';
+import type { FileId, IngestRow, TableRow } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
+import { type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.ts';
+import type { Engine } from './engine.ts';
+import { commitTables } from './manifest-commit.ts';
+import { keyBytes } from './read-set.ts';
+import { buildRunTable } from './run-table.ts';
+import type { TransactionCore } from './transaction.ts';
+import { type Conflict, ConflictCheck } from './window.ts';
+
+/** Rounds that wait for the disk before it is asked by pread. */
+const ASYNC_ROUNDS_MAX = 4;
+
+export interface IngestedFile {
+  readonly file: string;
+  readonly table: FileId;
+  readonly level: number;
+  readonly version: Version;
+  readonly entries: number;
+}
+
+export interface CommitResult {
+  /** The commit's version; of a transaction that wrote nothing, the version that it read at. */
+  readonly version: Version;
+  readonly ingested: readonly IngestedFile[];
+}
+
+export class Committer {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  async commit(core: TransactionCore): Promise<CommitResult> {
+    const layers = mergeRuns(core.overlay.layers);
+    const replayed = core.replayed.flatMap(ingestedOf);
+    if (layers.length === 0) return { version: core.snapshotVersion, ingested: replayed };
+    this.#engine.checkWritable();
+    const only = layers[0];
+    if (layers.length === 1 && only?.kind === 'run') {
+      const submit = (): Promise<Version> => {
+        for (const keyspace of only.sections.keys()) this.#engine.catalog.requireNewest(keyspace);
+        return this.#engine.pipeline.submit(only.sections);
+      };
+      return { version: await this.#checked(core, submit), ingested: replayed };
+    }
+    const { version, ingested } = await this.#commitTables(core, layers);
+    return { version, ingested: [...replayed, ...ingested] };
+  }
+
+  /** Runs `act` in the same turn in which the window has answered everything. */
+  async #checked<T>(core: TransactionCore, act: () => Promise<T>): Promise<T> {
+    const engine = this.#engine;
+    const { reads } = core;
+    const check =
+      reads === undefined || reads.isEmpty
+        ? undefined
+        : new ConflictCheck(engine.window, reads, core.snapshotVersion);
+    try {
+      for (let round = 0; ; ) {
+        await engine.flusher.room();
+        engine.checkWritable();
+        if (check !== undefined && core.tooOld) throw tooOld();
+        const outcome = check?.step() ?? 'clear';
+        if (outcome === 'clear') {
+          const acted = act();
+          // From here on the window need not keep what only this transaction would have asked for.
+          engine.active.remove(core);
+          return await acted;
+        }
+        if (outcome !== 'pending') throw conflictError(outcome);
+        if (round++ < ASYNC_ROUNDS_MAX) await check?.load();
+        else check?.loadSync();
+      }
+    } finally {
+      check?.close();
+    }
+  }
+
+  async #commitTables(core: TransactionCore, layers: readonly MergedLayer[]): Promise<CommitResult> {
+    const engine = this.#engine;
+    const built: StagedFile[] = [];
+    try {
+      const { tables, depth } = await this.#tablesOf(layers, built);
+      const committed = await this.#checked(core, async () => {
+        const done = commitTables(tables, depth, {
+          manifest: engine.manifest,
+          apply: (edits, slot) => engine.apply(edits, slot),
+          catalog: engine.catalog,
+          publication: engine.publication,
+          window: engine.window,
+          nowMs: () => engine.env.clock.nowMs(),
+          syncLog: () => engine.syncLog(),
+        });
+        await done.published;
+        return done;
+      });
+      engine.onPublished();
+      engine.pipeline.noteVisible();
+      this.#removeSources(tables);
+      return { version: committed.version, ingested: ingestedRows(tables, committed.rows) };
+    } catch (error) {
+      if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) engine.staging.discard(built);
+      throw error;
+    }
+  }
+
+  /** Builds the tables of the transaction's own puts; those of its ingests are staged already. */
+  async #tablesOf(
+    layers: readonly MergedLayer[],
+    built: StagedFile[],
+  ): Promise<{ tables: CommitTable[]; depth: number }> {
+    const engine = this.#engine;
+    const tables: CommitTable[] = [];
+    let depth = 0;
+    for (const layer of layers) {
+      if (layer.kind === 'ingest') {
+        for (const { file, depth: offset } of layer.files)
+          tables.push({ file, offset: depth + offset, ingestId: layer.id });
+        depth += layer.depths;
+        continue;
+      }
+      for (const [keyspace, section] of layer.sections) {
+        const id = engine.newFileId();
+        const file = await buildRunTable(keyspace, section, {
+          env: engine.env,
+          id,
+          path: engine.tablePath(id),
+          builder: engine.settings.builder,
+          openTable: engine.openTable,
+        });
+        built.push(file);
+        tables.push({ file, offset: depth, ingestId: undefined });
+      }
+      depth++;
+    }
+    // L2: the names of the built tables, before the edit names them.
+    if (built.length > 0) await engine.env.fs.syncDirectory(engine.settings.tablesDir);
+    return { tables, depth };
+  }
+
+  /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */
+  #removeSources(tables: readonly CommitTable[]): void {
+    const { env, logger } = this.#engine;
+    for (const { file } of tables) {
+      if (file.mode !== 'move') continue;
+      try {
+        if (env.fs.existsSync(file.source)) env.fs.unlinkSync(file.source);
+      } catch (error) {
+        logger?.warn(
+          { err: error, file: file.source },
+          'an ingested file could not be removed from where it was',
+        );
+      }
+    }
+  }
+}
+
+function ingestedOf(row: IngestRow): IngestedFile[] {
+  return row.files.map(({ source, table, level, version, entries }) => ({
+    file: source,
+    table,
+    level,
+    version,
+    entries,
+  }));
+}
+
+function ingestedRows(tables: readonly CommitTable[], rows: readonly TableRow[]): IngestedFile[] {
+  const ingested: IngestedFile[] = [];
+  for (const [i, row] of rows.entries()) {
+    const source = tables[i]?.file.source;
+    if (row.ingestId === undefined || source === undefined) continue;
+    ingested.push({
+      file: source,
+      table: row.id,
+      level: row.level,
+      version: row.maxVersion,
+      entries: row.entries,
+    });
+  }
+  return ingested;
+}
+
+function conflictError({ keyspace, key, version }: Conflict): SluiceError {
+  const what =
+    key === undefined
+      ? `the keyspace ${JSON.stringify(keyspace)} was dropped or replaced`
+      : `the key ${formatKey(keyBytes(key))} of the keyspace ${JSON.stringify(keyspace)} was written`;
+  const message = `The transaction conflicts: ${what} by the commit at version ${version}, after it was read. Run it again`;
+  return new SluiceError('CONFLICT', message);
+}
+
+function tooOld(): SluiceError {
+  const message =
+    'The transaction was open for so long that the conflict window no longer reaches back to its snapshot. Run it again, or raise conflictWindowBytes';
+  return new SluiceError('TOO_OLD', message);
+}

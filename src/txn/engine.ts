@@ -1,0 +1,338 @@
+/**
+ * The transactional engine: one manifest, one log, one order of versions, and a tree for each generation of each
+ * keyspace. It wires the parts of txn/ together; what each of them does is written at its head.
+ */
+
+import { checkEncodingName } from '../base/encoding.ts';
+import type { Env } from '../base/env/env.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { Staging } from '../ingest/staging.ts';
+import { Tree, type TreeOptions } from '../levels/tree.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows.ts';
+import { SnapshotRegistry } from '../mvcc/snapshots.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { Table } from '../sst/table.ts';
+import type { TableBuilderOptions } from '../sst/table-builder.ts';
+import { ActiveTransactions } from './active-transactions.ts';
+import { Applier } from './applier.ts';
+import { Catalog } from './catalog.ts';
+import { type CommitResult, Committer } from './committer.ts';
+import { Flusher } from './flusher.ts';
+import { Keyspaces } from './keyspaces.ts';
+import { Pipeline } from './pipeline.ts';
+import { Publication, type Slot } from './publication.ts';
+import type { EncodingOptions } from './readable.ts';
+import { Remover } from './remover.ts';
+import { Snapshot } from './snapshot.ts';
+import { StoreReader, type StoreState } from './store-reader.ts';
+import type { TransactionCore } from './transaction.ts';
+import type { Wal } from './wal/wal.ts';
+import { ConflictWindow } from './window.ts';
+
+export type { CommitResult };
+
+/** What a caller may inject to see what the database does: pino's shape. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface EngineSettings {
+  readonly sync: boolean;
+  readonly memtableBytes: number;
+  readonly conflictWindowBytes: number;
+  readonly builder: TableBuilderOptions;
+  readonly logger: Logger | undefined;
+  readonly tablesDir: string;
+}
+
+export interface EngineParts {
+  readonly env: Env;
+  readonly manifest: Manifest;
+  readonly openTable: (path: string) => Table;
+  readonly settings: EngineSettings;
+}
+
+export class Engine {
+  readonly env: Env;
+  readonly manifest: Manifest;
+  readonly settings: EngineSettings;
+  readonly logger: Logger | undefined;
+  readonly catalog = new Catalog();
+  readonly snapshots: SnapshotRegistry;
+  readonly window = new ConflictWindow();
+  readonly active = new ActiveTransactions();
+  readonly staging: Staging;
+  readonly keyspaces = new Keyspaces(this);
+  readonly flusher = new Flusher(this);
+  readonly remover: Remover;
+  readonly applier = new Applier(this);
+  readonly state: StoreState;
+  readonly reader: StoreReader;
+  readonly committer: Committer;
+  readonly openTable: (path: string) => Table;
+  /** Set by `start`. */
+  publication: Publication;
+  #wal: Wal | undefined;
+  #pipeline: Pipeline | undefined;
+  #nextFileId: number;
+  #nextTreeId: number;
+  #poison: unknown;
+  #closed = false;
+  /** Called after each flush, for events. */
+  onFlushed: (row: TableRow) => void = () => undefined;
+
+  constructor(parts: EngineParts) {
+    const { env, manifest, settings } = parts;
+    this.env = env;
+    this.manifest = manifest;
+    this.settings = settings;
+    this.logger = settings.logger;
+    this.openTable = parts.openTable;
+    this.snapshots = new SnapshotRegistry(env.clock);
+    this.remover = new Remover(env, manifest);
+    this.#nextFileId = manifest.state.counters.nextFileId;
+    this.#nextTreeId = manifest.state.counters.nextTreeId;
+    this.publication = new Publication(manifest.state.counters.lastVersion);
+    const engine = this;
+    this.state = {
+      catalog: this.catalog,
+      snapshots: this.snapshots,
+      get visible() {
+        return engine.publication.visible;
+      },
+    };
+    this.reader = new StoreReader(this.state, this);
+    this.staging = new Staging({
+      env,
+      dir: settings.tablesDir,
+      newFileId: () => this.newFileId(),
+      tablePath: (id) => this.tablePath(id),
+      openTable: (path) => this.openTable(path),
+    });
+    this.committer = new Committer(this);
+  }
+
+  /** From here on commits are taken, with versions above `last`. */
+  start(wal: Wal, last: Version, nextFileId: number): void {
+    this.#wal = wal;
+    this.#nextFileId = Math.max(this.#nextFileId, nextFileId);
+    this.publication = new Publication(last);
+    this.#pipeline = new Pipeline({
+      env: this.env,
+      wal,
+      publication: this.publication,
+      window: this.window,
+      applier: this.applier,
+      sync: this.settings.sync,
+      oldestNeeded: () => this.active.oldestNeeded(this.publication.visible),
+      onPublished: () => this.onPublished(),
+      onPoisoned: (error) => this.poison(error),
+    });
+  }
+
+  /** Read-only: reads see this version. */
+  showVersion(version: Version): void {
+    this.publication = new Publication(version);
+  }
+
+  get wal(): Wal {
+    if (this.#wal === undefined)
+      throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    return this.#wal;
+  }
+
+  get pipeline(): Pipeline {
+    if (this.#pipeline === undefined)
+      throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    return this.#pipeline;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The failure after which nothing more is written; undefined while all is well. */
+  get poisoned(): unknown {
+    return this.#poison;
+  }
+
+  checkOpen(): void {
+    if (this.#closed) throw new SluiceError('CLOSED', 'The database is closed; open it again');
+  }
+
+  checkWritable(): void {
+    this.checkOpen();
+    if (this.#wal === undefined)
+      throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    this.#checkPoison();
+  }
+
+  #checkPoison(): void {
+    if (this.#poison === undefined) return;
+    const message =
+      'An earlier write could not be made durable. Reads go on; reopen the database to write again';
+    throw new SluiceError('POISONED', message, { cause: this.#poison });
+  }
+
+  /** L9: after a failed fsync nobody knows what the disk holds; only reading it again, at open, can tell. */
+  poison(cause: unknown): void {
+    if (this.#poison !== undefined) return;
+    this.#poison = cause;
+    this.logger?.error({ err: cause }, 'the database is poisoned: no more writes until it is reopened');
+  }
+
+  snapshot(): Snapshot {
+    this.checkOpen();
+    const held = this.snapshots.acquire(this.publication.visible);
+    return new Snapshot(held.version, this, () => {
+      this.snapshots.release(held);
+      if (!this.#closed && this.#wal !== undefined) this.keyspaces.collect();
+    });
+  }
+
+  commit(core: TransactionCore): Promise<CommitResult> {
+    return this.committer.commit(core);
+  }
+
+  ensureKeyspace(name: string): void {
+    this.keyspaces.ensure(name);
+  }
+
+  /** The encodings that the call gives, checked. */
+  keyspaceSettings(_name: string, options: EncodingOptions): EncodingOptions {
+    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+    if (options.keyEncoding !== undefined) checkEncodingName(options.keyEncoding, 'options.keyEncoding');
+    if (options.valueEncoding !== undefined)
+      checkEncodingName(options.valueEncoding, 'options.valueEncoding');
+    return options;
+  }
+
+  newFileId(): FileId {
+    return this.#nextFileId++ as FileId;
+  }
+
+  newTreeId(): TreeId {
+    return this.#nextTreeId++ as TreeId;
+  }
+
+  newIngestId(): string {
+    return this.env.random.hex(16);
+  }
+
+  ingestOf(id: string): IngestRow | undefined {
+    return this.manifest.state.ingests.get(id);
+  }
+
+  tablePath(id: FileId): string {
+    return `${this.settings.tablesDir}/${String(id).padStart(6, '0')}.sst`;
+  }
+
+  newTree(id: TreeId, flushedThrough: Version, rows: readonly TableRow[]): Tree {
+    const options: TreeOptions = {
+      id,
+      env: this.env,
+      flushedThrough,
+      memtableBytes: this.settings.memtableBytes,
+      builder: this.settings.builder,
+      tablesDir: this.settings.tablesDir,
+      tablePath: (file) => this.tablePath(file),
+      openTable: (path) => this.openTable(path),
+    };
+    return new Tree(options, rows);
+  }
+
+  /** A tree with nothing in it, that no keyspace has. */
+  emptyTree(): Tree {
+    return this.newTree(0 as TreeId, NO_VERSION, []);
+  }
+
+  logStats(): { segments: number; bytes: number } {
+    return { segments: this.#wal?.segments().length ?? 0, bytes: this.#wal?.bytesOnDisk ?? 0 };
+  }
+
+  isDropped(id: TreeId): boolean {
+    return this.keyspaces.isDropped(id);
+  }
+
+  keyspaceOf(id: TreeId): string {
+    const row = this.manifest.state.trees.get(id);
+    if (row === undefined) throw new SluiceError('CORRUPTION', `The manifest has no row for the tree ${id}`);
+    return row.keyspace;
+  }
+
+  /** One durable manifest edit, with the counters as they are now. `slot`: what the edit will make visible. */
+  apply(edits: readonly Edit[], slot?: Slot): void {
+    this.#checkPoison();
+    try {
+      this.manifest.apply([...edits, this.#counters(slot)]);
+    } catch (error) {
+      if (isSluiceError(error, 'OUTCOME_UNKNOWN') || isSluiceError(error, 'POISONED')) this.poison(error);
+      throw error;
+    }
+  }
+
+  /**
+   * DESIGN §5 "Another process": where nothing earlier is in flight, the edit is what makes its commit visible, and may
+   * say so itself.
+   */
+  #counters(slot?: Slot): Edit {
+    const { publication } = this;
+    const alone = slot !== undefined && publication.isOldest(slot);
+    const visible = alone ? slot.last : publication.visible;
+    const last = publication.last;
+    const counters = {
+      nextFileId: this.#nextFileId as FileId,
+      nextTreeId: this.#nextTreeId as TreeId,
+      lastVersion: last,
+      visibleVersion: visible,
+    };
+    return { kind: 'counters', counters };
+  }
+
+  /** Before an edit that may depend on visible puts: with `durability: 'os'` they may not be on disk yet. */
+  syncLog(): void {
+    try {
+      this.wal.syncSync();
+    } catch (error) {
+      this.poison(error);
+      throw error;
+    }
+  }
+
+  trimWindow(): void {
+    const { visible } = this.publication;
+    this.window.trim(Math.min(this.active.oldestNeeded(visible), visible) as Version);
+  }
+
+  onPublished(): void {
+    this.trimWindow();
+    while (this.window.bytes > this.settings.conflictWindowBytes && this.active.giveUpOldest())
+      this.trimWindow();
+    this.flusher.poke();
+    this.flusher.limitLog();
+    this.keyspaces.collect();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#pipeline === undefined) {
+      this.#closed = true;
+      return;
+    }
+    this.#closed = true;
+    await this.#pipeline.idle();
+    await this.flusher.close();
+    this.#pipeline.close();
+    this.window.close();
+    if (this.#poison === undefined) {
+      await this.wal.sync();
+      this.manifest.apply([this.#counters()]);
+    }
+    this.remover.close();
+    await this.wal.close();
+  }
+}

@@ -1,0 +1,162 @@
+/** A keyspace outside transactions: reads as of now or of a snapshot; every write call is a transaction of its own. */
+
+import { checkEncodingName, type EncodingName, encode, type Input } from '../base/encoding.ts';
+import { checkKey, checkValue } from '../mvcc/internal-key.ts';
+import type { Version } from '../mvcc/version.ts';
+import { checkKeyspaceName } from './catalog.ts';
+import type { Engine } from './engine.ts';
+import { ownBytes } from './read-set.ts';
+import type { ReadSource } from './read-source.ts';
+import { type EncodingOptions, Readable } from './readable.ts';
+import { RunSection } from './run.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface PutOperation<KE extends EncodingName, VE extends EncodingName> extends EncodingOptions {
+  readonly type: 'put';
+  readonly key: Input<KE>;
+  readonly value: Input<VE>;
+  /** Another keyspace's name; it must exist. */
+  readonly keyspace?: string;
+}
+
+export interface DelOperation<KE extends EncodingName> extends EncodingOptions {
+  readonly type: 'del';
+  readonly key: Input<KE>;
+  readonly keyspace?: string;
+}
+
+export type BatchOperation<KE extends EncodingName, VE extends EncodingName> =
+  | PutOperation<KE, VE>
+  | DelOperation<KE>;
+
+const NO_OPTIONS: EncodingOptions = {};
+
+export class Keyspace<
+  KE extends EncodingName = 'buffer',
+  VE extends EncodingName = 'buffer',
+> extends Readable<KE, VE> {
+  /** For the database; users call `db.keyspace(name)`. Called for each operation: a read-only database is replaced on refresh. */
+  protected readonly engine: () => Engine;
+
+  constructor(engine: () => Engine, name: string, keyEncoding: KE, valueEncoding: VE) {
+    super(name, keyEncoding, valueEncoding);
+    this.engine = engine;
+  }
+
+  get name(): string {
+    return this.keyspaceName;
+  }
+
+  /** One put, durable (by the database's `durability`) when it resolves with its commit version. Never conflicts. */
+  put<K extends EncodingName = KE, V extends EncodingName = VE>(
+    key: Input<K>,
+    value: Input<V>,
+    options: EncodingOptions<K, V> = NO_OPTIONS as EncodingOptions<K, V>,
+  ): Promise<Version> {
+    try {
+      return this.#submit(this.#key(key, options), this.#value(value, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Deletes the key; deleting what is not there is fine. */
+  del<K extends EncodingName = KE>(
+    key: Input<K>,
+    options: EncodingOptions<K, EncodingName> = NO_OPTIONS as EncodingOptions<K, EncodingName>,
+  ): Promise<Version> {
+    try {
+      return this.#submit(this.#key(key, options), undefined);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Several puts and deletes, all or nothing; a later operation on a key wins. */
+  async batch(
+    operations: readonly BatchOperation<KE, VE>[],
+    options: EncodingOptions = NO_OPTIONS,
+  ): Promise<Version> {
+    if (!Array.isArray(operations)) throw new TypeError('operations must be an array');
+    const sections = new Map<string, RunSection>();
+    let statement = 0;
+    for (const operation of operations as readonly BatchOperation<KE, VE>[]) {
+      const keyspace = operation.keyspace ?? this.keyspaceName;
+      let section = sections.get(keyspace);
+      if (section === undefined) {
+        checkKeyspaceName(keyspace, 'operation.keyspace');
+        section = new RunSection();
+        sections.set(keyspace, section);
+      }
+      const encodings = { ...options, ...operation };
+      const key = ownBytes(this.#key(operation.key, encodings), operation.key);
+      section.set({ key, value: this.#operationValue(operation, encodings), statement: statement++ });
+    }
+    const engine = this.engine();
+    engine.checkWritable();
+    if (sections.size === 0) return engine.publication.visible;
+    await engine.flusher.room();
+    engine.checkWritable();
+    for (const keyspace of sections.keys()) engine.catalog.requireNewest(keyspace);
+    return engine.pipeline.submit(sections);
+  }
+
+  protected override source(): ReadSource {
+    const engine = this.engine();
+    engine.checkOpen();
+    return engine.reader;
+  }
+
+  protected override snapshotFor(given: Snapshot | undefined): {
+    at: Snapshot | undefined;
+    done: () => void;
+  } {
+    if (given !== undefined) return { at: given, done: () => undefined };
+    const snapshot = this.engine().snapshot();
+    return { at: snapshot, done: () => snapshot.close() };
+  }
+
+  /** The bytes are encoded into the log batch before this returns, unless there is no room: then they are copied. */
+  #submit(key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
+    const engine = this.engine();
+    engine.checkWritable();
+    engine.catalog.requireNewest(this.keyspaceName);
+    const room = engine.flusher.room();
+    if (room === undefined) return engine.pipeline.submitOne(this.keyspaceName, key, value);
+    return this.#submitLater(room, Uint8Array.from(key), value && Uint8Array.from(value));
+  }
+
+  async #submitLater(room: Promise<void>, key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
+    await room;
+    return this.#submit(key, value);
+  }
+
+  #key(key: unknown, options: EncodingOptions): Uint8Array {
+    const { keyEncoding } = options;
+    if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
+    const bytes = encode(keyEncoding ?? this.keyEncoding, key, 'key');
+    checkKey(bytes);
+    return bytes;
+  }
+
+  #value(value: unknown, options: EncodingOptions): Uint8Array {
+    const { valueEncoding } = options;
+    if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
+    const bytes = encode(valueEncoding ?? this.valueEncoding, value, 'value');
+    checkValue(bytes);
+    return bytes;
+  }
+
+  #operationValue(operation: BatchOperation<KE, VE>, encodings: EncodingOptions): Uint8Array | undefined {
+    switch (operation.type) {
+      case 'put':
+        return ownBytes(this.#value(operation.value, encodings), operation.value);
+      case 'del':
+        return undefined;
+      default:
+        throw new TypeError(
+          `operation.type must be 'put' or 'del'; got ${String((operation as { type: unknown }).type)}`,
+        );
+    }
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Making and dropping keyspaces: pointer writes, each a commit of its own in the order of versions (DESIGN §2).
+ *
+ * A dropped generation stays until no snapshot can see it; then its tables go whole.
+ */
+
+import type { Tree } from '../levels/tree.ts';
+import type { Edit, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { Engine } from './engine.ts';
+import { ManifestSlot } from './manifest-commit.ts';
+import { DEFAULT_KEYSPACE } from './record.ts';
+
+interface DroppedTree {
+  readonly tree: Tree;
+  readonly keyspace: string;
+  readonly version: Version;
+}
+
+export class Keyspaces {
+  readonly #engine: Engine;
+  #dropped: DroppedTree[] = [];
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Synchronous and durable. Does nothing when the keyspace exists. */
+  ensure(name: string): void {
+    const { catalog } = this.#engine;
+    if (catalog.newest(name) !== undefined) return;
+    this.#engine.checkWritable();
+    const id = this.#engine.newTreeId();
+    const tree = { id, keyspace: name, flushedThrough: NO_VERSION };
+    this.#writePointer(name, id, [{ kind: 'putTree', tree }]);
+  }
+
+  /** Resolves when the drop is visible. @throws SluiceError KEYSPACE_NOT_FOUND */
+  async drop(name: string): Promise<void> {
+    if (name === DEFAULT_KEYSPACE) throw new TypeError('the default keyspace cannot be dropped');
+    this.#engine.checkWritable();
+    const tree = this.#engine.catalog.requireNewest(name);
+    const slot = this.#writePointer(name, null, []);
+    this.#dropped.push({ tree, keyspace: name, version: slot.last });
+    await slot.done;
+    this.collect();
+  }
+
+  isDropped(id: TreeId): boolean {
+    return this.#dropped.some(({ tree }) => tree.id === id) || this.#engine.catalog.tree(id) === undefined;
+  }
+
+  /** At open: generations that a crash left between drop and removal. */
+  adoptDropped(dropped: DroppedTree): void {
+    this.#dropped.push(dropped);
+  }
+
+  /** Removes dropped generations that no snapshot sees any more. */
+  collect(): void {
+    const { snapshots, publication } = this.#engine;
+    if (this.#dropped.length === 0) return;
+    const watermark = snapshots.oldest ?? publication.visible;
+    const ready = this.#dropped.filter(
+      ({ version }) => version <= watermark && version <= publication.visible,
+    );
+    for (const dropped of ready) this.#remove(dropped);
+  }
+
+  #remove({ tree, keyspace, version }: DroppedTree): void {
+    const { catalog, remover } = this.#engine;
+    const rows = tree.rows();
+    const history = (catalog.historyOf(keyspace) ?? []).filter((change) => change.version > version);
+    this.#engine.apply([
+      ...rows.map((row): Edit => ({ kind: 'dropTable', id: row.id })),
+      { kind: 'removeTree', id: tree.id },
+      history.length === 0
+        ? { kind: 'removeKeyspace', name: keyspace }
+        : { kind: 'putKeyspace', keyspace: { name: keyspace, history } },
+    ]);
+    this.#dropped = this.#dropped.filter((other) => other.tree !== tree);
+    catalog.removeTree(tree.id);
+    if (history.length === 0) catalog.removeKeyspace(keyspace);
+    else catalog.setHistory({ name: keyspace, history });
+    remover.whenUnread(() => tree.destroy());
+    this.#engine.flusher.trimLog();
+  }
+
+  #writePointer(name: string, tree: TreeId | null, edits: readonly Edit[]): ManifestSlot {
+    const { publication, catalog, window } = this.#engine;
+    this.#engine.syncLog();
+    const slot = new ManifestSlot();
+    const version = publication.take(slot, 1);
+    const change: PointerChange = { version, tree };
+    const keyspace: KeyspaceRow = { name, history: [...(catalog.historyOf(name) ?? []), change] };
+    try {
+      this.#engine.apply([{ kind: 'putKeyspace', keyspace }, ...edits], slot);
+      if (tree !== null) catalog.addTree(this.#engine.newTree(tree, NO_VERSION, []));
+      catalog.setHistory(keyspace);
+      // Only an end changes what a reader saw: before a creation the keyspace reads as empty, and after it too.
+      if (tree === null) window.enterSwap(name, version);
+    } finally {
+      slot.ready = true;
+      publication.drain();
+    }
+    return slot;
+  }
+}

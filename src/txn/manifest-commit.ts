@@ -1,0 +1,178 @@
+/**
+ * The commit of a transaction with an ingest (DESIGN §5 "Ingest transactions"). Everything that takes time has been
+ * done before; what is here is one synchronous section: version, level of each file, one manifest edit, installation,
+ * conflict window. L8: it depends on the number of files only, flushes no memtable and blocks no reader.
+ */
+
+import { SluiceError } from '../base/errors.ts';
+import type { Tree } from '../levels/tree.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import type { Edit, IngestedFileRow, IngestRow, TableRow } from '../manifest/rows.ts';
+import { type Version, versionOf } from '../mvcc/version.ts';
+import type { Catalog } from './catalog.ts';
+import type { CommitTable } from './commit-layers.ts';
+import type { Publication, Slot } from './publication.ts';
+import { keyString } from './read-set.ts';
+import type { ConflictWindow } from './window.ts';
+
+export interface ManifestCommitParts {
+  readonly manifest: Manifest;
+  readonly catalog: Catalog;
+  readonly publication: Publication;
+  readonly window: ConflictWindow;
+  readonly nowMs: () => number;
+  /** One durable edit, made for the slot; the counters go with it. */
+  readonly apply: (edits: readonly Edit[], slot: Slot) => void;
+  /** Makes log records durable that the edit may depend on. */
+  readonly syncLog: () => void;
+}
+
+export interface CommittedTables {
+  readonly version: Version;
+  readonly rows: readonly TableRow[];
+  /** Resolves when the commit is visible. */
+  readonly published: Promise<void>;
+}
+
+/** A slot whose commit is durable, or has failed, as soon as it is made. */
+export class ManifestSlot implements Slot {
+  last = 0 as Version;
+  ready = false;
+  readonly #published: Promise<void>;
+  #resolve: () => void = () => undefined;
+
+  constructor() {
+    this.#published = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get done(): Promise<void> {
+    return this.#published;
+  }
+
+  settle(): void {
+    // Installation did not wait for the turn: versions hide the tables until now.
+  }
+
+  published(): void {
+    this.#resolve();
+  }
+}
+
+/**
+ * REQUIRES: checked against the window in this same turn.
+ * @throws SluiceError CONFLICT when another commit has used one of the ingest ids meanwhile; what the manifest throws.
+ */
+export function commitTables(
+  tables: readonly CommitTable[],
+  depth: number,
+  parts: ManifestCommitParts,
+): CommittedTables {
+  const { manifest, publication, window } = parts;
+  const trees = tables.map(({ file }) => parts.catalog.requireNewest(file.keyspace));
+  for (const { ingestId } of tables) {
+    if (ingestId === undefined || !manifest.state.ingests.has(ingestId)) continue;
+    throw new SluiceError(
+      'CONFLICT',
+      `Another transaction has just committed the ingest ${ingestId}; retry to get its result`,
+    );
+  }
+  parts.syncLog();
+  const slot = new ManifestSlot();
+  const last = publication.take(slot, depth);
+  const first = last - depth + 1;
+  const placed = new Map<Tree, TableRow[]>();
+  const rows = tables.map((table, i) => {
+    const tree = trees[i] as Tree;
+    const row = placeTableOf(table, tree, versionOf(first + table.offset), placed.get(tree) ?? []);
+    placed.set(tree, [...(placed.get(tree) ?? []), row]);
+    return row;
+  });
+  try {
+    const ingests = ingestRows(tables, rows, last, parts.nowMs());
+    const edits = [
+      ...rows.map((table): Edit => ({ kind: 'addTable', table })),
+      ...ingests.map((ingest): Edit => ({ kind: 'putIngest', ingest })),
+    ];
+    parts.apply(edits, slot);
+    // Nothing has run since the version was taken, so entering the window here is entering it with the version.
+    window.enterTables(
+      tables.map(({ file }, i) => ({
+        version: (rows[i] as TableRow).maxVersion,
+        keyspace: file.keyspace,
+        smallest: keyString(file.smallest, 0, file.smallest.length),
+        largest: keyString(file.largest, 0, file.largest.length),
+        table: file.table,
+        release: (trees[i] as Tree).retain(file.table),
+      })),
+    );
+    for (const [tree, added] of placed) {
+      tree.install(added.map((row) => ({ row, table: tableOf(row, tables) })));
+    }
+  } finally {
+    // On failure the versions are holes (L1).
+    slot.ready = true;
+    publication.drain();
+  }
+  return { version: last, rows, published: slot.done };
+}
+
+function tableOf(row: TableRow, tables: readonly CommitTable[]): CommitTable['file']['table'] {
+  for (const { file } of tables) if (file.id === row.id) return file.table;
+  throw new SluiceError('CORRUPTION', `The table ${row.id} is not of this commit`);
+}
+
+function placeTableOf(
+  table: CommitTable,
+  tree: Tree,
+  version: Version,
+  earlier: readonly TableRow[],
+): TableRow {
+  const { file, ingestId } = table;
+  return {
+    id: file.id,
+    tree: tree.id,
+    level: tree.place(file.smallest, file.largest, earlier).level,
+    bytes: file.bytes,
+    entries: file.entries,
+    deletes: file.deletes,
+    smallest: file.smallest,
+    largest: file.largest,
+    minVersion: version,
+    maxVersion: version,
+    globalVersion: version,
+    source: ingestId === undefined ? 'commit' : 'ingest',
+    ingestId,
+  };
+}
+
+function ingestRows(
+  tables: readonly CommitTable[],
+  rows: readonly TableRow[],
+  version: Version,
+  timeMs: number,
+): IngestRow[] {
+  const files = new Map<string, IngestedFileRow[]>();
+  for (const [i, { file, ingestId }] of tables.entries()) {
+    if (ingestId === undefined) continue;
+    const row = rows[i] as TableRow;
+    const list = files.get(ingestId) ?? [];
+    files.set(ingestId, list);
+    const { source, keyspace, entries, bytes, smallest, largest, sha256 } = file;
+    const { id: table, level } = row;
+    list.push({
+      source,
+      table,
+      keyspace,
+      level,
+      version: row.maxVersion,
+      entries,
+      bytes,
+      smallest,
+      largest,
+      sha256,
+    });
+  }
+  return [...files].map(([id, list]) => ({ id, version, timeMs, files: list }));
+}

@@ -1,0 +1,222 @@
+/**
+ * The read methods that a database, a keyspace, and both inside a transaction have in common: one implementation over
+ * a ReadSource, with encodings by keyspace and by call.
+ */
+
+import { successor } from '../base/bytes.ts';
+import {
+  checkEncodingName,
+  decode,
+  type EncodingName,
+  encode,
+  type Input,
+  type Output,
+} from '../base/encoding.ts';
+import { throwIfAborted } from '../base/errors.ts';
+import { checkKey, TYPE_VALUE } from '../mvcc/internal-key.ts';
+import type { Probe } from '../mvcc/probe.ts';
+import type { VisibleCursor } from '../mvcc/visible.ts';
+import { entryShape, keyShape, SluiceIterator, valueShape } from './iterator.ts';
+import { keyString } from './read-set.ts';
+import type { Bounds, ReadSource } from './read-source.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface EncodingOptions<
+  KE extends EncodingName = EncodingName,
+  VE extends EncodingName = EncodingName,
+> {
+  readonly keyEncoding?: KE;
+  readonly valueEncoding?: VE;
+}
+
+export interface GetOptions<KE extends EncodingName, VE extends EncodingName>
+  extends EncodingOptions<KE, VE> {
+  /** Read as of this snapshot instead of now. */
+  readonly snapshot?: Snapshot;
+  readonly signal?: AbortSignal;
+}
+
+export interface RangeOptions<KE extends EncodingName> {
+  readonly gt?: Input<KE>;
+  readonly gte?: Input<KE>;
+  readonly lt?: Input<KE>;
+  readonly lte?: Input<KE>;
+}
+
+export interface IteratorOptions<KE extends EncodingName, VE extends EncodingName>
+  extends GetOptions<KE, VE>,
+    RangeOptions<KE> {
+  readonly reverse?: boolean;
+  /** How many entries at most; -1 or absent: all. */
+  readonly limit?: number;
+}
+
+const EMPTY_OPTIONS = {};
+
+export abstract class Readable<KE extends EncodingName, VE extends EncodingName> {
+  readonly keyEncoding: KE;
+  readonly valueEncoding: VE;
+  protected readonly keyspaceName: string;
+
+  constructor(keyspaceName: string, keyEncoding: KE, valueEncoding: VE) {
+    this.keyspaceName = keyspaceName;
+    this.keyEncoding = keyEncoding;
+    this.valueEncoding = valueEncoding;
+  }
+
+  /** Where the reads go. @throws SluiceError CLOSED when it is gone. */
+  protected abstract source(): ReadSource;
+
+  /** The value, or undefined on a miss. Never blocks the event loop on the disk. */
+  async get<K extends EncodingName = KE, V extends EncodingName = VE>(
+    key: Input<K>,
+    options: GetOptions<K, V> = EMPTY_OPTIONS,
+  ): Promise<Output<V> | undefined> {
+    if (options.signal !== undefined) throwIfAborted(options.signal);
+    const bytes = this.#keyBytes(key, options);
+    const source = this.source();
+    let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
+    if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, options.snapshot);
+    return this.#value(probe, options);
+  }
+
+  /** As `get`, reading by pread what is not in memory. */
+  getSync<K extends EncodingName = KE, V extends EncodingName = VE>(
+    key: Input<K>,
+    options: GetOptions<K, V> = EMPTY_OPTIONS,
+  ): Output<V> | undefined {
+    const bytes = this.#keyBytes(key, options);
+    const source = this.source();
+    return this.#value(source.lookupSync(this.keyspaceName, bytes, options.snapshot), options);
+  }
+
+  /** Values in the order of the keys, undefined for each miss; all as of one version. */
+  async getMany<K extends EncodingName = KE, V extends EncodingName = VE>(
+    keys: readonly Input<K>[],
+    options: GetOptions<K, V> = EMPTY_OPTIONS,
+  ): Promise<(Output<V> | undefined)[]> {
+    if (!Array.isArray(keys)) throw new TypeError('keys must be an array');
+    const encoded = keys.map((key) => this.#keyBytes(key as Input<K>, options));
+    const { at, done } = this.snapshotFor(options.snapshot);
+    try {
+      const values: (Output<V> | undefined)[] = [];
+      for (const bytes of encoded) {
+        if (options.signal !== undefined) throwIfAborted(options.signal);
+        const source = this.source();
+        let probe = source.lookup(this.keyspaceName, bytes, at);
+        if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, at);
+        values.push(this.#value(probe, options));
+      }
+      return values;
+    } finally {
+      done();
+    }
+  }
+
+  /** Whether the key has a value. */
+  async has<K extends EncodingName = KE>(
+    key: Input<K>,
+    options: GetOptions<K, VE> = EMPTY_OPTIONS,
+  ): Promise<boolean> {
+    const bytes = this.#keyBytes(key, options);
+    const source = this.source();
+    let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
+    if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, options.snapshot);
+    return probe.found && probe.type === TYPE_VALUE;
+  }
+
+  /** Entries as [key, value], in key order. The state is that of this call (or of the snapshot). */
+  iterator<K extends EncodingName = KE, V extends EncodingName = VE>(
+    options: IteratorOptions<K, V> = EMPTY_OPTIONS,
+  ): SluiceIterator<[Output<K>, Output<V>]> {
+    const [keyEncoding, valueEncoding] = this.#encodings(options);
+    return this.#iterate(options, entryShape(keyEncoding, valueEncoding));
+  }
+
+  keys<K extends EncodingName = KE>(
+    options: IteratorOptions<K, EncodingName> = EMPTY_OPTIONS,
+  ): SluiceIterator<Output<K>> {
+    return this.#iterate(options, keyShape(this.#encodings(options)[0]));
+  }
+
+  values<V extends EncodingName = VE>(
+    options: IteratorOptions<EncodingName, V> = EMPTY_OPTIONS,
+  ): SluiceIterator<Output<V>> {
+    return this.#iterate(options, valueShape(this.#encodings(options)[1]));
+  }
+
+  /** One version for the several reads of a call. */
+  protected abstract snapshotFor(given: Snapshot | undefined): { at: Snapshot | undefined; done: () => void };
+
+  #iterate<T>(
+    options: IteratorOptions<EncodingName, EncodingName>,
+    shape: (cursor: VisibleCursor) => T,
+  ): SluiceIterator<T> {
+    const keyEncoding = this.#encodings(options)[0];
+    const { limit = -1, reverse = false, signal } = options;
+    if (!Number.isInteger(limit) || limit < -1) {
+      throw new TypeError(
+        `options.limit must be a non-negative integer, or -1 for no limit; got ${String(limit)}`,
+      );
+    }
+    const bounds = rangeBounds(options, keyEncoding);
+    const scan = this.source().scan(this.keyspaceName, bounds, options.snapshot);
+    return new SluiceIterator({
+      scan,
+      reverse,
+      limit: limit === -1 ? Number.POSITIVE_INFINITY : limit,
+      signal,
+      shape,
+      lower: bounds.lower === undefined ? '' : keyString(bounds.lower, 0, bounds.lower.length),
+      upper: bounds.upper === undefined ? undefined : keyString(bounds.upper, 0, bounds.upper.length),
+      encodeKey: (key) => encode(keyEncoding, key, 'key'),
+    });
+  }
+
+  #keyBytes(key: unknown, options: EncodingOptions): Uint8Array {
+    const { keyEncoding } = options;
+    if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
+    const bytes = encode(keyEncoding ?? this.keyEncoding, key, 'key');
+    checkKey(bytes);
+    return bytes;
+  }
+
+  #value<V extends EncodingName>(
+    probe: Probe,
+    options: EncodingOptions<EncodingName, V>,
+  ): Output<V> | undefined {
+    if (!probe.found || probe.type !== TYPE_VALUE) return undefined;
+    const { valueEncoding } = options;
+    if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
+    // A call without an encoding of its own has V = VE.
+    const encoding = (valueEncoding ?? this.valueEncoding) as V;
+    return decode(encoding, probe.valueBytes, probe.valueStart, probe.valueLength);
+  }
+
+  #encodings<K extends EncodingName, V extends EncodingName>(options: EncodingOptions<K, V>): [K, V] {
+    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+    const keyEncoding = options.keyEncoding ?? this.keyEncoding;
+    const valueEncoding = options.valueEncoding ?? this.valueEncoding;
+    checkEncodingName(keyEncoding, 'options.keyEncoding');
+    checkEncodingName(valueEncoding, 'options.valueEncoding');
+    return [keyEncoding as K, valueEncoding as V];
+  }
+}
+
+/** gt and gte, lt and lte as one half-open range; where both of a pair are given the narrower counts. */
+export function rangeBounds(options: RangeOptions<EncodingName>, keyEncoding: EncodingName): Bounds {
+  const { gt, gte, lt, lte } = options;
+  let lower = gte === undefined ? undefined : encode(keyEncoding, gte, 'options.gte');
+  if (gt !== undefined) lower = larger(lower, successor(encode(keyEncoding, gt, 'options.gt')));
+  let upper = lt === undefined ? undefined : encode(keyEncoding, lt, 'options.lt');
+  if (lte !== undefined) upper = smaller(upper, successor(encode(keyEncoding, lte, 'options.lte')));
+  return { lower: lower && Uint8Array.from(lower), upper: upper && Uint8Array.from(upper) };
+}
+
+function larger(a: Uint8Array | undefined, b: Uint8Array): Uint8Array {
+  return a === undefined || Buffer.compare(a, b) < 0 ? b : a;
+}
+
+function smaller(a: Uint8Array | undefined, b: Uint8Array): Uint8Array {
+  return a === undefined || Buffer.compare(a, b) > 0 ? b : a;
+}

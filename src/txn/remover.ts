@@ -1,0 +1,56 @@
+/**
+ * Unlinking what the manifest no longer names. L2: not before the edit that dropped it is flushed, and not while
+ * another process still reads by an older manifest: its LMDB read transaction is its pin.
+ */
+
+import type { Env } from '../base/env/env.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+
+const RETRY_MS = 250;
+
+interface Removal {
+  /** The LMDB commit that dropped it. */
+  readonly commitId: number;
+  readonly remove: () => void;
+}
+
+export class Remover {
+  readonly #env: Env;
+  readonly #manifest: Manifest;
+  #removals: Removal[] = [];
+  #cancel: (() => void) | undefined;
+
+  constructor(env: Env, manifest: Manifest) {
+    this.#env = env;
+    this.#manifest = manifest;
+  }
+
+  /** Runs `remove` once no other process reads by a manifest older than now. */
+  whenUnread(remove: () => void): void {
+    this.#removals.push({ commitId: this.#manifest.commitId, remove });
+    this.#run();
+  }
+
+  /** How many removals wait for readers in other processes. */
+  get waiting(): number {
+    return this.#removals.length;
+  }
+
+  /** What still waits is garbage for the next open to sweep. */
+  close(): void {
+    this.#cancel?.();
+    this.#removals = [];
+  }
+
+  #run(): void {
+    const oldest = this.#manifest.oldestReaderCommitId() ?? Number.POSITIVE_INFINITY;
+    const ready = this.#removals.filter(({ commitId }) => commitId <= oldest);
+    this.#removals = this.#removals.filter(({ commitId }) => commitId > oldest);
+    for (const { remove } of ready) remove();
+    if (this.#removals.length === 0 || this.#cancel !== undefined) return;
+    this.#cancel = this.#env.clock.after(RETRY_MS, () => {
+      this.#cancel = undefined;
+      this.#run();
+    });
+  }
+}

@@ -1,0 +1,38 @@
+/** Running a transaction function again after a conflict, with full-jitter exponential backoff. */
+
+import type { Env } from '../base/env/env.ts';
+import { isSluiceError, throwIfAborted } from '../base/errors.ts';
+
+export interface TransactionOptions {
+  /** How often the function is run again after CONFLICT or TOO_OLD; 20. */
+  readonly maxRetries?: number;
+  readonly signal?: AbortSignal;
+  /** Never conflicts, writes nothing. */
+  readonly readOnly?: boolean;
+}
+
+const MAX_RETRIES = 20;
+const BACKOFF_MS_MIN = 1;
+const BACKOFF_MS_MAX = 200;
+
+export async function retrying<T>(
+  env: Env,
+  options: TransactionOptions,
+  run: (attempt: number) => Promise<T>,
+): Promise<T> {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+  const { maxRetries = MAX_RETRIES, signal } = options;
+  if (!Number.isInteger(maxRetries) || maxRetries < 0) {
+    throw new TypeError(`options.maxRetries must be a non-negative integer; got ${String(maxRetries)}`);
+  }
+  for (let attempt = 1; ; attempt++) {
+    throwIfAborted(signal);
+    try {
+      return await run(attempt);
+    } catch (error) {
+      if (!isSluiceError(error) || !error.retryable || attempt > maxRetries) throw error;
+    }
+    const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** (attempt - 1));
+    await env.clock.sleep(env.random.float() * ceiling, signal);
+  }
+}

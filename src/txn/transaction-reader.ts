@@ -1,0 +1,111 @@
+/**
+ * Reads of a transaction: its own statements over its snapshot. What is read of the *database* enters the read set;
+ * what the transaction itself wrote does not depend on anybody.
+ *
+ * L5: points found and points missed; ranges up to where each scan really stopped.
+ */
+
+import { PENDING } from '../mvcc/cursor.ts';
+import { mergeCursors } from '../mvcc/merge.ts';
+import { Probe } from '../mvcc/probe.ts';
+import { MAX_VERSION, OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
+import { VisibleCursor } from '../mvcc/visible.ts';
+import type { Overlay } from './overlay.ts';
+import type { ReadRange, ReadSet } from './read-set.ts';
+import type { Bounds, ReadSource, Scan } from './read-source.ts';
+import type { Snapshot } from './snapshot.ts';
+import type { StoreReader, StoreState } from './store-reader.ts';
+
+export interface TransactionReads {
+  readonly state: StoreState;
+  readonly store: StoreReader;
+  readonly snapshot: Snapshot;
+  readonly overlay: Overlay;
+  /** undefined: read-only, nothing is recorded. */
+  readonly reads: ReadSet | undefined;
+}
+
+export class TransactionReader implements ReadSource {
+  readonly #reads: TransactionReads;
+  readonly #probe = new Probe();
+
+  constructor(reads: TransactionReads) {
+    this.#reads = reads;
+  }
+
+  lookup(keyspace: string, key: Uint8Array): Probe | undefined {
+    const { overlay, store, snapshot } = this.#reads;
+    if (!overlay.isEmpty) {
+      this.#probe.reset(key, 0, key.length, MAX_VERSION);
+      if (overlay.get(keyspace, this.#probe) === PENDING) return undefined;
+      if (this.#probe.found) return this.#probe;
+    }
+    this.#record(keyspace, key);
+    return store.lookup(keyspace, key, snapshot);
+  }
+
+  lookupSync(keyspace: string, key: Uint8Array): Probe {
+    const { overlay, store, snapshot } = this.#reads;
+    if (!overlay.isEmpty) {
+      this.#probe.reset(key, 0, key.length, MAX_VERSION);
+      while (overlay.get(keyspace, this.#probe) === PENDING) overlay.loadSync(this.#probe);
+      if (this.#probe.found) return this.#probe;
+    }
+    this.#record(keyspace, key);
+    return store.lookupSync(keyspace, key, snapshot);
+  }
+
+  async lookupLater(keyspace: string, key: Uint8Array): Promise<Probe> {
+    const { overlay, store, snapshot } = this.#reads;
+    if (!overlay.isEmpty) {
+      const probe = new Probe();
+      probe.reset(key, 0, key.length, MAX_VERSION);
+      while (overlay.get(keyspace, probe) === PENDING) await overlay.load(probe);
+      if (probe.found) return probe;
+    }
+    this.#record(keyspace, key);
+    return store.lookupLater(keyspace, key, snapshot);
+  }
+
+  /** Sees the transaction's own statements up to this call. */
+  scan(keyspace: string, bounds: Bounds): Scan {
+    const { state, snapshot, overlay } = this.#reads;
+    const held = state.snapshots.acquire(snapshot.version);
+    const pinned = state.catalog.treeAt(keyspace, snapshot.version)?.scan(bounds.lower, bounds.upper);
+    const cursors = [...overlay.cursors(keyspace), ...(pinned?.cursors ?? [])];
+    const cursor = new VisibleCursor(
+      mergeCursors(cursors),
+      {
+        snapshot: snapshot.version,
+        overlayFloor: OVERLAY_FLOOR,
+        overlayThrough: (OVERLAY_FLOOR + overlay.statements) as Version,
+      },
+      { gte: bounds.lower, lt: bounds.upper },
+    );
+    const close = (): void => {
+      cursor.close();
+      pinned?.release();
+      state.snapshots.release(held);
+    };
+    return { cursor, onRead: this.#rangeRecorder(keyspace), close };
+  }
+
+  #record(keyspace: string, key: Uint8Array): void {
+    this.#reads.reads?.addPoint(keyspace, key);
+  }
+
+  /** Stretches that touch, as those of one iterator do, are one range. */
+  #rangeRecorder(keyspace: string): Scan['onRead'] {
+    const { reads } = this.#reads;
+    if (reads === undefined) return undefined;
+    let range: ReadRange | undefined;
+    return (from, to) => {
+      if (range !== undefined && range.upper === from) range.upper = to;
+      else if (range !== undefined && to !== undefined && range.lower === to) range.lower = from;
+      else if (range === undefined || range.lower !== from || range.upper !== to) {
+        range = reads.addRange(keyspace, from);
+        range.upper = to;
+      }
+    };
+  }
+}

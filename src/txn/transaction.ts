@@ -1,0 +1,261 @@
+/**
+ * A serializable transaction: it reads at one snapshot with its own statements on top, and commits only if nothing
+ * that it read has been changed since (L5). One that read nothing always commits (L6).
+ */
+
+import { checkEncodingName, type EncodingName, encode, type Input } from '../base/encoding.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { IngestRow } from '../manifest/rows.ts';
+import { checkKey, checkValue } from '../mvcc/internal-key.ts';
+import type { Version } from '../mvcc/version.ts';
+import type { ActiveTransaction } from './active-transactions.ts';
+import { checkKeyspaceName } from './catalog.ts';
+import type { CommitResult, Engine } from './engine.ts';
+import { type IngestOptions, type IngestSummary, stageIngest } from './ingest-statement.ts';
+import { type IngestLayer, Overlay, type RunLayer } from './overlay.ts';
+import { ownBytes, ReadSet } from './read-set.ts';
+import type { ReadSource } from './read-source.ts';
+import { type EncodingOptions, Readable } from './readable.ts';
+import { DEFAULT_KEYSPACE } from './record.ts';
+import type { Snapshot } from './snapshot.ts';
+import { TransactionReader } from './transaction-reader.ts';
+
+/** A point to roll back to; see `Transaction.savepoint`. */
+export class Savepoint {
+  readonly owner: TransactionCore;
+  readonly length: number;
+
+  /** For the transaction; users call `txn.savepoint()`. */
+  constructor(owner: TransactionCore, length: number) {
+    this.owner = owner;
+    this.length = length;
+  }
+}
+
+export interface BeginOptions {
+  /** Never conflicts, never aborts, writes nothing. */
+  readonly readOnly?: boolean;
+}
+
+/** Read and write methods on one keyspace inside a transaction. */
+export class TransactionKeyspace<
+  KE extends EncodingName = 'buffer',
+  VE extends EncodingName = 'buffer',
+> extends Readable<KE, VE> {
+  readonly #core: TransactionCore;
+
+  /** For the transaction; users call `txn.keyspace(name)`. */
+  constructor(core: TransactionCore, name: string, keyEncoding: KE, valueEncoding: VE) {
+    super(name, keyEncoding, valueEncoding);
+    this.#core = core;
+  }
+
+  /** The transaction's own from here on, visible to its reads at once and to others after the commit. */
+  put<K extends EncodingName = KE, V extends EncodingName = VE>(
+    key: Input<K>,
+    value: Input<V>,
+    options: EncodingOptions<K, V> = {},
+  ): void {
+    const { valueEncoding } = options;
+    if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
+    const bytes = encode(valueEncoding ?? this.valueEncoding, value, 'value');
+    checkValue(bytes);
+    this.#write(key, options, ownBytes(bytes, value));
+  }
+
+  del<K extends EncodingName = KE>(key: Input<K>, options: EncodingOptions<K, EncodingName> = {}): void {
+    this.#write(key, options, undefined);
+  }
+
+  protected override source(): ReadSource {
+    return this.#core.reader();
+  }
+
+  protected override snapshotFor(): { at: Snapshot | undefined; done: () => void } {
+    return { at: undefined, done: () => undefined };
+  }
+
+  #write(key: unknown, options: EncodingOptions, value: Uint8Array | undefined): void {
+    const { keyEncoding } = options;
+    if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
+    const bytes = encode(keyEncoding ?? this.keyEncoding, key, 'key');
+    checkKey(bytes);
+    this.#core.write(this.keyspaceName, ownBytes(bytes, key), value);
+  }
+}
+
+/** The state that a transaction and its keyspaces share. */
+export class TransactionCore implements ActiveTransaction {
+  readonly engine: Engine;
+  readonly snapshot: Snapshot;
+  readonly readOnly: boolean;
+  readonly overlay = new Overlay();
+  readonly reads: ReadSet | undefined;
+  tooOld = false;
+  state: 'open' | 'committing' | 'committed' | 'aborted' = 'open';
+  /** Ingest statements still being staged. */
+  readonly staging = new Set<Promise<unknown>>();
+  /** Ingests of this transaction that an earlier commit had made already. */
+  readonly replayed: IngestRow[] = [];
+  readonly #reader: TransactionReader;
+
+  constructor(engine: Engine, readOnly: boolean) {
+    this.engine = engine;
+    this.readOnly = readOnly;
+    this.snapshot = engine.snapshot();
+    this.reads = readOnly ? undefined : new ReadSet();
+    this.#reader = new TransactionReader({
+      state: engine.state,
+      store: engine.reader,
+      snapshot: this.snapshot,
+      overlay: this.overlay,
+      reads: this.reads,
+    });
+    if (!readOnly) engine.active.add(this);
+  }
+
+  get snapshotVersion(): Version {
+    return this.snapshot.version;
+  }
+
+  reader(): ReadSource {
+    this.checkOpen();
+    this.engine.checkOpen();
+    return this.#reader;
+  }
+
+  write(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): void {
+    this.checkWritable();
+    this.overlay.write(keyspace, key, value);
+  }
+
+  checkOpen(): void {
+    if (this.state === 'open') return;
+    throw new SluiceError('CLOSED', `The transaction is ${this.state}; begin a new one`);
+  }
+
+  checkWritable(): void {
+    this.checkOpen();
+    if (this.readOnly) throw new SluiceError('READ_ONLY', 'The transaction was begun with readOnly: true');
+  }
+
+  /** Gives back the snapshot and, unless they were committed, the staged files. */
+  finish(state: 'committed' | 'aborted'): void {
+    this.state = state;
+    this.engine.active.remove(this);
+    this.snapshot.close();
+    if (state === 'aborted') this.discard(this.overlay.truncate(0));
+    this.engine.trimWindow();
+  }
+
+  discard(layers: readonly (RunLayer | IngestLayer)[]): void {
+    for (const layer of layers) {
+      if (layer.kind === 'ingest') this.engine.staging.discard(layer.files.map(({ file }) => file));
+    }
+  }
+}
+
+export class Transaction<
+  KE extends EncodingName = 'buffer',
+  VE extends EncodingName = 'buffer',
+> extends TransactionKeyspace<KE, VE> {
+  readonly #core: TransactionCore;
+
+  /** For the database; users call `db.begin()` or `db.transaction()`. */
+  constructor(core: TransactionCore, keyEncoding: KE, valueEncoding: VE) {
+    super(core, DEFAULT_KEYSPACE, keyEncoding, valueEncoding);
+    this.#core = core;
+  }
+
+  /** The commit version that the transaction reads at. */
+  get version(): Version {
+    return this.#core.snapshotVersion;
+  }
+
+  get state(): 'open' | 'committing' | 'committed' | 'aborted' {
+    return this.#core.state;
+  }
+
+  /** The same transaction on another keyspace, which is created when there is none of that name. */
+  keyspace<K extends EncodingName = KE, V extends EncodingName = VE>(
+    name: string,
+    options: EncodingOptions<K, V> = {},
+  ): TransactionKeyspace<K, V> {
+    this.#core.checkOpen();
+    checkKeyspaceName(name, 'name');
+    const settings = this.#core.engine.keyspaceSettings(name, options);
+    // Encodings that are given nowhere are those of the transaction, which are what K and V are then.
+    const keyEncoding = (settings.keyEncoding ?? this.keyEncoding) as K;
+    const valueEncoding = (settings.valueEncoding ?? this.valueEncoding) as V;
+    if (!this.#core.readOnly) this.#core.engine.ensureKeyspace(name);
+    return new TransactionKeyspace(this.#core, name, keyEncoding, valueEncoding);
+  }
+
+  /**
+   * Attaches SST files (made by SstWriter or RocksDB's SstFileWriter) as one statement of the transaction: like putting
+   * their entries here, whatever their size. Resolves when they are staged, checked and readable by this transaction.
+   */
+  async ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestSummary> {
+    this.#core.checkWritable();
+    const staging = stageIngest(this.#core, files, options);
+    this.#core.staging.add(staging);
+    try {
+      return await staging;
+    } finally {
+      this.#core.staging.delete(staging);
+    }
+  }
+
+  /** Marks a point to roll back to. What was read stays read (L5: rolling back never shrinks the read set). */
+  savepoint(): Savepoint {
+    this.#core.checkOpen();
+    return new Savepoint(this.#core, this.#core.overlay.savepoint());
+  }
+
+  /** Undoes every statement after the savepoint; staged files among them are removed. */
+  rollbackTo(savepoint: Savepoint): void {
+    this.#core.checkWritable();
+    if (!(savepoint instanceof Savepoint) || savepoint.owner !== this.#core) {
+      throw new TypeError('savepoint must come from savepoint() of this transaction');
+    }
+    const { overlay } = this.#core;
+    if (savepoint.length > overlay.layers.length) {
+      throw new SluiceError('CLOSED', 'The savepoint was undone by a rollback to an earlier one');
+    }
+    this.#core.discard(overlay.truncate(savepoint.length));
+  }
+
+  /**
+   * All or nothing.
+   * @throws SluiceError CONFLICT or TOO_OLD (retryable), OUTCOME_UNKNOWN, NO_SPACE, POISONED …; the transaction is over either way.
+   */
+  async commit(): Promise<CommitResult> {
+    const core = this.#core;
+    core.checkOpen();
+    core.state = 'committing';
+    try {
+      await Promise.all(core.staging);
+      const result = await core.engine.commit(core);
+      core.finish('committed');
+      return result;
+    } catch (error) {
+      // What became durable but could not be acknowledged must keep its files: recovery decides.
+      const unknown = error instanceof SluiceError && error.code === 'OUTCOME_UNKNOWN';
+      core.finish(unknown ? 'committed' : 'aborted');
+      throw error;
+    }
+  }
+
+  /** Undoes everything. Aborting a finished transaction does nothing. */
+  abort(): void {
+    if (this.#core.state === 'open') this.#core.finish('aborted');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+  }
+
+  [Symbol.dispose](): void {
+    this.abort();
+  }
+}

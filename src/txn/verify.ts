@@ -1,0 +1,106 @@
+/** `db.verify()`: the manifest against the files, the files against themselves, the levels against their rules. */
+
+import { compareBytes, formatKey } from '../base/bytes.ts';
+import { isSluiceError, throwIfAborted } from '../base/errors.ts';
+import type { Tree } from '../levels/tree.ts';
+import type { TableRow } from '../manifest/rows.ts';
+import { checkTable } from '../sst/check-table.ts';
+import type { Engine } from './engine.ts';
+
+export interface VerifyOptions {
+  /** Read and check every block of every table, not only indexes and ends. */
+  readonly full?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly tablesDone: number; readonly tablesTotal: number }) => void;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  readonly tables: number;
+  readonly entries: number;
+  readonly bytes: number;
+  /** One line each: what is wrong, in which file. */
+  readonly problems: readonly string[];
+}
+
+export async function verifyDatabase(engine: Engine, options: VerifyOptions): Promise<VerifyReport> {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+  const problems: string[] = [];
+  const snapshot = engine.snapshot();
+  let entries = 0;
+  let bytes = 0;
+  try {
+    const trees = [...engine.catalog.trees()];
+    const rows = trees.flatMap((tree) => tree.rows());
+    for (const tree of trees) checkLevels(tree, problems);
+    for (const [i, row] of rows.entries()) {
+      throwIfAborted(options.signal);
+      await checkRow(engine, row, options, problems);
+      entries += row.entries;
+      bytes += row.bytes;
+      options.onProgress?.({ tablesDone: i + 1, tablesTotal: rows.length });
+    }
+    return { ok: problems.length === 0, tables: rows.length, entries, bytes, problems };
+  } finally {
+    snapshot.close();
+  }
+}
+
+/** L3: within levels 1 and below tables do not overlap. */
+function checkLevels(tree: Tree, problems: string[]): void {
+  const byLevel = new Map<number, TableRow[]>();
+  for (const row of tree.rows()) byLevel.set(row.level, [...(byLevel.get(row.level) ?? []), row]);
+  for (const [level, rows] of byLevel) {
+    if (level === 0) continue;
+    rows.sort((a, b) => compareBytes(a.smallest, b.smallest));
+    for (let i = 1; i < rows.length; i++) {
+      const [left, right] = [rows[i - 1] as TableRow, rows[i] as TableRow];
+      if (compareBytes(left.largest, right.smallest) < 0) continue;
+      problems.push(`tree ${tree.id}, level ${level}: the tables ${left.id} and ${right.id} overlap`);
+    }
+  }
+}
+
+async function checkRow(
+  engine: Engine,
+  row: TableRow,
+  options: VerifyOptions,
+  problems: string[],
+): Promise<void> {
+  const path = engine.tablePath(row.id);
+  // A reader of its own: what is wrong with the file must not be hidden by blocks that are cached already.
+  const table = engine.openTable(path);
+  try {
+    const facts = await checkTable(table, {
+      verify: options.full === true ? 'blocks' : 'footer',
+      external: row.source === 'ingest',
+      signal: options.signal,
+      onProgress: undefined,
+    });
+    for (const what of differences(row, facts)) problems.push(`${path}: ${what}`);
+  } catch (error) {
+    if (!isSluiceError(error) || error.code === 'ABORTED' || error.code === 'CLOSED') throw error;
+    problems.push(`${path}: ${error.code}: ${error.message}`);
+  } finally {
+    table.dispose();
+  }
+}
+
+interface Facts {
+  readonly bytes: number;
+  readonly entries: number;
+  readonly smallest: Uint8Array | undefined;
+  readonly largest: Uint8Array | undefined;
+}
+
+function* differences(row: TableRow, facts: Facts): Iterable<string> {
+  if (facts.bytes !== row.bytes) yield `the file has ${facts.bytes} bytes, the manifest says ${row.bytes}`;
+  if (facts.entries !== row.entries)
+    yield `the file has ${facts.entries} entries, the manifest says ${row.entries}`;
+  for (const end of ['smallest', 'largest'] as const) {
+    const actual = facts[end];
+    if (actual !== undefined && compareBytes(actual, row[end]) === 0) continue;
+    const shown = actual === undefined ? 'none' : formatKey(actual);
+    yield `its ${end} key is ${shown}, the manifest says ${formatKey(row[end])}`;
+  }
+}

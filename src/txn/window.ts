@@ -1,0 +1,170 @@
+/**
+ * The conflict window: what commits after the oldest active transaction's snapshot wrote (DESIGN §5).
+ *
+ * An entry is made in the same synchronous section that takes its version, so commits in flight already conflict. It
+ * goes when its commit fails, and is trimmed when its version ≤ both the visible version and the oldest active
+ * snapshot: not before, since a transaction that begins now reads at the visible version, below a commit in flight.
+ */
+
+import type { Version } from '../mvcc/version.ts';
+import type { ReadSet } from './read-set.ts';
+import { type Answer, TableQuestion, type TableWrites } from './table-writes.ts';
+import { type RecordRun, type WrittenKey, WrittenKeys } from './written-keys.ts';
+
+/** Put transactions whose records are still in a log batch; it may go on to grow until it is absorbed. */
+export interface PendingRun extends RecordRun {
+  readonly first: Version;
+  readonly last: Version;
+}
+
+/** What a commit conflicts with. An undefined key: the keyspace itself was swapped or dropped. */
+export interface Conflict {
+  readonly keyspace: string;
+  readonly key: string | undefined;
+  readonly version: Version;
+}
+
+const TABLE_BYTES = 256;
+
+export class ConflictWindow {
+  readonly #keys = new WrittenKeys();
+  /** Batches not wholly taken apart yet, oldest first. */
+  #pending: { readonly run: PendingRun; entered: number }[] = [];
+  #tables: TableWrites[] = [];
+  #swaps: { readonly keyspace: string; readonly version: Version }[] = [];
+
+  /** Rough bytes of memory held; batches in flight not counted. */
+  get bytes(): number {
+    return this.#keys.bytes + this.#tables.length * TABLE_BYTES;
+  }
+
+  get tables(): readonly TableWrites[] {
+    return this.#tables;
+  }
+
+  /** REQUIRES: in version order. */
+  enterPuts(run: PendingRun): void {
+    this.#pending.push({ run, entered: 0 });
+  }
+
+  enterTables(tables: readonly TableWrites[]): void {
+    this.#tables.push(...tables);
+  }
+
+  /** A keyspace's pointer moved from one generation to another, or to none. Creating one is no change to any reader. */
+  enterSwap(keyspace: string, version: Version): void {
+    this.#swaps.push({ keyspace, version });
+  }
+
+  /** The run has failed: it wrote nothing. */
+  removePuts(run: PendingRun): void {
+    this.#pending = this.#pending.filter((pending) => pending.run !== run);
+    this.#keys.remove(run.first, run.last);
+  }
+
+  /** The run's batch is about to be reused: keep what active transactions may still ask for. */
+  absorb(run: PendingRun, oldestNeeded: Version): void {
+    if (run.last > oldestNeeded) this.#takeApart();
+    this.#pending = this.#pending.filter((pending) => pending.run !== run);
+  }
+
+  /** Forgets entries ≤ `version`. */
+  trim(version: Version): void {
+    this.#keys.trim(version);
+    if (this.#tables.length > 0 && (this.#tables[0] as TableWrites).version <= version) {
+      for (const table of this.#tables) if (table.version <= version) table.release();
+      this.#tables = this.#tables.filter((table) => table.version > version);
+    }
+    if (this.#swaps.length > 0) this.#swaps = this.#swaps.filter((swap) => swap.version > version);
+  }
+
+  /** Everything in memory: keys of puts, and pointers. Complete and synchronous. */
+  findInMemory(reads: ReadSet, snapshot: Version): Conflict | undefined {
+    this.#takeApart();
+    for (const swap of this.#swaps) {
+      if (swap.version > snapshot && [...reads.keyspaces()].includes(swap.keyspace))
+        return { ...swap, key: undefined };
+    }
+    for (const [keyspace, points] of reads.points) {
+      const found: WrittenKey | undefined = this.#keys.findPoint(keyspace, points, snapshot);
+      if (found !== undefined) return found;
+    }
+    for (const [keyspace, ranges] of reads.ranges) {
+      const found = this.#keys.findInRanges(keyspace, ranges, snapshot);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  close(): void {
+    for (const table of this.#tables) table.release();
+    this.#tables = [];
+  }
+
+  /** Batches grow while they are open; only what is new in each is read. */
+  #takeApart(): void {
+    for (const pending of this.#pending) {
+      this.#keys.enter(pending.run, pending.entered);
+      pending.entered = pending.run.payloads.length;
+    }
+  }
+}
+
+/**
+ * One commit's check against the window. `step` is synchronous and says 'clear' only when nothing is left to ask as of
+ * now, so a caller that takes its version in the same turn has checked everything before it. A table once cleared is
+ * not asked again: its contents never change.
+ */
+export class ConflictCheck {
+  readonly #window: ConflictWindow;
+  readonly #reads: ReadSet;
+  readonly #snapshot: Version;
+  /** Tables that had to be looked into, and hold nothing that was read. */
+  readonly #cleared = new Set<TableWrites>();
+  #question: TableQuestion | undefined;
+
+  constructor(window: ConflictWindow, reads: ReadSet, snapshot: Version) {
+    this.#window = window;
+    this.#reads = reads;
+    this.#snapshot = snapshot;
+  }
+
+  step(): Conflict | 'clear' | 'pending' {
+    const conflict = this.#window.findInMemory(this.#reads, this.#snapshot);
+    if (conflict !== undefined) return conflict;
+    for (const writes of this.#window.tables) {
+      if (writes.version <= this.#snapshot || this.#cleared.has(writes)) continue;
+      const answer = this.#ask(writes);
+      if (answer === 'pending') return 'pending';
+      if (answer !== 'no') return { keyspace: writes.keyspace, key: answer.key, version: writes.version };
+    }
+    return 'clear';
+  }
+
+  load(): Promise<void> {
+    return this.#question?.load() ?? Promise.resolve();
+  }
+
+  loadSync(): void {
+    this.#question?.loadSync();
+  }
+
+  close(): void {
+    this.#question?.close();
+    this.#question = undefined;
+  }
+
+  #ask(writes: TableWrites): Answer {
+    const points = this.#reads.points.get(writes.keyspace);
+    const ranges = this.#reads.ranges.get(writes.keyspace);
+    if (points === undefined && ranges === undefined) return 'no';
+    if (this.#question?.writes !== writes) {
+      this.close();
+      this.#question = new TableQuestion(writes);
+    }
+    let answer: Answer = points === undefined ? 'no' : this.#question.containsPoint(points);
+    if (answer === 'no' && ranges !== undefined) answer = this.#question.containsInRange(ranges);
+    if (answer === 'no') this.#cleared.add(writes);
+    return answer;
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * The keys that recent put transactions wrote: the part of the conflict window that needs no file.
+ *
+ * A batch of log records is entered as it is and taken apart only when somebody asks (a blind writer among blind
+ * writers never pays for it), or when its bytes are about to be reused.
+ */
+
+import type { Version } from '../mvcc/version.ts';
+import { inRange, keyString, type ReadRange } from './read-set.ts';
+import { type RecordVisitor, readRecord } from './record.ts';
+
+/** Log records still in their batch: payloads as (start, end) pairs. */
+export interface RecordRun {
+  readonly bytes: Uint8Array;
+  readonly payloads: readonly number[];
+}
+
+interface Commit {
+  readonly version: Version;
+  readonly keyspace: string;
+  readonly keys: string[];
+}
+
+export interface WrittenKey {
+  readonly keyspace: string;
+  readonly key: string;
+  readonly version: Version;
+}
+
+/** Rough bytes of JavaScript memory per key held: a string, a map entry, an array slot. */
+const KEY_OVERHEAD_BYTES = 80;
+
+export class WrittenKeys implements RecordVisitor {
+  /** Ascending versions. */
+  #commits: Commit[] = [];
+  readonly #latest = new Map<string, Map<string, Version>>();
+  #current: Commit | undefined;
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Enters the run's payloads from index `from` on. REQUIRES: versions above all entered before. */
+  enter(run: RecordRun, from: number): void {
+    for (let i = from; i < run.payloads.length; i += 2) {
+      readRecord(run.bytes, run.payloads[i] as number, run.payloads[i + 1] as number, this);
+    }
+  }
+
+  section(keyspace: string, version: Version): void {
+    this.#current = { version, keyspace, keys: [] };
+    this.#commits.push(this.#current);
+    if (!this.#latest.has(keyspace)) this.#latest.set(keyspace, new Map());
+  }
+
+  put(bytes: Uint8Array, keyStart: number, keyLength: number): void {
+    this.del(bytes, keyStart, keyLength);
+  }
+
+  del(bytes: Uint8Array, keyStart: number, keyLength: number): void {
+    const commit = this.#current as Commit;
+    const key = keyString(bytes, keyStart, keyLength);
+    commit.keys.push(key);
+    (this.#latest.get(commit.keyspace) as Map<string, Version>).set(key, commit.version);
+    this.#bytes += keyLength + KEY_OVERHEAD_BYTES;
+  }
+
+  /** Forgets commits ≤ `version`. */
+  trim(version: Version): void {
+    let n = 0;
+    for (const commit of this.#commits) {
+      if (commit.version > version) break;
+      n++;
+      const latest = this.#latest.get(commit.keyspace);
+      for (const key of commit.keys) {
+        this.#bytes -= key.length + KEY_OVERHEAD_BYTES;
+        if (latest?.get(key) === commit.version) latest.delete(key);
+      }
+    }
+    if (n > 0) this.#commits.splice(0, n);
+  }
+
+  /** Forgets commits in [from, to], which have failed. What they overwrote in `latest` is put back. */
+  remove(from: Version, to: Version): void {
+    const kept = this.#commits.filter((commit) => commit.version < from || commit.version > to);
+    this.#commits = [];
+    this.#latest.clear();
+    this.#bytes = 0;
+    for (const commit of kept) {
+      this.section(commit.keyspace, commit.version);
+      const current = this.#current as Commit;
+      const latest = this.#latest.get(commit.keyspace) as Map<string, Version>;
+      for (const key of commit.keys) {
+        current.keys.push(key);
+        latest.set(key, commit.version);
+        this.#bytes += key.length + KEY_OVERHEAD_BYTES;
+      }
+    }
+  }
+
+  /** One of `points` written after `snapshot`. */
+  findPoint(keyspace: string, points: ReadonlySet<string>, snapshot: Version): WrittenKey | undefined {
+    const latest = this.#latest.get(keyspace);
+    if (latest === undefined || latest.size === 0) return undefined;
+    for (const key of points) {
+      const version = latest.get(key);
+      if (version !== undefined && version > snapshot) return { keyspace, key, version };
+    }
+    return undefined;
+  }
+
+  /** A key in one of `ranges` written after `snapshot`. Keys of one commit ascend, so each costs a binary search. */
+  findInRanges(keyspace: string, ranges: readonly ReadRange[], snapshot: Version): WrittenKey | undefined {
+    for (let i = this.#commits.length - 1; i >= 0; i--) {
+      const commit = this.#commits[i] as Commit;
+      if (commit.version <= snapshot) return undefined;
+      if (commit.keyspace !== keyspace) continue;
+      for (const range of ranges) {
+        const key = commit.keys[lowerBound(commit.keys, range.lower)];
+        if (key !== undefined && inRange(key, range)) return { keyspace, key, version: commit.version };
+      }
+    }
+    return undefined;
+  }
+}
+
+/** The index of the first key ≥ `key`. */
+function lowerBound(keys: readonly string[], key: string): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((keys[middle] as string) < key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
