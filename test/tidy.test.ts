@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { checkImports } from './tidy/import-rules.ts';
+import { missingFromLock } from './tidy/lock-rules.ts';
 import { checkSource } from './tidy/source-rules.ts';
 import { checkText } from './tidy/text-rules.ts';
 import { type Finding, readOne, readTree, type SourceFile } from './tidy/tree.ts';
@@ -27,6 +28,21 @@ describe('the repository', () => {
     const lock = { path: 'package-lock.json', text: readOne('package-lock.json') };
     expect([...files, lock].flatMap(checkText).map(show)).toEqual([]);
   });
+  test('locks every package for every platform, as npm ci demands', () => {
+    expect(missingFromLock(readOne('package-lock.json'))).toEqual([]);
+  });
+});
+
+test('a platform missing from the lock file is found', () => {
+  const packages = {
+    'node_modules/tool': {
+      optionalDependencies: { 'tool-linux-x64': '1.0.0', 'tool-darwin-arm64': '1.0.0' },
+    },
+    'node_modules/tool/node_modules/tool-linux-x64': {},
+  };
+  expect(missingFromLock(JSON.stringify({ packages }))).toEqual([
+    'tool-darwin-arm64 is not in package-lock.json: run node scripts/complete-lock.mjs',
+  ]);
 });
 
 /** Samples hold `~` where the banned word would otherwise stand in this file, which is checked like any other. */
