@@ -1,0 +1,142 @@
+/**
+ * Full filters over whole user keys: RocksDB's FastLocalBloom, read and written.
+ *
+ *   lines of 64 bytes | ff | 00 | probes (and line size) | 00 00
+ *
+ * A key's hash (XXPH3) picks a line by its low half and the probes in that line by its high half.
+ */
+
+import type { Probe } from '../mvcc/probe.ts';
+import { mulHigh } from './kernels/js-mul64.ts';
+import { hashKey } from './kernels/js-xxh3.ts';
+
+const TAIL_BYTES = 5;
+const LINE_BYTES = 64;
+const GOLDEN = 0x9e3779b9 | 0;
+
+export interface Filter {
+  readonly kind: 'bloom' | 'ribbon';
+  readonly bytes: number;
+  mayContainHash(low: number, high: number): boolean;
+}
+
+class BloomFilter implements Filter {
+  readonly kind = 'bloom';
+  readonly bytes: number;
+  readonly #data: Uint8Array;
+  readonly #lines: number;
+  readonly #probes: number;
+
+  constructor(data: Uint8Array, lines: number, probes: number) {
+    this.bytes = data.length;
+    this.#data = data;
+    this.#lines = lines;
+    this.#probes = probes;
+  }
+
+  mayContainHash(low: number, high: number): boolean {
+    const data = this.#data;
+    const line = mulHigh(low, this.#lines) * LINE_BYTES;
+    let h = high | 0;
+    for (let i = this.#probes; i > 0; i--) {
+      const bit = h >>> 23;
+      if (((data[line + (bit >>> 3)] as number) & (1 << (bit & 7))) === 0) return false;
+      h = Math.imul(h, GOLDEN);
+    }
+    return true;
+  }
+}
+
+/** Undefined for a filter that is not understood: every key may then be in the table. */
+export function readFilter(data: Uint8Array): Filter | undefined {
+  const length = data.length - TAIL_BYTES;
+  if (length <= 0) return undefined;
+  const marker = data[length] as number;
+  if (marker !== 0xff || data[length + 1] !== 0) return undefined;
+  const layout = data[length + 2] as number;
+  const probes = layout & 31;
+  // The upper bits say log2(line bytes) - 6; RocksDB itself writes 0 and ignores filters that say otherwise.
+  if (layout >>> 5 !== 0 || probes < 1 || probes > 30 || length % LINE_BYTES !== 0) return undefined;
+  if (data[length + 3] !== 0 || data[length + 4] !== 0) return undefined;
+  return new BloomFilter(data, length / LINE_BYTES, probes);
+}
+
+/** False: the key is certainly not in the table. Hashes the probe's key once for all tables. */
+export function filterMayContain(filter: Filter, probe: Probe): boolean {
+  if (!probe.hashed) {
+    hashKey(probe.key, probe.keyStart, probe.keyLength, probe);
+    probe.hashed = true;
+  }
+  return filter.mayContainHash(probe.hashLow, probe.hashHigh);
+}
+
+/** RocksDB's choice of probes for a number of bits a key, in thousandths. */
+function probesFor(millibits: number): number {
+  if (millibits <= 2080) return 1;
+  if (millibits <= 3580) return 2;
+  if (millibits <= 5100) return 3;
+  if (millibits <= 6640) return 4;
+  if (millibits <= 8300) return 5;
+  if (millibits <= 10070) return 6;
+  if (millibits <= 11720) return 7;
+  if (millibits <= 14001) return 8;
+  if (millibits <= 16050) return 9;
+  if (millibits <= 18300) return 10;
+  if (millibits <= 22001) return 11;
+  if (millibits <= 25501) return 12;
+  return Math.min(24, Math.floor((millibits - 1) / 2000) - 1);
+}
+
+/** Collects the hashes of a table's keys and makes its filter. */
+export class FilterBuilder {
+  readonly #bitsPerKey: number;
+  #hashes = new Uint32Array(2048);
+  #count = 0;
+
+  constructor(bitsPerKey: number) {
+    this.#bitsPerKey = bitsPerKey;
+  }
+
+  get keys(): number {
+    return this.#count;
+  }
+
+  /** Equal hashes one after the other count once: the versions of one key. */
+  add(low: number, high: number): void {
+    let n = this.#count * 2;
+    const hashes = this.#hashes;
+    if (n > 0 && hashes[n - 2] === low && hashes[n - 1] === high) return;
+    if (n === hashes.length) {
+      this.#hashes = new Uint32Array(n * 2);
+      this.#hashes.set(hashes);
+    }
+    this.#hashes[n++] = low;
+    this.#hashes[n] = high;
+    this.#count++;
+  }
+
+  /** The filter block; undefined when there is no key. Frees the hashes. */
+  finish(): Uint8Array | undefined {
+    if (this.#count === 0) return undefined;
+    const millibits = Math.round(this.#bitsPerKey * 1000);
+    const probes = probesFor(millibits);
+    const lines = Math.ceil(Math.floor((this.#count * millibits + 7999) / 8000) / LINE_BYTES);
+    const length = lines * LINE_BYTES;
+    const data = new Uint8Array(length + TAIL_BYTES);
+    const hashes = this.#hashes;
+    for (let i = 0; i < this.#count * 2; i += 2) {
+      const line = mulHigh(hashes[i] as number, lines) * LINE_BYTES;
+      let h = (hashes[i + 1] as number) | 0;
+      for (let k = 0; k < probes; k++) {
+        const bit = h >>> 23;
+        const at = line + (bit >>> 3);
+        data[at] = (data[at] as number) | (1 << (bit & 7));
+        h = Math.imul(h, GOLDEN);
+      }
+    }
+    data[length] = 0xff;
+    data[length + 2] = probes;
+    this.#hashes = new Uint32Array(0);
+    return data;
+  }
+}

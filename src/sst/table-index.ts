@@ -1,0 +1,251 @@
+/**
+ * The index of a table in memory: for each data block its place and its separator, a key that is not before any key of
+ * the block and before all keys of the next one.
+ *
+ * Files code it in half a dozen ways (delta-coded handles, restart intervals, two levels, first keys); all are re-coded
+ * into these arrays when the table is opened, so there is one search. Its hot part is one array of four key bytes a
+ * block: a search over 60,000 blocks reads whole separators only where those tie.
+ */
+
+import { ByteReader } from '../base/codec.ts';
+import { SluiceError } from '../base/errors.ts';
+import { trailerVersion } from '../mvcc/internal-key.ts';
+import { type BlockPlace, BlockShape, readShape } from './data-block.ts';
+import { BLOCK_TRAILER_BYTES, INDEX_FIRST_KEY } from './format.ts';
+
+/** How the index of a file is coded. */
+export interface IndexForm {
+  /** INDEX_… of format.ts. */
+  readonly type: number;
+  /** Handles as differences from the block before (format_version 4 and up). */
+  readonly deltaEncoded: boolean;
+  /** Separators without the 8-byte trailer. */
+  readonly userKeys: boolean;
+}
+
+export interface RawBlock extends BlockPlace {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** `key[0 … keyLength)` as coded, trailer included if there is one. Reused. */
+type IndexVisitor = (key: Uint8Array, keyLength: number, offset: number, bytes: number) => void;
+
+export class TableIndex {
+  readonly blocks: number;
+  /** Of each block, without its trailer. */
+  readonly offsets: Float64Array;
+  readonly sizes: Uint32Array;
+  /** Bytes held. */
+  readonly bytes: number;
+  readonly keys: Uint8Array;
+  /** Where each separator ends in `keys`. */
+  readonly keyEnds: Uint32Array;
+  /** Versions of the separators, when they are internal keys. */
+  readonly versions: Float64Array | undefined;
+  readonly #heads: Uint32Array;
+  readonly #common: number;
+
+  constructor(blocks: number, keyBytes: number, trailers: boolean, fill: (visit: IndexVisitor) => void) {
+    this.blocks = blocks;
+    this.offsets = new Float64Array(blocks);
+    this.sizes = new Uint32Array(blocks);
+    this.keyEnds = new Uint32Array(blocks);
+    this.#heads = new Uint32Array(blocks);
+    this.keys = new Uint8Array(keyBytes);
+    this.versions = trailers ? new Float64Array(blocks) : undefined;
+    this.bytes = keyBytes + blocks * (trailers ? 28 : 20);
+    let at = 0;
+    let i = 0;
+    fill((key, keyLength, offset, bytes) => {
+      const user = trailers ? keyLength - 8 : keyLength;
+      if (user > 40) this.keys.set(key.subarray(0, user), at);
+      else for (let j = 0; j < user; j++) this.keys[at + j] = key[j] as number;
+      at += user;
+      this.offsets[i] = offset;
+      this.sizes[i] = bytes;
+      this.keyEnds[i] = at;
+      if (this.versions !== undefined) this.versions[i] = trailerVersion(key, user);
+      i++;
+    });
+    this.#common = this.#commonPrefix();
+    for (let b = 0; b < blocks; b++) {
+      this.#heads[b] = this.#head(this.keys, this.keyStart(b) + this.#common, this.#end(b));
+    }
+  }
+
+  /** The end of separator `block`, whose start is `keyStart(block)`. */
+  #end(block: number): number {
+    return this.keyEnds[block] as number;
+  }
+
+  keyStart(block: number): number {
+    return block === 0 ? 0 : (this.keyEnds[block - 1] as number);
+  }
+
+  /** Sorted keys all share what the first and the last share. */
+  #commonPrefix(): number {
+    if (this.blocks === 0) return 0;
+    const last = this.keyStart(this.blocks - 1);
+    const n = Math.min(this.#end(0), this.#end(this.blocks - 1) - last);
+    let i = 0;
+    while (i < n && this.keys[i] === this.keys[last + i]) i++;
+    return i;
+  }
+
+  /** Up to four bytes from `at`, padded with zeros, as a number in key order. */
+  #head(key: Uint8Array, at: number, end: number): number {
+    if (at + 4 <= end) {
+      return (
+        (((key[at] as number) << 24) |
+          ((key[at + 1] as number) << 16) |
+          ((key[at + 2] as number) << 8) |
+          (key[at + 3] as number)) >>>
+        0
+      );
+    }
+    let head = 0;
+    for (let i = 0; i < 4; i++) head = head * 256 + (at + i < end ? (key[at + i] as number) : 0);
+    return head;
+  }
+
+  /**
+   * The first block that can hold an entry at or after (key, bound), `blocks` when none can. Entries before it are all
+   * in earlier blocks or in this one.
+   */
+  search(key: Uint8Array, keyStart: number, keyLength: number, bound: number): number {
+    const keys = this.keys;
+    const common = this.#common;
+    const n = common < keyLength ? common : keyLength;
+    for (let i = 0; i < n; i++) {
+      const d = (key[keyStart + i] as number) - (keys[i] as number);
+      if (d !== 0) return d < 0 ? 0 : this.blocks;
+    }
+    if (keyLength < common) return 0;
+    const heads = this.#heads;
+    const head = this.#head(key, keyStart + common, keyStart + keyLength);
+    let low = 0;
+    let high = this.blocks;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const h = heads[middle] as number;
+      if (h > head) high = middle;
+      else if (h < head || this.#separatorBefore(middle, key, keyStart, keyLength, bound)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #separatorBefore(
+    block: number,
+    key: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    bound: number,
+  ): boolean {
+    const d = this.compareSeparator(block, key, keyStart, keyLength);
+    if (d !== 0 || this.versions === undefined) return d < 0;
+    return (this.versions[block] as number) > bound;
+  }
+
+  /** Negative, zero or positive as the user key of the separator is before, equal to or after `key`. */
+  compareSeparator(block: number, key: Uint8Array, keyStart: number, keyLength: number): number {
+    const keys = this.keys;
+    const start = this.keyStart(block);
+    const length = this.#end(block) - start;
+    const n = length < keyLength ? length : keyLength;
+    for (let i = 0; i < n; i++) {
+      const d = (keys[start + i] as number) - (key[keyStart + i] as number);
+      if (d !== 0) return d;
+    }
+    return length - keyLength;
+  }
+}
+
+/** Reads one index block, checked. */
+export function forEachIndexEntry(block: RawBlock, form: IndexForm, visit: IndexVisitor): void {
+  const shape = new BlockShape();
+  readShape(block.bytes, block.start, block.length, shape, block);
+  const reader = new ByteReader(block.bytes, block.start, shape.restartsAt);
+  let key = new Uint8Array(256);
+  let keyLength = 0;
+  let offset = 0;
+  let bytes = 0;
+  while (!reader.done) {
+    const shared = reader.varint();
+    const unshared = reader.varint();
+    const valueEnd = form.deltaEncoded ? -1 : reader.varint();
+    if (shared > keyLength) throw indexDamaged(block, 'a key is cut off');
+    const from = reader.skip(unshared);
+    keyLength = shared + unshared;
+    if (keyLength > key.length) {
+      const grown = new Uint8Array(keyLength * 2);
+      grown.set(key);
+      key = grown;
+    }
+    for (let i = 0; i < unshared; i++) key[shared + i] = block.bytes[from + i] as number;
+    if (!form.userKeys && keyLength < 8) throw indexDamaged(block, 'a key has no trailer');
+    const valueAt = reader.at;
+    if (form.deltaEncoded && shared > 0) {
+      const zigzag = reader.varint();
+      offset += bytes + BLOCK_TRAILER_BYTES;
+      bytes += zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+    } else {
+      offset = reader.varint();
+      bytes = reader.varint();
+    }
+    if (form.type === INDEX_FIRST_KEY) reader.skip(reader.varint());
+    if (valueEnd >= 0 && reader.at !== valueAt + valueEnd) throw indexDamaged(block, 'a handle is damaged');
+    visit(key, keyLength, offset, bytes);
+  }
+}
+
+function indexDamaged(block: BlockPlace, what: string): SluiceError {
+  return new SluiceError('CORRUPTION', `${block.path}: index block at offset ${block.offset}: ${what}`);
+}
+
+/** Re-codes index blocks, in order, after checking that their blocks lie in order below `limit`. */
+export function buildIndex(blocks: readonly RawBlock[], form: IndexForm, limit: number): TableIndex {
+  let count = 0;
+  let keyBytes = 0;
+  let end = 0;
+  let last = new Uint8Array(0);
+  const trailers = !form.userKeys;
+  for (const block of blocks) {
+    forEachIndexEntry(block, form, (key, keyLength, offset, bytes) => {
+      if (offset < end || bytes < 0 || bytes > 0xffffffff || offset + bytes + BLOCK_TRAILER_BYTES > limit) {
+        throw indexDamaged(block, `data block ${count} is said to be ${bytes} bytes at ${offset}`);
+      }
+      end = offset + bytes + BLOCK_TRAILER_BYTES;
+      const user = trailers ? keyLength - 8 : keyLength;
+      if (count > 0 && separatorsOutOfOrder(last, key, user, keyLength)) {
+        throw indexDamaged(block, `separators do not ascend at data block ${count}`);
+      }
+      if (last.length !== keyLength) last = new Uint8Array(keyLength);
+      for (let i = 0; i < keyLength; i++) last[i] = key[i] as number;
+      keyBytes += user;
+      count++;
+    });
+  }
+  if (keyBytes > 0xffffffff) throw new SluiceError('UNSUPPORTED_FORMAT', 'An index has over 4 GiB of keys');
+  return new TableIndex(count, keyBytes, trailers, (visit) => {
+    for (const block of blocks) forEachIndexEntry(block, form, visit);
+  });
+}
+
+function separatorsOutOfOrder(last: Uint8Array, key: Uint8Array, user: number, keyLength: number): boolean {
+  const lastUser = last.length - (keyLength - user);
+  const n = Math.min(user, lastUser);
+  for (let i = 0; i < n; i++) {
+    const d = (key[i] as number) - (last[i] as number);
+    if (d !== 0) return d < 0;
+  }
+  if (user !== lastUser) return user < lastUser;
+  if (user === keyLength) return true;
+  for (let j = 7; j >= 0; j--) {
+    const d = (key[user + j] as number) - (last[user + j] as number);
+    if (d !== 0) return d > 0;
+  }
+  return true;
+}

@@ -1,0 +1,379 @@
+/**
+ * A table: an SST file read through the block cache.
+ *
+ * Reads are synchronous over what is in memory. `get` answers PENDING where the open state or a block is missing; then
+ * `loadSync` or `load` brings it in and keeps it for that probe until the same `get` is repeated.
+ */
+
+import type { FileSystem } from '../base/env/file-system.ts';
+import { SluiceError } from '../base/errors.ts';
+import { PENDING, READY, type Status } from '../mvcc/cursor.ts';
+import type { Probe } from '../mvcc/probe.ts';
+import type { Version } from '../mvcc/version.ts';
+import { FRAME_USED, FRAME_WORDS } from './block-arena.ts';
+import { type BlockCache, type OwnBlock, readOwnBlock } from './block-cache.ts';
+import { EXHAUSTED, FOUND, FoundEntry, findInBlock } from './data-block.ts';
+import { filterMayContain } from './filter.ts';
+import { BLOCK_TRAILER_BYTES } from './format.ts';
+import type { TableCache } from './table-cache.ts';
+import { TableCursor } from './table-cursor.ts';
+import type { TableFacts } from './table-facts.ts';
+import { openTable, openTableSync, type TableState } from './table-state.ts';
+
+export interface TableOptions {
+  readonly path: string;
+  readonly fs: FileSystem;
+  readonly cache: BlockCache;
+  readonly tableCache?: TableCache | undefined;
+}
+
+export interface TableCursorOptions {
+  /** Read this much at a time from disk while the cursor moves on; 0 (default): a block at a time. */
+  readonly readaheadBytes?: number | undefined;
+  /** False: what this cursor reads does not push other blocks out of the cache. Default true. */
+  readonly fillCache?: boolean | undefined;
+}
+
+const found = new FoundEntry();
+
+export class Table {
+  readonly path: string;
+  readonly cache: BlockCache;
+  readonly #fs: FileSystem;
+  readonly #tableCache: TableCache | undefined;
+  #state: TableState | undefined;
+  #opening: Promise<TableState> | undefined;
+  #facts: TableFacts | undefined;
+  #disposed = false;
+  /** As the last `get` had it; the same for all, since it is the manifest that says it. */
+  #hasGlobalVersion = false;
+  /** Counts closes, so that an open under way when one comes is not kept. */
+  #epoch = 0;
+
+  constructor(options: TableOptions) {
+    this.path = options.path;
+    this.cache = options.cache;
+    this.#fs = options.fs;
+    this.#tableCache = options.tableCache;
+  }
+
+  get state(): TableState | undefined {
+    return this.#state;
+  }
+
+  /** Reads footer, metaindex, properties, index and filter. Throws what is wrong with the file. */
+  openSync(): TableState {
+    if (this.#state !== undefined) return this.#state;
+    this.#requireUsable();
+    return this.#opened(openTableSync(this.#fs, this.cache, this.path));
+  }
+
+  async open(): Promise<TableState> {
+    if (this.#state !== undefined) return this.#state;
+    this.#requireUsable();
+    this.#opening ??= this.#openOnce().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #openOnce(): Promise<TableState> {
+    const epoch = this.#epoch;
+    const state = await openTable(this.#fs, this.cache, this.path);
+    if (this.#state !== undefined || this.#disposed || epoch !== this.#epoch) {
+      // Opened synchronously, or closed, meanwhile.
+      state.retire();
+      return this.openSync();
+    }
+    return this.#opened(state);
+  }
+
+  #opened(state: TableState): TableState {
+    this.#state = state;
+    this.#tableCache?.opened(this);
+    return state;
+  }
+
+  #requireUsable(): void {
+    if (this.#disposed) throw new SluiceError('CLOSED', `${this.path}: the table was disposed`);
+  }
+
+  /** What the file says of itself. Reads the first and the last block for the key bounds, once; synchronous. */
+  get facts(): TableFacts {
+    if (this.#facts !== undefined) return this.#facts;
+    const state = this.openSync();
+    const cursor = this.cursor(undefined);
+    try {
+      let smallest: Uint8Array | undefined;
+      let largest: Uint8Array | undefined;
+      while (cursor.first() === PENDING) cursor.loadSync();
+      if (cursor.valid) {
+        smallest = cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + cursor.keyLength);
+        while (cursor.last() === PENDING) cursor.loadSync();
+        largest = cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + cursor.keyLength);
+      }
+      this.#facts = { ...state.facts, smallest, largest };
+      return this.#facts;
+    } finally {
+      cursor.close();
+    }
+  }
+
+  /** False when the filter says that the probe's key is not in the table. True when that is not known. */
+  mayContain(probe: Probe): boolean {
+    const filter = this.#state?.filter;
+    return filter === undefined || filterMayContain(filter, probe);
+  }
+
+  /** Gives the probe the newest entry of its key at or below its snapshot, if newer than what it has. */
+  get(probe: Probe, globalVersion: Version | undefined): Status {
+    let bound: number = probe.snapshot;
+    if (globalVersion !== undefined) {
+      if (globalVersion > bound || (probe.found && globalVersion <= probe.version)) return this.#done(probe);
+      bound = Number.POSITIVE_INFINITY;
+    }
+    this.#hasGlobalVersion = globalVersion !== undefined;
+    const state = this.#state;
+    if (state === undefined) return PENDING;
+    state.used = true;
+    if (state.filter !== undefined && !filterMayContain(state.filter, probe)) return this.#done(probe);
+    const { key, keyStart, keyLength } = probe;
+    const index = state.index;
+    let block = index.search(key, keyStart, keyLength, bound);
+    const cache = this.cache;
+    while (block < index.blocks) {
+      const frame = state.slots[block] as number;
+      let bytes: Uint8Array;
+      let outcome: number;
+      if (frame !== 0) {
+        cache.hits++;
+        bytes = cache.heap.bytes;
+        const at = frame * FRAME_WORDS;
+        const frames = cache.arena.frames;
+        frames[at + FRAME_USED] = 1;
+        const start = frames[at] as number;
+        const restartsAt = frames[at + 1] as number;
+        const restarts = frames[at + 2] as number;
+        outcome = findInBlock(bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);
+      } else {
+        const own = cache.holds === 0 ? undefined : cache.heldOwn(probe, state.owner, block);
+        if (own === undefined) return PENDING;
+        bytes = own.bytes;
+        const { start, restartsAt, restartCount } = own;
+        outcome = findInBlock(bytes, start, restartsAt, restartCount, key, keyStart, keyLength, bound, found);
+      }
+      if (outcome === FOUND) {
+        const version = globalVersion ?? found.version;
+        if (!probe.found || version > probe.version) {
+          probe.accept(version, found.type, bytes, found.valueStart, found.valueLength);
+        }
+        break;
+      }
+      // The key's versions can go on in the next block only where its separator is this very key.
+      if (outcome !== EXHAUSTED || index.compareSeparator(block, key, keyStart, keyLength) > 0) break;
+      block++;
+    }
+    return this.#done(probe);
+  }
+
+  #done(probe: Probe): Status {
+    if (this.cache.holds !== 0) this.cache.letGo(probe);
+    return READY;
+  }
+
+  /** The block that a `get` of the probe lacks; -1 when none. */
+  #missingBlock(state: TableState, probe: Probe): number {
+    const { key, keyStart, keyLength } = probe;
+    const bound = this.#hasGlobalVersion ? Number.POSITIVE_INFINITY : probe.snapshot;
+    if (state.filter !== undefined && !filterMayContain(state.filter, probe)) return -1;
+    const index = state.index;
+    let block = index.search(key, keyStart, keyLength, bound);
+    while (block < index.blocks) {
+      if (state.slots[block] === 0 && this.cache.heldOwn(probe, state.owner, block) === undefined)
+        return block;
+      if (index.compareSeparator(block, key, keyStart, keyLength) > 0) return -1;
+      block++;
+    }
+    return -1;
+  }
+
+  /** Brings in what the last PENDING `get` of this probe lacked, and keeps it until that `get` is repeated. */
+  loadSync(probe: Probe): void {
+    const state = this.openSync();
+    const block = this.#missingBlock(state, probe);
+    if (block < 0) return this.#hold(state, probe, block, undefined);
+    this.#hold(state, probe, block, loadBlockSync(this.cache, state, block, 0, false));
+  }
+
+  async load(probe: Probe): Promise<void> {
+    await this.open();
+    // Usually a no-op; the table may have been closed again between that promise and here.
+    const state = this.openSync();
+    const block = this.#missingBlock(state, probe);
+    if (block < 0) return this.#hold(state, probe, block, undefined);
+    state.retain();
+    try {
+      await loadBlock(this.cache, state, block, 0, false, (own) => this.#hold(state, probe, block, own));
+    } finally {
+      state.release();
+    }
+  }
+
+  #hold(state: TableState, probe: Probe, block: number, own: OwnBlock | undefined): void {
+    const frame = block < 0 ? 0 : (state.slots[block] as number);
+    state.retain();
+    this.cache.hold(probe, state.owner, block, frame, own, () => state.release());
+  }
+
+  /**
+   * `globalVersion`: the version of every entry, whatever the file says. The cursor opens the table when it is first
+   * loaded.
+   */
+  cursor(globalVersion: Version | undefined, options: TableCursorOptions = {}): TableCursor {
+    return new TableCursor(this, globalVersion, options.readaheadBytes ?? 0, options.fillCache ?? true);
+  }
+
+  /** Gives back descriptor, index, filter and cached blocks; the next use opens again. */
+  close(): void {
+    this.#epoch++;
+    const state = this.#state;
+    if (state === undefined) return;
+    this.#state = undefined;
+    this.#tableCache?.closed(this);
+    state.retire();
+  }
+
+  /** As `close`, for good: later uses throw CLOSED. */
+  dispose(): void {
+    this.#disposed = true;
+    this.close();
+  }
+}
+
+/** The last block of the run to read with `block`: contiguous, not cached yet, and at most `readaheadBytes`. */
+function runEnd(cache: BlockCache, state: TableState, block: number, readaheadBytes: number): number {
+  const { offsets, sizes, blocks } = state.index;
+  const most = Math.min(readaheadBytes, cache.scratchBytes);
+  const from = offsets[block] as number;
+  let last = block;
+  for (let next = block + 1; next < blocks; next++) {
+    const end = (offsets[next] as number) + (sizes[next] as number) + BLOCK_TRAILER_BYTES;
+    if (end - from > most || state.slots[next] !== 0) break;
+    last = next;
+  }
+  return last;
+}
+
+function runBytes(state: TableState, block: number, last: number): number {
+  const { offsets, sizes } = state.index;
+  return (
+    (offsets[last] as number) + (sizes[last] as number) + BLOCK_TRAILER_BYTES - (offsets[block] as number)
+  );
+}
+
+function shortRead(state: TableState, block: number, got: number): SluiceError {
+  return new SluiceError(
+    'CORRUPTION',
+    `${state.path}: the file ends within the block at offset ${state.index.offsets[block]} (${got} bytes read)`,
+  );
+}
+
+/**
+ * Loads a block, and those after it within the readahead, into the cache. Returns the block itself when it cannot be
+ * cached.
+ */
+export function loadBlockSync(
+  cache: BlockCache,
+  state: TableState,
+  block: number,
+  readaheadBytes: number,
+  cold: boolean,
+): OwnBlock | undefined {
+  const offset = state.index.offsets[block] as number;
+  const length = state.index.sizes[block] as number;
+  cache.misses++;
+  if (length + BLOCK_TRAILER_BYTES > cache.scratchBytes) {
+    const disk = new Uint8Array(length + BLOCK_TRAILER_BYTES);
+    const got = state.file.readSync(disk, 0, disk.length, offset);
+    if (got !== disk.length) throw shortRead(state, block, got);
+    cache.readBytes += got;
+    return readOwnBlock(disk, length, state, offset);
+  }
+  const last = readaheadBytes > 0 ? runEnd(cache, state, block, readaheadBytes) : block;
+  const bytes = runBytes(state, block, last);
+  const got = state.file.readSync(cache.heap.bytes, cache.scratchAt, bytes, offset);
+  if (got !== bytes) throw shortRead(state, block, got);
+  return admitRun(cache, state, block, last, cold);
+}
+
+/**
+ * As `loadBlockSync`; the state must be retained over the call. `keep` runs in the same step as the load, so that the
+ * block can be pinned before anything else evicts it.
+ */
+export async function loadBlock(
+  cache: BlockCache,
+  state: TableState,
+  block: number,
+  readaheadBytes: number,
+  cold: boolean,
+  keep: (own: OwnBlock | undefined) => void,
+): Promise<void> {
+  const offset = state.index.offsets[block] as number;
+  const length = state.index.sizes[block] as number;
+  cache.misses++;
+  const last = readaheadBytes > 0 ? runEnd(cache, state, block, readaheadBytes) : block;
+  const bytes = runBytes(state, block, last);
+  // Not into the scratch room: others use it before the read is done.
+  const disk = new Uint8Array(bytes);
+  const got = await state.file.read(disk, 0, bytes, offset);
+  if (got !== bytes) throw shortRead(state, block, got);
+  if (state.slots[block] !== 0) return keep(undefined);
+  if (length + BLOCK_TRAILER_BYTES > cache.scratchBytes) {
+    cache.readBytes += got;
+    return keep(readOwnBlock(disk, length, state, offset));
+  }
+  cache.heap.bytes.set(disk, cache.scratchAt);
+  keep(admitRun(cache, state, block, last, cold));
+}
+
+/** Admits what was read to the scratch room. Only the block asked for may fail; the others are tried again when needed. */
+function admitRun(
+  cache: BlockCache,
+  state: TableState,
+  block: number,
+  last: number,
+  cold: boolean,
+): OwnBlock | undefined {
+  const { offsets, sizes } = state.index;
+  const base = cache.scratchAt - (offsets[block] as number);
+  cache.readBytes += runBytes(state, block, last);
+  let own: OwnBlock | undefined;
+  let first = 0;
+  for (let b = block; b <= last; b++) {
+    if (state.slots[b] !== 0) continue;
+    const offset = offsets[b] as number;
+    const length = sizes[b] as number;
+    try {
+      const frame = cache.admit(state, offset, base + offset, length, state.owner, b, cold);
+      if (b === block) {
+        first = frame;
+        // Making room for the blocks after it must not take it away again.
+        if (frame !== 0) cache.arena.pin(frame);
+        else {
+          const at = base + offset;
+          own = readOwnBlock(
+            cache.heap.bytes.slice(at, at + length + BLOCK_TRAILER_BYTES),
+            length,
+            state,
+            offset,
+          );
+        }
+      } else if (frame === 0) break;
+    } catch (error) {
+      if (b === block) throw error;
+      break;
+    }
+  }
+  if (first !== 0) cache.arena.unpin(first);
+  return own;
+}
