@@ -1,0 +1,42 @@
+/** A second process, to ask things of and to kill. */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { onTestFinished } from 'vitest';
+import type { Reply } from './child-answers.ts';
+
+export class Child {
+  readonly #process: ChildProcess;
+
+  /** @param script URL of a module that calls `answer` of child-answers.ts */
+  constructor(script: URL, ...args: string[]) {
+    const hooks = new URL('./typescript-hooks.mjs', import.meta.url).href;
+    this.#process = fork(script, args, { execArgv: ['--import', hooks] });
+    onTestFinished(() => {
+      this.#process.kill('SIGKILL');
+    });
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  /** The answer of the child; an error there is an error here, with its code. */
+  async ask(...question: unknown[]): Promise<unknown> {
+    this.#process.send(question);
+    const gone = once(this.#process, 'exit').then(([code, signal]) => {
+      throw new Error(`the child ended with ${code ?? signal} before it answered`);
+    });
+    const [reply] = (await Promise.race([once(this.#process, 'message'), gone])) as [Reply];
+    if (reply.error !== undefined)
+      throw Object.assign(new Error(reply.error.message), { code: reply.error.code });
+    return reply.result;
+  }
+
+  /** As by `kill -9`; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    const gone = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await gone;
+  }
+}

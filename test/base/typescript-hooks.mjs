@@ -1,0 +1,17 @@
+/** Lets a child process of a test import our TypeScript, which Node 20 does not do itself. */
+
+import { readFile } from 'node:fs/promises';
+import { register } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+import { transformSync } from 'rolldown/utils';
+
+if (isMainThread) register(import.meta.url);
+
+export async function load(url, context, next) {
+  if (!url.endsWith('.ts')) return next(url, context);
+  const path = fileURLToPath(url);
+  const { code, errors } = transformSync(path, await readFile(path, 'utf8'));
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
+  return { format: 'module', source: code, shortCircuit: true };
+}
