@@ -1,14 +1,16 @@
 /**
- * Zstandard frames: by `node:zlib` where it has them (Node 22.15 on), else, and whenever a dictionary is used (which
- * `node:zlib` learnt later still), by @bokuweb/zstd-wasm. That library can only be started asynchronously, so
+ * Zstandard frames, by @bokuweb/zstd-wasm: with contexts that are kept, it is faster at block size than `node:zlib`, which
+ * Node 20 has no ZSTD in and which sets up a stream for each call. It can only be started asynchronously, so
  * `ensureZstd()` must have been awaited in the thread before anything here is called: when a table that uses ZSTD is
- * opened or begun. It is loaded then and not before.
+ * opened or begun. It is loaded then and not before. Where it was not and Node has ZSTD (22.15 on), that serves, without
+ * dictionaries.
  *
  * Only frames that state their content size as the block does are passed on: the library allocates what a frame claims.
  */
 
 import * as zlib from 'node:zlib';
 import { assert } from '../base/assert.ts';
+import { EMPTY_BYTES } from '../base/bytes.ts';
 import { fixed32 } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
 
@@ -27,10 +29,15 @@ interface NativeZstd {
 }
 const native = zlib as NativeZstd;
 
-let library: Library | undefined;
+/** The library with its two contexts: making one costs more than a block does. */
+interface Loaded {
+  readonly zstd: Library;
+  readonly compressing: number;
+  readonly decompressing: number;
+}
+
+let library: Loaded | undefined;
 let loading: Promise<void> | undefined;
-/** The library's decompression context, made at the first dictionary. */
-let context: number | undefined;
 
 /** Makes ZSTD usable in this thread; cheap when it is already. */
 export function ensureZstd(): Promise<void> {
@@ -44,9 +51,9 @@ export function ensureZstd(): Promise<void> {
 }
 
 async function load(): Promise<void> {
-  const loaded = await import('@bokuweb/zstd-wasm');
-  await loaded.init();
-  library = loaded;
+  const zstd = await import('@bokuweb/zstd-wasm');
+  await zstd.init();
+  library = { zstd, compressing: zstd.createCCtx(), decompressing: zstd.createDCtx() };
 }
 
 /** True once `ensureZstd()` has settled well in this thread. */
@@ -56,9 +63,10 @@ export function zstdReady(): boolean {
 
 /** A frame that states its content size; undefined for input too large to be tried. */
 export function zstdCompress(bytes: Uint8Array): Uint8Array | undefined {
-  if (native.zstdCompressSync !== undefined) return native.zstdCompressSync(bytes);
+  if (library === undefined && native.zstdCompressSync !== undefined) return native.zstdCompressSync(bytes);
   if (bytes.length > COMPRESS_BYTES_MAX) return undefined;
-  return ready().compress(bytes, LEVEL);
+  const { zstd, compressing } = ready();
+  return zstd.compressUsingDict(compressing, bytes, EMPTY_BYTES, LEVEL);
 }
 
 /** Exactly `rawLength` bytes, or CORRUPTION. */
@@ -85,10 +93,10 @@ function decompressor(
   dictionary: Uint8Array | undefined,
 ): () => Uint8Array {
   const byNode = native.zstdDecompressSync;
-  if (dictionary === undefined && byNode !== undefined) {
+  if (library === undefined && dictionary === undefined && byNode !== undefined) {
     return () => byNode(frame, { maxOutputLength: Math.max(1, rawLength) });
   }
-  const zstd = ready();
+  const { zstd, decompressing } = ready();
   const bytes = frame.length + rawLength;
   if (bytes > DECOMPRESS_BYTES_MAX) {
     throw new SluiceError(
@@ -97,13 +105,10 @@ function decompressor(
     );
   }
   const options = { defaultHeapSize: rawLength };
-  if (dictionary === undefined) return () => zstd.decompress(frame, options);
-  context ??= zstd.createDCtx();
-  const dctx = context;
-  return () => zstd.decompressUsingDict(dctx, frame, dictionary, options);
+  return () => zstd.decompressUsingDict(decompressing, frame, dictionary ?? EMPTY_BYTES, options);
 }
 
-function ready(): Library {
+function ready(): Loaded {
   assert(library !== undefined, 'ZSTD used before ensureZstd() was awaited');
   return library;
 }
