@@ -1,5 +1,6 @@
 /** SluiceDB through its public API, from dist/. */
 
+import { rmSync } from 'node:fs';
 import { open, SstWriter } from '../../dist/index.js';
 
 const SCAN_BATCH = 1_000;
@@ -29,6 +30,7 @@ export async function openEngine(dir, { cacheBytes }) {
   return {
     async load(keyAt, valueAt, count) {
       const file = `${dir}.load.sst`;
+      rmSync(file, { force: true });
       await buildTable(file, keyAt, valueAt, 0, count);
       await db.ingest([file], { mode: 'move' });
     },
@@ -40,7 +42,7 @@ export async function openEngine(dir, { cacheBytes }) {
         if (entries.length === 0) break;
         for (const [key, value] of entries) visit(key, value);
       }
-      await iterator.close();
+      iterator.close();
     },
     put: (key, value) => db.put(key, value),
     close: () => db.close(),
