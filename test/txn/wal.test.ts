@@ -5,30 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import type { SluiceError } from '../../src/base/errors.ts';
 import { LogBatch } from '../../src/txn/wal/log-batch.ts';
-import { Wal, type WalOptions } from '../../src/txn/wal/wal.ts';
 import { FaultyFileSystem } from '../base/faulty-file-system.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
-
-const DATABASE = '00112233445566778899aabbccddeeff';
-
-function fill(batch: LogBatch, ...texts: string[]): LogBatch {
-  batch.clear();
-  for (const text of texts) {
-    const payload = Buffer.from(text);
-    const at = batch.begin(payload.length);
-    batch.bytes.set(payload, at);
-    batch.end(at + payload.length);
-  }
-  return batch;
-}
-
-function reopen(dir: string, options: Partial<WalOptions> = {}): { wal: Wal; seen: string[] } {
-  const seen: string[] = [];
-  const wal = Wal.open({ env: nodeEnv, dir, databaseId: DATABASE, ...options }, (bytes, start, end) => {
-    seen.push(Buffer.from(bytes.subarray(start, end)).toString());
-  });
-  return { wal, seen };
-}
+import { fill, reopen } from './wal-batch.ts';
 
 const long = (n: number): string => `${n}:`.padEnd(1000 + n, 'x');
 

@@ -43,18 +43,20 @@ export function recoverSegments(
   onRecord: OnRecord,
 ): SegmentInfo[] {
   const ids = listSegments(fs, dir);
+  const chain = new Chain(ids);
   const segments: SegmentInfo[] = [];
+  const empty: string[] = [];
   for (const id of ids) {
     const newest = id === ids.at(-1);
     const path = `${dir}/${segmentName(id)}`;
     const file = fs.openSync(path, newest ? 'update' : 'read');
     try {
       const salt = saltOf(databaseId, id);
-      const end = readOne(file, id, segments.at(-1)?.id ?? 0, databaseId, newest, onRecord);
+      const end = readOne(file, id, chain, databaseId, newest, onRecord);
       if (!end.sealed && wasDurable(file, salt, end.position)) {
         throw damage(file.path, end.position, 'the record there is not whole, but it had been synced');
       }
-      if (end.records === 0) fs.unlinkSync(path);
+      if (end.records === 0) empty.push(path);
       else {
         if (newest) makeDurable(file, end, salt);
         segments.push({ id, bytes: end.position + MARK_BYTES });
@@ -63,35 +65,55 @@ export function recoverSegments(
       file.closeSync();
     }
   }
+  for (const path of empty) fs.unlinkSync(path); // only now: nothing is changed when a later one is damaged
   return segments;
 }
 
 /**
+ * Each header names the segment before it that has records. Segments are unlinked oldest first, so when that one is
+ * not there, or has lost its records, and yet an older one is there, it is a loss.
+ */
+class Chain {
+  oldest: number;
+  /** The last segment with records. */
+  last = 0;
+
+  constructor(ids: readonly number[]) {
+    this.oldest = ids[0] ?? 0;
+  }
+
+  isBroken(previousId: number): boolean {
+    return previousId >= this.oldest && previousId !== this.last;
+  }
+}
+
+/**
  * One segment as far as it is whole. A segment without a header or without records is one that a crash left as it was
- * being made; were it one that lost its records, the header of the next would name it as its predecessor.
+ * being made; were it one that lost its records, the header of the next would name it.
  */
 function readOne(
   file: File,
   id: number,
-  previousId: number,
+  chain: Chain,
   databaseId: string,
   newest: boolean,
   onRecord: OnRecord,
   from = HEADER_BYTES,
 ): WalkEnd {
-  if (!checkHeader(file, id, previousId, databaseId)) {
+  if (!checkHeader(file, id, chain, databaseId)) {
     return { position: 0, sealed: false, durableBytes: 0, records: 0 };
   }
   const end = walkSegment(file, id, saltOf(databaseId, id), onRecord, from);
-  const empty = end.records === 0 && from === HEADER_BYTES;
-  if (!newest && !end.sealed && !empty) {
+  const hasRecords = end.records > 0 || from > HEADER_BYTES;
+  if (!newest && !end.sealed && hasRecords) {
     throw damage(file.path, end.position, 'the record there is not whole, and later segments exist');
   }
+  if (hasRecords) chain.last = id;
   return end;
 }
 
 /** False when there is none. */
-function checkHeader(file: File, id: number, previousId: number, databaseId: string): boolean {
+function checkHeader(file: File, id: number, chain: Chain, databaseId: string): boolean {
   const bytes = new Uint8Array(HEADER_BYTES);
   const header = decodeHeader(bytes.subarray(0, file.readSync(bytes, 0, HEADER_BYTES, 0)));
   if (header === 'absent') return false;
@@ -106,9 +128,12 @@ function checkHeader(file: File, id: number, previousId: number, databaseId: str
     throw damage(file.path, 0, `it belongs to the database ${header.databaseId}, this is ${databaseId}`);
   }
   if (header.segmentId !== id) throw damage(file.path, 0, `it is a copy of segment ${header.segmentId}`);
-  // Segments are unlinked oldest first: when an older one than the one missing is there, the gap is a loss.
-  if (previousId !== 0 && header.previousId !== previousId) {
-    throw damage(file.path, 0, `the segment before it, ${segmentName(header.previousId)}, is missing`);
+  if (chain.isBroken(header.previousId)) {
+    throw damage(
+      file.path,
+      0,
+      `the segment before it, ${segmentName(header.previousId)}, is missing or damaged`,
+    );
   }
   return true;
 }
@@ -170,19 +195,19 @@ export function readSegments(
   from?: LogPosition,
 ): LogPosition {
   let reached = from ?? { segmentId: 0, position: HEADER_BYTES };
-  let previousId = 0;
-  const ids = fs.existsSync(dir) ? listSegments(fs, dir) : [];
+  const all = fs.existsSync(dir) ? listSegments(fs, dir) : [];
+  const ids = all.filter((id) => id >= reached.segmentId);
+  const chain = new Chain(ids);
   for (const id of ids) {
-    if (id < reached.segmentId) continue;
     const file = openUnlessGone(fs, `${dir}/${segmentName(id)}`);
-    if (file === undefined) continue;
+    if (file === undefined) {
+      chain.oldest = id + 1;
+      continue;
+    }
     try {
       const start = id === reached.segmentId ? reached.position : HEADER_BYTES;
-      const end = readOne(file, id, previousId, databaseId, id === ids.at(-1), onRecord, start);
-      if (end.position > HEADER_BYTES) {
-        reached = { segmentId: id, position: end.position };
-        previousId = id;
-      }
+      const end = readOne(file, id, chain, databaseId, id === ids.at(-1), onRecord, start);
+      if (end.position > 0) reached = { segmentId: id, position: end.position };
     } finally {
       file.closeSync();
     }
