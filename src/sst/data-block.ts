@@ -95,13 +95,17 @@ export function lastValidatedKeyLength(): number {
   return lastLength;
 }
 
-/** Told of each entry while a block is validated. `keyBytes` is reused. */
+/**
+ * Told of each entry while a block is validated. `keyBytes` is reused and holds the internal key; `sameKey`: its user
+ * key is that of the entry before, in this block.
+ */
 export type EntryVisitor = (
   keyBytes: Uint8Array,
   keyLength: number,
   type: number,
   valueStart: number,
   valueLength: number,
+  sameKey: boolean,
 ) => void;
 
 /**
@@ -158,7 +162,7 @@ export function validateDataBlock(
       key = keyScratch;
     }
     const user = nextLength - 8;
-    if (entries > 0) checkOrder(bytes, p, shared, key, keyLength, user, entries, place);
+    const same = entries > 0 && checkOrder(bytes, p, shared, key, keyLength, user, entries, place);
     for (let i = shared, q = p; i < nextLength; i++, q++) key[i] = bytes[q] as number;
     const type = key[user] as number;
     if (type !== 1) {
@@ -166,7 +170,7 @@ export function validateDataBlock(
       else if (!anyType) throw unsupported(place, `entry ${entries} is a ${entryTypeName(type)}`);
     }
     if ((key[user + 7] as number) >= 0x20) throw damaged(place, `entry ${entries} has a version above 2^53`);
-    if (visit !== undefined) visit(key, nextLength, type, p + unshared, valueLength);
+    if (visit !== undefined) visit(key, nextLength, type, p + unshared, valueLength, same);
     keyLength = nextLength;
     p += unshared + valueLength;
     entries++;
@@ -178,6 +182,7 @@ export function validateDataBlock(
   lastLength = keyLength;
 }
 
+/** Throws unless the entry comes after the one before; true when both have the same user key. */
 function checkOrder(
   bytes: Uint8Array,
   delta: number,
@@ -187,21 +192,21 @@ function checkOrder(
   user: number,
   entry: number,
   place: BlockPlace,
-): void {
+): boolean {
   const lastUser = keyLength - 8;
   const n = user < lastUser ? user : lastUser;
   let i = shared;
   while (i < n && bytes[delta + i - shared] === key[i]) i++;
   if (i < n) {
-    if ((bytes[delta + i - shared] as number) > (key[i] as number)) return;
-  } else if (user > lastUser) return;
+    if ((bytes[delta + i - shared] as number) > (key[i] as number)) return false;
+  } else if (user > lastUser) return false;
   else if (user === lastUser) {
     // Same user key: (version << 8 | type) must descend. The highest byte is the last.
     for (let j = 7; j >= 0; j--) {
       const at = user + j;
       const now = (at < shared ? key[at] : bytes[delta + at - shared]) as number;
       const last = key[at] as number;
-      if (now < last) return;
+      if (now < last) return true;
       if (now > last) break;
     }
   }

@@ -201,8 +201,12 @@ export class Table {
   loadSync(probe: Probe): void {
     const state = this.openSync();
     const block = this.#missingBlock(state, probe);
-    if (block < 0) return this.#hold(state, probe, block, undefined);
-    this.#hold(state, probe, block, loadBlockSync(this.cache, state, block, 0, false));
+    this.#hold(
+      state,
+      probe,
+      block,
+      block < 0 ? undefined : loadBlockSync(this.cache, state, block, 0, false),
+    );
   }
 
   async load(probe: Probe): Promise<void> {
@@ -210,7 +214,10 @@ export class Table {
     // Usually a no-op; the table may have been closed again between that promise and here.
     const state = this.openSync();
     const block = this.#missingBlock(state, probe);
-    if (block < 0) return this.#hold(state, probe, block, undefined);
+    if (block < 0) {
+      this.#hold(state, probe, block, undefined);
+      return;
+    }
     state.retain();
     try {
       await loadBlock(this.cache, state, block, 0, false, (own) => this.#hold(state, probe, block, own));
