@@ -23,8 +23,7 @@ const INNER_WORDS = CHILDREN + FANOUT;
 export class MemtableIndex {
   /** What an empty index takes. */
   static readonly ROOT_WORDS = LEAF_WORDS;
-  /** `growthWords` of an empty index. */
-  static readonly FIRST_GROWTH_WORDS = 2 * INNER_WORDS;
+  static readonly NODE_WORDS_MAX = INNER_WORDS;
 
   readonly #arena: MemtableArena;
   #root: number;

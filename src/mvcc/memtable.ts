@@ -7,15 +7,15 @@
 
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Cursor } from './cursor.ts';
-import { type EntryType, TYPE_DELETE } from './internal-key.ts';
+import { type EntryType, KEY_BYTES_MAX, TYPE_DELETE } from './internal-key.ts';
 import { BESIDE_BYTES, ENTRY_HEADER_WORDS, HEAD, MemtableArena, NEXT, PREVIOUS } from './memtable-arena.ts';
 import { MemtableCursor } from './memtable-cursor.ts';
 import { MemtableIndex } from './memtable-index.ts';
 import type { Probe } from './probe.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
 
-/** An arena larger than this would bring nothing: bigger memtables are made of values beside it. */
-const ARENA_BYTES_MAX = 1 << 30;
+/** An array's limit, less a little. Pages of it that are not written cost nothing. */
+const ARENA_BYTES_MAX = 0xffff0000;
 const HEAD_WORDS = 2;
 
 function entryWords(keyLength: number, valueLength: number): number {
@@ -23,9 +23,20 @@ function entryWords(keyLength: number, valueLength: number): number {
   return ENTRY_HEADER_WORDS + ((keyLength + 3) >>> 2) + valueWords;
 }
 
+/** What an entry can cost besides its bytes: header, padding, and its share of index nodes that are half full. */
+const ENTRY_OVERHEAD_BYTES = 56;
+/** An index of that height has more entries than an arena holds. */
+const HEIGHT_MAX = 8;
+
 /** Room to stage a key of one byte more than the longest. */
 function stagingWords(keyLength: number): number {
   return ENTRY_HEADER_WORDS + (keyLength >>> 2) + 1;
+}
+
+function batchBytes(entries: number, dataBytes: number, longestKey: number): number {
+  const key = Math.max(longestKey, Math.min(dataBytes, KEY_BYTES_MAX));
+  const slack = stagingWords(key) + HEIGHT_MAX * MemtableIndex.NODE_WORDS_MAX;
+  return entries * ENTRY_OVERHEAD_BYTES + dataBytes + slack * 4;
 }
 
 export class Memtable {
@@ -43,9 +54,15 @@ export class Memtable {
 
   /** A capacity that an empty memtable needs to take the entry. */
   static bytesNeeded(keyLength: number, valueLength: number): number {
-    const fixed = HEAD_WORDS + MemtableIndex.ROOT_WORDS + MemtableIndex.FIRST_GROWTH_WORDS;
+    const fixed = HEAD_WORDS + MemtableIndex.ROOT_WORDS + 2 * MemtableIndex.NODE_WORDS_MAX;
     const words = fixed + entryWords(keyLength, valueLength) + stagingWords(keyLength);
     return words * 4 + (valueLength > BESIDE_BYTES ? valueLength : 0);
+  }
+
+  /** A capacity that takes `entries` entries of `dataBytes` bytes of keys and values together. */
+  static bytesForBatch(entries: number, dataBytes: number): number {
+    const fixed = HEAD_WORDS + MemtableIndex.ROOT_WORDS;
+    return fixed * 4 + batchBytes(entries, dataBytes, 0);
   }
 
   constructor(capacityBytes: number) {
@@ -53,6 +70,13 @@ export class Memtable {
     this.capacityBytes = Math.max(capacityBytes, least);
     this.#arena = new MemtableArena(Math.ceil(Math.min(this.capacityBytes, ARENA_BYTES_MAX) / 4));
     this.#index = new MemtableIndex(this.#arena);
+  }
+
+  /** Whether `entries` inserts with `dataBytes` bytes of keys and values together will all succeed. */
+  hasRoomFor(entries: number, dataBytes: number): boolean {
+    const bytes = batchBytes(entries, dataBytes, this.#longestKey);
+    if (this.bytesUsed + bytes > this.capacityBytes) return false;
+    return this.#arena.tail * 4 + bytes <= this.#arena.bytes.length;
   }
 
   get bytesUsed(): number {

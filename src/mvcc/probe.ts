@@ -20,6 +20,9 @@ export class Probe {
   hashLow = 0;
   hashHigh = 0;
 
+  /** Where a PENDING lookup goes on when it is repeated; whoever put it here knows what it is. */
+  pending: object | undefined = undefined;
+
   found = false;
   version: Version = NO_VERSION;
   type: EntryType = TYPE_DELETE;
@@ -34,6 +37,7 @@ export class Probe {
     this.keyLength = keyLength;
     this.snapshot = snapshot;
     this.hashed = false;
+    this.pending = undefined;
     this.found = false;
     this.version = NO_VERSION;
     this.type = TYPE_DELETE;

@@ -8,6 +8,7 @@ import { MAX_VERSION, OVERLAY_FLOOR, type Version, versionOf } from '../../src/m
 import { expectWalk, walkArbitrary } from './cursor-walk.ts';
 import {
   compareEntries,
+  type Entry,
   entriesArbitrary,
   insertEntry,
   keyArbitrary,
@@ -38,7 +39,7 @@ describe('a memtable', () => {
 
   it('holds its order over many splits, whatever the order of the inserts', () => {
     for (const order of ['ascending', 'descending', 'random', 'versions', 'long prefix'] as const) {
-      const entries = Array.from({ length: 20_000 }, (_, i) => {
+      const entries = Array.from({ length: 20_000 }, (_, i): Entry => {
         const n = order === 'random' ? (i * 7919) % 20_011 : order === 'descending' ? 20_000 - i : i;
         const key =
           order === 'versions'

@@ -17,7 +17,7 @@ const dealtArbitrary = fc
   )
   .map(([entries, n, owners]) => {
     const sources = Array.from({ length: n }, (): Entry[] => []);
-    entries.forEach((entry, i) => sources[owners[i] ?? 0]?.push(entry));
+    for (const [i, entry] of entries.entries()) sources[owners[i] ?? 0]?.push(entry);
     return sources;
   });
 

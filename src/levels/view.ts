@@ -1,0 +1,185 @@
+/**
+ * What a tree holds at one moment: its memtables and its tables. Immutable but for inserts into the active memtable, and
+ * swapped whole, so that a reader that holds a view never sees a flush, an ingest or a compaction half done.
+ */
+
+import { at } from '../base/assert.ts';
+import { compareBytes, compareRanges } from '../base/bytes.ts';
+import type { Levels } from '../manifest/levels.ts';
+import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
+import { type Cursor, PENDING } from '../mvcc/cursor.ts';
+import type { Memtable } from '../mvcc/memtable.ts';
+import type { Probe } from '../mvcc/probe.ts';
+import { MAX_VERSION, NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { Table } from '../sst/table.ts';
+import { LevelCursor } from './level-cursor.ts';
+
+/** `searchTables` has asked every table that it must. */
+export const SEARCHED = -1;
+
+/** By list of rows, which are immutable and mostly carried over from view to view. */
+const newestVersions = new WeakMap<readonly TableRow[], Version>();
+
+function newestVersion(rows: readonly TableRow[]): Version {
+  let newest = newestVersions.get(rows);
+  if (newest === undefined) {
+    newest = NO_VERSION;
+    for (const row of rows) if (row.maxVersion > newest) newest = row.maxVersion;
+    newestVersions.set(rows, newest);
+  }
+  return newest;
+}
+
+export class View {
+  readonly memtable: Memtable;
+  /** Newest first. */
+  readonly sealed: readonly Memtable[];
+  readonly levels: Levels;
+  /** Has at least the tables of `levels`. */
+  readonly #tables: ReadonlyMap<FileId, Table>;
+  /** The newest version in each level. */
+  readonly #newest: readonly Version[];
+  /** Of all tables. */
+  readonly #newestOfAll: Version;
+  #ids: ReadonlySet<FileId> | undefined;
+  /** How many readers hold it; counted by the tree. */
+  pins = 0;
+
+  constructor(
+    memtable: Memtable,
+    sealed: readonly Memtable[],
+    levels: Levels,
+    tables: ReadonlyMap<FileId, Table>,
+  ) {
+    this.memtable = memtable;
+    this.sealed = sealed;
+    this.levels = levels;
+    this.#tables = tables;
+    this.#newest = levels.tables.map(newestVersion);
+    this.#newestOfAll = Math.max(...this.#newest) as Version;
+  }
+
+  hasTable(id: FileId): boolean {
+    this.#ids ??= new Set([...this.levels].map((row) => row.id));
+    return this.#ids.has(id);
+  }
+
+  table(row: TableRow): Table {
+    const table = this.#tables.get(row.id);
+    if (table === undefined) throw new Error(`SluiceDB bug: table ${row.id} is in the levels but not open`);
+    return table;
+  }
+
+  /** L3: in any order, each giving way to a newer version only. */
+  searchMemtables(probe: Probe): void {
+    this.memtable.get(probe);
+    for (let i = 0; i < this.sealed.length; i++) at(this.sealed, i).get(probe);
+  }
+
+  /**
+   * Asks the tables from place `from` on (0: all). Returns SEARCHED, or the place of the table that lacks a block:
+   * `tableAt` it must load, then the search goes on from there.
+   *
+   * L3: a table is skipped by its key range, or because no version in it is both newer than the one found and in the
+   * snapshot (its filter is the table's own affair); never because of the level it is in.
+   */
+  searchTables(probe: Probe, from: number): number {
+    if (this.#newestOfAll <= probe.version) return SEARCHED;
+    const unsorted = at(this.levels.tables, 0);
+    for (let i = from; i < unsorted.length; i++) {
+      const row = unsorted[i] as TableRow;
+      // Newest first.
+      if (row.maxVersion <= probe.version) break;
+      if (row.minVersion > probe.snapshot || !hasInRange(row, probe)) continue;
+      if (this.table(row).get(probe, row.globalVersion) === PENDING) return i;
+    }
+    const firstLevel = Math.max(1, from - unsorted.length + 1);
+    for (let level = firstLevel; level < LEVEL_COUNT; level++) {
+      if ((this.#newest[level] as Version) <= probe.version) continue;
+      const row = findTable(this.levels.tables[level] as readonly TableRow[], probe);
+      if (row === undefined || row.maxVersion <= probe.version || row.minVersion > probe.snapshot) continue;
+      if (this.table(row).get(probe, row.globalVersion) === PENDING) return unsorted.length + level - 1;
+    }
+    return SEARCHED;
+  }
+
+  /** The table at a place that `searchTables` has returned. */
+  tableAt(place: number, probe: Probe): Table {
+    const unsorted = at(this.levels.tables, 0);
+    const row =
+      place < unsorted.length
+        ? at(unsorted, place)
+        : findTable(at(this.levels.tables, place - unsorted.length + 1), probe);
+    if (row === undefined) throw new Error('SluiceDB bug: no table at the place of a pending lookup');
+    return this.table(row);
+  }
+
+  /**
+   * A cursor for each memtable, each table of level 0 and each other level that may hold a key in [lower, upper) with a
+   * version ≤ `snapshot`. They may show more than that.
+   */
+  cursors(lower?: Uint8Array, upper?: Uint8Array, snapshot: Version = MAX_VERSION): Cursor[] {
+    const cursors: Cursor[] = [];
+    for (const memtable of [this.memtable, ...this.sealed]) {
+      if (memtable.entries === 0 || memtable.minVersion > snapshot) continue;
+      if (isApart(memtable.smallest, memtable.largest, lower, upper)) continue;
+      cursors.push(memtable.cursor());
+    }
+    const open = (row: TableRow): Cursor => this.table(row).cursor(row.globalVersion);
+    this.levels.tables.forEach((rows, level) => {
+      const within = level === 0 ? rows : rows.slice(...this.#span(level, lower, upper));
+      const wanted = within.filter(
+        (row) => row.minVersion <= snapshot && !isApart(row.smallest, row.largest, lower, upper),
+      );
+      if (level === 0) cursors.push(...wanted.map(open));
+      else if (wanted.length === 1) cursors.push(open(at(wanted, 0)));
+      else if (wanted.length > 1) cursors.push(new LevelCursor(wanted, open));
+    });
+    return cursors;
+  }
+
+  /** From which to which index the tables of a level ≥ 1 may have keys in [lower, upper). */
+  #span(level: number, lower: Uint8Array | undefined, upper: Uint8Array | undefined): [number, number] {
+    const count = at(this.levels.tables, level).length;
+    const first = lower === undefined ? 0 : this.levels.firstEndingFrom(level, lower);
+    const end = upper === undefined ? count : this.levels.firstEndingFrom(level, upper) + 1;
+    return [first, Math.max(first, end)];
+  }
+}
+
+function hasInRange(row: TableRow, probe: Probe): boolean {
+  const { key, keyStart, keyLength } = probe;
+  const { smallest, largest } = row;
+  return (
+    compareRanges(key, keyStart, keyLength, smallest, 0, smallest.length) >= 0 &&
+    compareRanges(key, keyStart, keyLength, largest, 0, largest.length) <= 0
+  );
+}
+
+/** The table of a level ≥ 1 whose range has the probe's key. */
+function findTable(rows: readonly TableRow[], probe: Probe): TableRow | undefined {
+  const { key, keyStart, keyLength } = probe;
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { largest } = rows[middle] as TableRow;
+    if (compareRanges(largest, 0, largest.length, key, keyStart, keyLength) < 0) low = middle + 1;
+    else high = middle;
+  }
+  const row = rows[low];
+  if (row === undefined) return undefined;
+  const { smallest } = row;
+  return compareRanges(smallest, 0, smallest.length, key, keyStart, keyLength) <= 0 ? row : undefined;
+}
+
+/** Whether [smallest, largest] and [lower, upper) have nothing in common. */
+function isApart(
+  smallest: Uint8Array,
+  largest: Uint8Array,
+  lower: Uint8Array | undefined,
+  upper: Uint8Array | undefined,
+): boolean {
+  if (lower !== undefined && compareBytes(largest, lower) < 0) return true;
+  return upper !== undefined && compareBytes(smallest, upper) >= 0;
+}
