@@ -16,7 +16,7 @@ export type TextDb = Db<'utf8', 'utf8'>;
 /** Limits at which a few entries already make several blocks, tables and levels. */
 export const TINY: TestOptions = {
   durability: 'os',
-  memtableBytes: 4096,
+  memtableBytes: 6144,
   blockBytes: 64,
   blockCacheBytes: 1 << 20,
 };

@@ -103,7 +103,7 @@ describe('errors name the call, the path and the cause', () => {
     expect(error.cause).toBe(cause);
   });
 
-  test.runIf(fs.existsSync('/dev/full'))('a full device is NO_SPACE', async () => {
+  test('a full device is NO_SPACE', async () => {
     const file = system.openSync('/dev/full', 'update');
     expect(() => file.writeSync(bytes('x'), 0, 1, 0)).toThrow(code('NO_SPACE'));
     await expect(file.write(bytes('x'), 0, 1, 0)).rejects.toMatchObject({ code: 'NO_SPACE' });

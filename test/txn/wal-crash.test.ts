@@ -7,6 +7,7 @@ import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { LogBatch } from '../../src/txn/wal/log-batch.ts';
 import { type LogPosition, readSegments } from '../../src/txn/wal/recovery.ts';
 import { Child } from '../base/child.ts';
+import { FaultyFileSystem } from '../base/faulty-file-system.ts';
 import { PowerLossFileSystem } from '../base/power-loss.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 import { collect, DATABASE, fill, reopen } from './wal-batch.ts';
@@ -87,10 +88,17 @@ async function run(root: string, steps: readonly Step[], random: () => number): 
         await wal.close();
         durable = next;
       }
-      dir = `${root}/${++life}`;
-      system.lose(`${root}/${life - 1}`, dir, random);
-      system = new PowerLossFileSystem(nodeEnv.fs);
-      system.adopt(dir);
+      const lose = (): void => {
+        dir = `${root}/${++life}`;
+        system.lose(`${root}/${life - 1}`, dir, random);
+        system = new PowerLossFileSystem(nodeEnv.fs);
+        system.adopt(dir);
+      };
+      lose();
+      if (random() < 0.5) {
+        dieDuringRecovery(dir, system, Math.floor(random() * 16));
+        lose();
+      }
       const again = open();
       const numbers = again.seen.map((text) => Number.parseInt(text, 10));
       const from = numbers[0] ?? first;
@@ -105,6 +113,18 @@ async function run(root: string, steps: readonly Step[], random: () => number): 
     }
   }
   await wal.close();
+}
+
+/** A recovery that ends at its nth change of the disk. */
+function dieDuringRecovery(dir: string, system: PowerLossFileSystem, calls: number): void {
+  const faulty = new FaultyFileSystem(system);
+  const op = ['write', 'datasync', 'truncate', 'unlink', 'syncDirectory'] as const;
+  faulty.fail({ op, errno: 'EIO', after: calls, times: Number.POSITIVE_INFINITY });
+  try {
+    reopen(dir, { env: { ...nodeEnv, fs: faulty }, segmentBytes: 4096 });
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'IO' });
+  }
 }
 
 test('kill -9 under load, six times: every acknowledged record is there, and none twice', async () => {
