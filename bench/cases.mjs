@@ -47,7 +47,9 @@ export function makeCases({ root, scale }) {
   ];
   const sets = [
     ...[1, 10, 100].map((n) => fileSet(root, n === 1 ? '1 file' : `${n} files`, n, count / n, 100)),
-    ...[1, 500].map((mb) => fileSet(root, `${mb} MB`, 1, mb * 500 * (mb > 1 ? scale : 1), WIDE_VALUE_BYTES)),
+    ...[1, Math.max(2, Math.round(500 * scale))].map((mb) =>
+      fileSet(root, `${mb} MB`, 1, mb * 500, WIDE_VALUE_BYTES),
+    ),
   ];
   for (const set of sets) {
     cases.push({
