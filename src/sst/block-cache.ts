@@ -12,10 +12,10 @@
 import { SluiceError } from '../base/errors.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import { BlockArena, CHUNK_BYTES } from './block-arena.ts';
-import { checksumModifier } from './checksum.ts';
+import { BLOCK_TRAILER_BYTES, checksumModifier } from './checksum.ts';
 import { decompressBlock, rawLengthOf } from './compression.ts';
 import { type BlockPlace, BlockShape, validateDataBlock } from './data-block.ts';
-import { BLOCK_TRAILER_BYTES, RAW_BLOCK_BYTES_MAX } from './format.ts';
+import { RAW_BLOCK_BYTES_MAX } from './format.ts';
 import { createHeap, type Heap, heapOf, KERNEL_RESERVED_BYTES } from './heap.ts';
 
 const READAHEAD_BYTES_MAX = 262144;

@@ -10,6 +10,7 @@ import { type ErrorCode, SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING } from '../mvcc/cursor.ts';
 import { KEY_BYTES_MAX, TRAILER_BYTES, trailerVersion, VALUE_BYTES_MAX } from '../mvcc/internal-key.ts';
 import { decompressTo, rawLength, readOwnRaw, verifyChecksum } from './block-cache.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import {
   BlockShape,
   type EntryVisitor,
@@ -17,7 +18,7 @@ import {
   lastValidatedKeyLength,
   validateDataBlock,
 } from './data-block.ts';
-import { BLOCK_TRAILER_BYTES } from './format.ts';
+
 import { createHeap, type Heap, KERNEL_RESERVED_BYTES } from './heap.ts';
 import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
 import type { Table } from './table.ts';

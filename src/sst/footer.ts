@@ -12,9 +12,8 @@
 
 import { ByteReader, fixed32, putFixed32, putVarint } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
-import { checksumModifier } from './checksum.ts';
+import { BLOCK_TRAILER_BYTES, checksumModifier } from './checksum.ts';
 import {
-  BLOCK_TRAILER_BYTES,
   type BlockHandle,
   CHECKSUM_NAMES,
   FOOTER_BYTES,

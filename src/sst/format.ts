@@ -7,7 +7,6 @@
  * Written: format_version 5. Read: 2 to 7.
  */
 
-export { BLOCK_TRAILER_BYTES } from './checksum.ts';
 export const FOOTER_BYTES = 53;
 
 export const FORMAT_VERSION_MIN = 2;

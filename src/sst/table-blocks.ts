@@ -2,8 +2,9 @@
 
 import { SluiceError } from '../base/errors.ts';
 import { readOwnRaw } from './block-cache.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { BlockShape, type EntryVisitor, validateDataBlock } from './data-block.ts';
-import { BLOCK_TRAILER_BYTES } from './format.ts';
+
 import type { TableState } from './table-state.ts';
 
 export interface TableBlock {

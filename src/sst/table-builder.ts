@@ -9,7 +9,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { compareRanges, copyRange, formatKey } from '../base/bytes.ts';
-import { putFixed32, putVarint, varintLength } from '../base/codec.ts';
+import { putFixed32, putVarint } from '../base/codec.ts';
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import {
@@ -23,12 +23,12 @@ import {
 } from '../mvcc/internal-key.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from '../mvcc/version.ts';
 import { BlockBuilder, varintBytes } from './block-builder.ts';
-import { type CompressionKind, compressBlock, compressionType } from './compression.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
+import type { CompressionKind } from './compression.ts';
+import { DataBlockBuilder } from './data-block-builder.ts';
 import { FilterBuilder } from './filter.ts';
 import { putFooter } from './footer.ts';
 import {
-  BLOCK_TRAILER_BYTES,
-  type BlockHandle,
   CHECKSUM_NAMES,
   type ChecksumName,
   FOOTER_BYTES,
@@ -36,13 +36,12 @@ import {
   META_FILTER_WRITTEN,
   META_PROPERTIES,
 } from './format.ts';
-import { createHeap, type Heap, heapOf, KERNEL_RESERVED_BYTES } from './heap.ts';
+import { createHeap, type Heap, KERNEL_RESERVED_BYTES } from './heap.ts';
 import { IndexBuilder } from './index-builder.ts';
 import { encodeProperties } from './property-builder.ts';
+import { TableOutput, WRITE_BYTES } from './table-output.ts';
 
-const RESTART_INTERVAL = 16;
 const KEY_ROOM = 65536;
-const WRITE_BYTES = 524288;
 /** An entry that would make a block larger than this gets one to itself, outside the heap. */
 const BLOCK_ROOM_MIN = 262144;
 
@@ -92,8 +91,6 @@ export class TableBuilder {
   readonly #heap: Heap;
   readonly #bytes: Uint8Array;
   readonly #compression: CompressionKind;
-  readonly #blockBytes: number;
-  readonly #almostFullBytes: number;
   readonly #checksumType: number;
   readonly #options: TableBuilderOptions;
   readonly #filter: FilterBuilder | undefined;
@@ -104,25 +101,13 @@ export class TableBuilder {
   #lastAt: number;
   #nextAt: number;
   #lastLength = 0;
-  readonly #blockAt: number;
-  readonly #blockCapacity: number;
-  #blockEnd: number;
-  #blockEntries = 0;
-  #restarts = new Uint32Array(256);
-  #restartCount = 0;
-  #sinceRestart = 0;
   /** The last block was written and waits for the key after it to get its separator. */
   #pendingOffset = -1;
   #pendingBytes = 0;
-  readonly #outAt: number;
-  #outLength = 0;
-  #written = 0;
+  readonly #output: TableOutput;
+  readonly #block: DataBlockBuilder;
   #separator = new Uint8Array(256);
   #following = new Uint8Array(256);
-
-  #valueArray: Uint8Array | undefined;
-  #valueView: DataView | undefined;
-  readonly #view: DataView;
 
   #entries = 0;
   #deletes = 0;
@@ -138,21 +123,20 @@ export class TableBuilder {
     this.#file = file;
     this.#options = options;
     this.#compression = options.compression ?? 'lz4';
-    this.#blockBytes = options.blockBytes ?? 4096;
-    this.#almostFullBytes = Math.floor((this.#blockBytes * 90 + 99) / 100);
+    const blockBytes = options.blockBytes ?? 4096;
     this.#checksumType = CHECKSUM_NAMES.indexOf(options.checksum ?? 'xxh3');
-    this.#heap = options.heap ?? createHeap(builderHeapBytes(this.#blockBytes));
+    this.#heap = options.heap ?? createHeap(builderHeapBytes(blockBytes));
     this.#bytes = this.#heap.bytes;
-    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
     const bits = options.filterBitsPerKey ?? 10;
     this.#filter = bits > 0 ? new FilterBuilder(bits) : undefined;
-    this.#hash = options.sha256 ? createHash('sha256') : undefined;
     this.#lastAt = KERNEL_RESERVED_BYTES;
     this.#nextAt = this.#lastAt + KEY_ROOM + 32;
-    this.#blockAt = this.#nextAt + KEY_ROOM + 32;
-    this.#blockCapacity = blockRoom(this.#blockBytes);
-    this.#blockEnd = this.#blockAt;
-    this.#outAt = this.#blockAt + this.#blockCapacity;
+    const blockAt = this.#nextAt + KEY_ROOM + 32;
+    const blockLimit = blockAt + blockRoom(blockBytes);
+    this.#block = new DataBlockBuilder(this.#bytes, blockAt, blockLimit, blockBytes);
+    const hash = options.sha256 ? createHash('sha256') : undefined;
+    this.#hash = hash;
+    this.#output = new TableOutput(file, this.#heap, blockLimit, this.#checksumType, hash);
   }
 
   get entries(): number {
@@ -161,7 +145,7 @@ export class TableBuilder {
 
   /** What the file would have if it were finished now, without index and filter. */
   get bytes(): number {
-    return this.#written + this.#outLength + (this.#blockEnd - this.#blockAt);
+    return this.#output.bytes + this.#block.bytes;
   }
 
   /**
@@ -211,15 +195,14 @@ export class TableBuilder {
       }
     } else this.#smallest = copyRange(key, keyStart, keyLength);
 
-    if (this.#blockEntries > 0 && this.#isFull(length, valueLength)) this.#finishBlock();
+    if (this.#block.entries > 0 && this.#block.isFull(length, valueLength)) this.#finishBlock();
     if (this.#pendingOffset >= 0) this.#addSeparator(length);
     if (this.#filter !== undefined) {
       const low = this.#heap.kernels.keyHash(next, keyLength);
       this.#filter.add(low, this.#heap.kernels.keyHashHigh);
     }
-    if (this.#blockEnd + 32 + length + valueLength + this.#restartCount * 4 > this.#outAt) {
-      this.#addLarge(length, value, valueStart, valueLength);
-    } else this.#append(shared, length, value, valueStart, valueLength);
+    if (!this.#block.fits(length, valueLength)) this.#addLarge(length, value, valueStart, valueLength);
+    else this.#block.add(next, shared, length, value, valueStart, valueLength);
 
     this.#lastAt = next;
     this.#nextAt = last;
@@ -230,76 +213,6 @@ export class TableBuilder {
     this.#rawValueBytes += valueLength;
     if (version < this.#minVersion) this.#minVersion = version;
     if (version > this.#maxVersion) this.#maxVersion = version;
-  }
-
-  #append(prefix: number, length: number, value: Uint8Array, valueStart: number, valueLength: number): void {
-    const bytes = this.#bytes;
-    let shared = prefix;
-    if (this.#blockEntries === 0 || this.#sinceRestart >= RESTART_INTERVAL) {
-      if (this.#restartCount === this.#restarts.length) {
-        const grown = new Uint32Array(this.#restartCount * 2);
-        grown.set(this.#restarts);
-        this.#restarts = grown;
-      }
-      this.#restarts[this.#restartCount++] = this.#blockEnd - this.#blockAt;
-      this.#sinceRestart = 0;
-      shared = 0;
-    }
-    let p = this.#blockEnd;
-    const unshared = length - shared;
-    if ((shared | unshared | valueLength) < 128) {
-      bytes[p] = shared;
-      bytes[p + 1] = unshared;
-      bytes[p + 2] = valueLength;
-      p += 3;
-    } else {
-      p = putVarint(bytes, p, shared);
-      p = putVarint(bytes, p, unshared);
-      p = putVarint(bytes, p, valueLength);
-    }
-    const from = this.#nextAt + shared;
-    for (let i = 0; i < unshared; i++) bytes[p + i] = bytes[from + i] as number;
-    p += unshared;
-    this.#copyValue(value, valueStart, valueLength, p);
-    this.#blockEnd = p + valueLength;
-    this.#blockEntries++;
-    this.#sinceRestart++;
-  }
-
-  /** Views cost more than copying a hundred bytes: word by word through a view kept for the array used last time too. */
-  #copyValue(value: Uint8Array, start: number, length: number, to: number): void {
-    const bytes = this.#bytes;
-    if (length <= 32) {
-      for (let i = 0; i < length; i++) bytes[to + i] = value[start + i] as number;
-      return;
-    }
-    if (value !== this.#valueArray) {
-      this.#valueArray = value;
-      this.#valueView = undefined;
-    } else if (length <= 512) {
-      this.#valueView ??= new DataView(value.buffer, value.byteOffset, value.length);
-      const source = this.#valueView;
-      const target = this.#view;
-      let i = 0;
-      for (; i + 4 <= length; i += 4) target.setInt32(to + i, source.getInt32(start + i, true), true);
-      for (; i < length; i++) bytes[to + i] = value[start + i] as number;
-      return;
-    }
-    if (value === bytes) bytes.copyWithin(to, start, start + length);
-    else bytes.set(length === value.length ? value : value.subarray(start, start + length), to);
-  }
-
-  /** RocksDB's rule: at the block size, or before it when over nine tenths are there and the entry would exceed it. */
-  #isFull(length: number, valueLength: number): boolean {
-    const now = this.#blockEnd - this.#blockAt + this.#restartCount * 4 + 4;
-    if (now >= this.#blockBytes) return true;
-    if (now > this.#almostFullBytes) {
-      const restart = this.#sinceRestart >= RESTART_INTERVAL ? 4 : 0;
-      const header = 4 + varintLength(length) + varintLength(valueLength);
-      if (now + length + valueLength + restart + header > this.#blockBytes) return true;
-    }
-    // Not RocksDB's: what does not fit our room gets a block of its own.
-    return this.#blockEnd + 32 + length + valueLength + this.#restartCount * 4 + 8 > this.#outAt;
   }
 
   #checkSameKey(keyLength: number, version: Version): void {
@@ -324,47 +237,10 @@ export class TableBuilder {
 
   /** Writes the block being built; its index entry waits for the next key. */
   #finishBlock(): void {
-    const bytes = this.#bytes;
-    let end = this.#blockEnd;
-    for (let i = 0; i < this.#restartCount; i++, end += 4)
-      putFixed32(bytes, end, this.#restarts[i] as number);
-    putFixed32(bytes, end, this.#restartCount);
-    end += 4;
-    const length = end - this.#blockAt;
-    const out = this.#outAt + this.#outLength;
-    this.#pendingOffset = this.#written + this.#outLength;
-    let stored = 0;
-    if (this.#compression !== 'none') {
-      const room = bytes.length - out - BLOCK_TRAILER_BYTES;
-      stored = compressBlock(
-        this.#heap,
-        this.#compression,
-        this.#blockAt,
-        length,
-        out,
-        Math.min(room, length),
-      );
-    }
-    let type = 0;
-    if (stored === 0) {
-      bytes.copyWithin(out, this.#blockAt, end);
-      stored = length;
-    } else type = compressionType(this.#compression);
-    bytes[out + stored] = type;
-    const sum = this.#checksum(this.#heap, out, stored);
-    putFixed32(bytes, out + stored + 1, sum);
-    this.#pendingBytes = stored;
-    this.#outLength += stored + BLOCK_TRAILER_BYTES;
-    this.#dataBytes += stored + BLOCK_TRAILER_BYTES;
-    if (this.#outLength >= WRITE_BYTES) this.#flush();
-    this.#blockEnd = this.#blockAt;
-    this.#blockEntries = 0;
-    this.#restartCount = 0;
-    this.#sinceRestart = 0;
-  }
-
-  #checksum(heap: Heap, start: number, length: number): number {
-    return this.#checksumType === 0 ? 0 : heap.kernels.blockChecksum(this.#checksumType, start, length);
+    this.#pendingOffset = this.#output.bytes;
+    this.#pendingBytes = this.#output.append(this.#block.start, this.#block.finish(), this.#compression);
+    this.#dataBytes += this.#pendingBytes + BLOCK_TRAILER_BYTES;
+    this.#block.reset();
   }
 
   /** `nextLength` 0: there is no next key. */
@@ -397,67 +273,27 @@ export class TableBuilder {
     p += valueLength;
     putFixed32(room, p, 0);
     putFixed32(room, p + 4, 1);
-    const handle = this.#writeBlock(room, p + 8, this.#compression);
+    const handle = this.#output.write(room, p + 8, this.#compression);
     this.#pendingOffset = handle.offset;
     this.#pendingBytes = handle.bytes;
     this.#dataBytes += handle.bytes + BLOCK_TRAILER_BYTES;
-  }
-
-  /** Writes a block that is not in the heap; `block` has room for a trailer or is copied. */
-  #writeBlock(block: Uint8Array, length: number, compression: CompressionKind): BlockHandle {
-    this.#flush();
-    let disk = block;
-    let stored = length;
-    let type = 0;
-    if (compression !== 'none') {
-      const both = new Uint8Array(length * 2 + BLOCK_TRAILER_BYTES);
-      both.set(block.subarray(0, length));
-      const packed = compressBlock(heapOf(both), compression, 0, length, length, length);
-      if (packed > 0) {
-        disk = both.subarray(length);
-        stored = packed;
-        type = compressionType(compression);
-      }
-    }
-    if (disk.length < stored + BLOCK_TRAILER_BYTES) {
-      const grown = new Uint8Array(stored + BLOCK_TRAILER_BYTES);
-      grown.set(disk.subarray(0, stored));
-      disk = grown;
-    }
-    disk[stored] = type;
-    putFixed32(disk, stored + 1, this.#checksum(heapOf(disk), 0, stored));
-    const handle = { offset: this.#written, bytes: stored };
-    this.#write(disk, 0, stored + BLOCK_TRAILER_BYTES);
-    return handle;
-  }
-
-  #flush(): void {
-    if (this.#outLength === 0) return;
-    this.#write(this.#bytes, this.#outAt, this.#outLength);
-    this.#outLength = 0;
-  }
-
-  #write(source: Uint8Array, start: number, length: number): void {
-    this.#file.writeSync(source, start, length, this.#written);
-    this.#hash?.update(source.subarray(start, start + length));
-    this.#written += length;
   }
 
   /** Writes all that is left. Does not sync the file nor close it: that is the caller's. */
   finish(): BuiltTable {
     if (this.#finished) throw new SluiceError('CLOSED', `${this.#file.path}: the table was finished`);
     this.#finished = true;
-    if (this.#blockEntries > 0) this.#finishBlock();
+    if (this.#block.entries > 0) this.#finishBlock();
     if (this.#pendingOffset >= 0) this.#addSeparator(0);
     const meta = new BlockBuilder(1);
     const filterKeys = this.#filter?.keys ?? 0;
     const filter = this.#filter?.finish();
     if (filter !== undefined) {
-      const handle = this.#writeBlock(filter, filter.length, 'none');
+      const handle = this.#output.write(filter, filter.length, 'none');
       meta.add(Buffer.from(META_FILTER_WRITTEN), varintBytes(handle.offset, handle.bytes));
     }
     const indexBlock = this.#index.finish();
-    const index = this.#writeBlock(indexBlock, indexBlock.length, 'none');
+    const index = this.#output.write(indexBlock, indexBlock.length, 'none');
     const properties = encodeProperties({
       external: this.#options.external,
       compression: this.#compression,
@@ -474,16 +310,16 @@ export class TableBuilder {
       rawKeyBytes: this.#rawKeyBytes,
       rawValueBytes: this.#rawValueBytes,
     });
-    const propertiesAt = this.#writeBlock(properties, properties.length, 'none');
+    const propertiesAt = this.#output.write(properties, properties.length, 'none');
     meta.add(Buffer.from(META_PROPERTIES), varintBytes(propertiesAt.offset, propertiesAt.bytes));
     const metaBlock = meta.finish();
-    const metaindex = this.#writeBlock(metaBlock, metaBlock.length, 'none');
+    const metaindex = this.#output.write(metaBlock, metaBlock.length, 'none');
     const footer = new Uint8Array(FOOTER_BYTES);
     const formatVersion = FORMAT_VERSION_WRITTEN;
     putFooter(footer, 0, { formatVersion, checksumType: this.#checksumType, metaindex, index });
-    this.#write(footer, 0, FOOTER_BYTES);
+    this.#output.end(footer);
     return {
-      bytes: this.#written,
+      bytes: this.#output.bytes,
       entries: this.#entries,
       deletes: this.#deletes,
       smallest: this.#smallest,

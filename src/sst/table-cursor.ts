@@ -2,7 +2,9 @@
  * A cursor over one table, both ways.
  *
  * Forward, the key is rebuilt in one buffer, entry by entry. Backward, entries can only be read from a restart point on:
- * the keys of up to REVERSE_KEYS entries before the position are kept, so that a step back is a step through them.
+ * those before the position are kept (ReverseKeys), so that a step back is a step through them.
+ *
+ * Longer than 400 lines because position, pins and what a PENDING call left behind are one state that all moves share.
  */
 
 import { copyRange, equalRanges } from '../base/bytes.ts';
@@ -11,13 +13,21 @@ import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import { type EntryType, TYPE_DELETE, trailerVersion } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import { FRAME_USED, FRAME_WORDS } from './block-arena.ts';
-import type { OwnBlock } from './block-cache.ts';
+import type { BlockCache, OwnBlock } from './block-cache.ts';
+import { loadBlock, loadBlockSync } from './block-load.ts';
 import { restartBefore } from './data-block.ts';
-import { loadBlock, loadBlockSync, type Table } from './table.ts';
+import { ReverseKeys } from './reverse-keys.ts';
 import type { TableState } from './table-state.ts';
 
-const REVERSE_KEYS = 32;
 const NO_BLOCK = -1;
+
+/** What a cursor needs of its table. */
+export interface CursorTable {
+  readonly cache: BlockCache;
+  readonly state: TableState | undefined;
+  openSync(): TableState;
+  open(): Promise<TableState>;
+}
 
 export class TableCursor implements Cursor {
   valid = false;
@@ -30,7 +40,7 @@ export class TableCursor implements Cursor {
   valueStart = 0;
   valueLength = 0;
 
-  readonly #table: Table;
+  readonly #table: CursorTable;
   readonly #globalVersion: Version | undefined;
   readonly #readaheadBytes: number;
   readonly #cold: boolean;
@@ -64,16 +74,14 @@ export class TableCursor implements Cursor {
   #savedEntry = 0;
   #skip: { readonly key: Uint8Array; readonly bound: number; readonly to: number } | undefined;
 
-  /** Entries before the position, the last REVERSE_KEYS of their restart interval at most. */
-  readonly #reverseKeys: Uint8Array[] = [];
-  readonly #reverseLengths = new Uint32Array(REVERSE_KEYS);
-  readonly #reverseEntries = new Float64Array(REVERSE_KEYS);
-  readonly #reverseValues = new Float64Array(REVERSE_KEYS);
-  readonly #reverseNexts = new Float64Array(REVERSE_KEYS);
-  #reverseLeft = 0;
-  #reverseTop = 0;
+  readonly #reverse = new ReverseKeys();
 
-  constructor(table: Table, globalVersion: Version | undefined, readaheadBytes: number, fillCache: boolean) {
+  constructor(
+    table: CursorTable,
+    globalVersion: Version | undefined,
+    readaheadBytes: number,
+    fillCache: boolean,
+  ) {
     this.#table = table;
     this.#globalVersion = globalVersion;
     this.#readaheadBytes = readaheadBytes;
@@ -150,7 +158,7 @@ export class TableCursor implements Cursor {
 
   prev(): Status {
     const state = this.#state as TableState;
-    if (this.#forward || this.#reverseLeft === 0) {
+    if (this.#forward || this.#reverse.left === 0) {
       if (this.#entryAt === this.#blockStart) {
         if (this.#block === 0) return this.#end();
         if (!this.#enter(state, this.#block - 1)) return PENDING;
@@ -453,42 +461,21 @@ export class TableCursor implements Cursor {
   /** Keeps the entries from the restart point before `end` up to `end`, or the last of them. */
   #collectBefore(end: number): void {
     this.#nextAt = this.#restartBefore(end);
-    let count = 0;
+    this.#reverse.clear();
     while (this.#nextAt < end) {
       this.#step();
-      const slot = count % REVERSE_KEYS;
-      let kept = this.#reverseKeys[slot];
-      if (kept === undefined || kept.length < this.#keyLength) {
-        kept = new Uint8Array(this.#keyLength + 32);
-        this.#reverseKeys[slot] = kept;
-      }
-      const key = this.#key;
-      for (let i = 0; i < this.#keyLength; i++) kept[i] = key[i] as number;
-      this.#reverseLengths[slot] = this.#keyLength;
-      this.#reverseEntries[slot] = this.#entryAt;
-      this.#reverseValues[slot] = this.valueStart;
-      this.#reverseNexts[slot] = this.#nextAt;
-      count++;
+      this.#reverse.push(this.#key, this.#keyLength, this.#entryAt, this.valueStart, this.#nextAt);
     }
-    this.#reverseTop = count;
-    this.#reverseLeft = Math.min(count, REVERSE_KEYS);
     this.#forward = false;
   }
 
   /** REQUIRES: an entry is kept. */
   #stepBack(): void {
-    this.#reverseTop--;
-    this.#reverseLeft--;
-    const slot = this.#reverseTop % REVERSE_KEYS;
-    this.#entryAt = this.#reverseEntries[slot] as number;
-    this.#nextAt = this.#reverseNexts[slot] as number;
-    const valueStart = this.#reverseValues[slot] as number;
-    this.#publish(
-      this.#reverseKeys[slot] as Uint8Array,
-      this.#reverseLengths[slot] as number,
-      valueStart,
-      this.#nextAt - valueStart,
-    );
+    const reverse = this.#reverse;
+    reverse.pop();
+    this.#entryAt = reverse.start;
+    this.#nextAt = reverse.end;
+    this.#publish(reverse.key, reverse.length, reverse.value, reverse.end - reverse.value);
   }
 
   /** Makes `#key` the current key again, which the next entry builds on. */

@@ -10,8 +10,9 @@
 import { ByteReader } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
 import { trailerVersion } from '../mvcc/internal-key.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type BlockPlace, BlockShape, readShape } from './data-block.ts';
-import { BLOCK_TRAILER_BYTES, INDEX_FIRST_KEY } from './format.ts';
+import { INDEX_FIRST_KEY } from './format.ts';
 
 /** How the index of a file is coded. */
 export interface IndexForm {

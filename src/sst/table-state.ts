@@ -10,11 +10,11 @@ import type { File, FileSystem } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type BlockCache, type BlockSource, readOwnRaw } from './block-cache.ts';
 import { forEachMetaEntry } from './block-entries.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { ensureZstd, zstdReady } from './compression.ts';
 import { type Filter, readFilter } from './filter.ts';
 import { decodeFooter, type Footer, readHandle } from './footer.ts';
 import {
-  BLOCK_TRAILER_BYTES,
   type BlockHandle,
   FOOTER_BYTES,
   INDEX_TWO_LEVEL,

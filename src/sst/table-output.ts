@@ -1,0 +1,100 @@
+/**
+ * The file under a table builder: blocks go out with their trailers, small ones collected in the heap and written when
+ * 512 KiB are full.
+ */
+
+import type { Hash } from 'node:crypto';
+import { putFixed32 } from '../base/codec.ts';
+import type { File } from '../base/env/file-system.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
+import { type CompressionKind, compressBlock, compressionType } from './compression.ts';
+import type { BlockHandle } from './format.ts';
+import { type Heap, heapOf } from './heap.ts';
+
+export const WRITE_BYTES = 524288;
+
+export class TableOutput {
+  readonly #file: File;
+  readonly #heap: Heap;
+  readonly #checksumType: number;
+  readonly #hash: Hash | undefined;
+  /** The collected blocks: from here to the end of the heap there is room for WRITE_BYTES and one more block. */
+  readonly #outAt: number;
+  #outLength = 0;
+  #written = 0;
+
+  constructor(file: File, heap: Heap, outAt: number, checksumType: number, hash: Hash | undefined) {
+    this.#file = file;
+    this.#heap = heap;
+    this.#outAt = outAt;
+    this.#checksumType = checksumType;
+    this.#hash = hash;
+  }
+
+  get bytes(): number {
+    return this.#written + this.#outLength;
+  }
+
+  /** Adds the block at [start, start + length) of the heap; returns its length as stored, without the trailer. */
+  append(start: number, length: number, compression: CompressionKind): number {
+    const bytes = this.#heap.bytes;
+    const out = this.#outAt + this.#outLength;
+    const room = bytes.length - out - BLOCK_TRAILER_BYTES;
+    let type = compressionType(compression);
+    let stored = compressBlock(this.#heap, compression, start, length, out, Math.min(room, length));
+    if (stored === 0) {
+      bytes.copyWithin(out, start, start + length);
+      stored = length;
+      type = 0;
+    }
+    bytes[out + stored] = type;
+    putFixed32(bytes, out + stored + 1, this.#checksum(this.#heap, out, stored));
+    this.#outLength += stored + BLOCK_TRAILER_BYTES;
+    if (this.#outLength >= WRITE_BYTES) this.#flush();
+    return stored;
+  }
+
+  /** Writes a block that is not in the heap at once. */
+  write(block: Uint8Array, length: number, compression: CompressionKind): BlockHandle {
+    this.#flush();
+    const packed = compression === 'none' ? undefined : compressed(block, length, compression);
+    const stored = packed === undefined ? length : packed.length - BLOCK_TRAILER_BYTES;
+    const disk = packed ?? new Uint8Array(length + BLOCK_TRAILER_BYTES);
+    if (packed === undefined) disk.set(block.subarray(0, length));
+    disk[stored] = packed === undefined ? 0 : compressionType(compression);
+    putFixed32(disk, stored + 1, this.#checksum(heapOf(disk), 0, stored));
+    const handle = { offset: this.#written, bytes: stored };
+    this.#write(disk, 0, disk.length);
+    return handle;
+  }
+
+  /** Writes bytes that are no block: the footer. */
+  end(bytes: Uint8Array): void {
+    this.#flush();
+    this.#write(bytes, 0, bytes.length);
+  }
+
+  #checksum(heap: Heap, start: number, length: number): number {
+    return this.#checksumType === 0 ? 0 : heap.kernels.blockChecksum(this.#checksumType, start, length);
+  }
+
+  #flush(): void {
+    if (this.#outLength === 0) return;
+    this.#write(this.#heap.bytes, this.#outAt, this.#outLength);
+    this.#outLength = 0;
+  }
+
+  #write(source: Uint8Array, start: number, length: number): void {
+    this.#file.writeSync(source, start, length, this.#written);
+    this.#hash?.update(source.subarray(start, start + length));
+    this.#written += length;
+  }
+}
+
+/** With room for the trailer; undefined when the block is better stored raw. */
+function compressed(block: Uint8Array, length: number, compression: CompressionKind): Uint8Array | undefined {
+  const both = new Uint8Array(length * 2 + BLOCK_TRAILER_BYTES);
+  both.set(block.subarray(0, length));
+  const packed = compressBlock(heapOf(both), compression, 0, length, length, length);
+  return packed === 0 ? undefined : both.subarray(length, length + packed + BLOCK_TRAILER_BYTES);
+}
