@@ -100,7 +100,7 @@ export class Staging {
   /** Removes staged files that no commit will name. */
   discard(files: readonly StagedFile[]): void {
     for (const file of files) {
-      file.table.close();
+      file.table.dispose();
       this.#options.env.fs.unlinkSync(file.path);
     }
   }
@@ -146,7 +146,6 @@ export class Staging {
         external: true,
         signal: options.signal,
         onProgress: report,
-        name: source,
       });
       const { smallest, largest } = facts;
       if (smallest === undefined || largest === undefined) {
@@ -156,7 +155,7 @@ export class Staging {
       const { mode, keyspace } = options;
       return { source, mode, keyspace, id, path, table, bytes, entries, deletes, smallest, largest, sha256 };
     } catch (error) {
-      table.close();
+      table.dispose();
       if (this.#options.env.fs.existsSync(path)) this.#options.env.fs.unlinkSync(path);
       throw error;
     }

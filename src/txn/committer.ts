@@ -15,9 +15,16 @@ import { type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.t
 import type { Engine } from './engine.ts';
 import { commitTables } from './manifest-commit.ts';
 import { keyBytes } from './read-set.ts';
+import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
 import type { TransactionCore } from './transaction.ts';
 import { type Conflict, ConflictCheck } from './window.ts';
+
+/**
+ * A transaction with more bytes than this becomes tables, as one with an ingest does: the log need not carry them, nor
+ * a memtable hold them.
+ */
+const RECORD_DATA_BYTES_MAX = 128 << 20;
 
 /** Rounds that wait for the disk before it is asked by pread. */
 const ASYNC_ROUNDS_MAX = 4;
@@ -49,7 +56,7 @@ export class Committer {
     if (layers.length === 0) return { version: core.snapshotVersion, ingested: replayed };
     this.#engine.checkWritable();
     const only = layers[0];
-    if (layers.length === 1 && only?.kind === 'run') {
+    if (layers.length === 1 && only?.kind === 'run' && dataBytes(only.sections) <= RECORD_DATA_BYTES_MAX) {
       const submit = (): Promise<Version> => {
         for (const keyspace of only.sections.keys()) this.#engine.catalog.requireNewest(keyspace);
         return this.#engine.pipeline.submit(only.sections);
@@ -60,24 +67,35 @@ export class Committer {
     return { version, ingested: [...replayed, ...ingested] };
   }
 
+  /** A transaction that has read nothing. */
+  async commitBlind(sections: ReadonlyMap<string, RunSection>): Promise<Version> {
+    const layers: MergedLayer[] = [{ kind: 'run', sections }];
+    if (dataBytes(sections) > RECORD_DATA_BYTES_MAX)
+      return (await this.#commitTables(undefined, layers)).version;
+    return this.#checked(undefined, () => {
+      for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
+      return this.#engine.pipeline.submit(sections);
+    });
+  }
+
   /** Runs `act` in the same turn in which the window has answered everything. */
-  async #checked<T>(core: TransactionCore, act: () => Promise<T>): Promise<T> {
+  async #checked<T>(core: TransactionCore | undefined, act: () => Promise<T>): Promise<T> {
     const engine = this.#engine;
-    const { reads } = core;
+    const reads = core?.reads;
     const check =
-      reads === undefined || reads.isEmpty
+      core === undefined || reads === undefined || reads.isEmpty
         ? undefined
         : new ConflictCheck(engine.window, reads, core.snapshotVersion);
     try {
       for (let round = 0; ; ) {
         await engine.flusher.room();
         engine.checkWritable();
-        if (check !== undefined && core.tooOld) throw tooOld();
+        if (check !== undefined && core?.tooOld === true) throw tooOld();
         const outcome = check?.step() ?? 'clear';
         if (outcome === 'clear') {
           const acted = act();
           // From here on the window need not keep what only this transaction would have asked for.
-          engine.active.remove(core);
+          if (core !== undefined) engine.active.remove(core);
           return await acted;
         }
         if (outcome !== 'pending') throw conflictError(outcome);
@@ -89,7 +107,10 @@ export class Committer {
     }
   }
 
-  async #commitTables(core: TransactionCore, layers: readonly MergedLayer[]): Promise<CommitResult> {
+  async #commitTables(
+    core: TransactionCore | undefined,
+    layers: readonly MergedLayer[],
+  ): Promise<CommitResult> {
     const engine = this.#engine;
     const built: StagedFile[] = [];
     try {
@@ -166,6 +187,12 @@ export class Committer {
       }
     }
   }
+}
+
+function dataBytes(sections: ReadonlyMap<string, RunSection>): number {
+  let bytes = 0;
+  for (const section of sections.values()) bytes += section.dataBytes;
+  return bytes;
 }
 
 function ingestedOf(row: IngestRow): IngestedFile[] {

@@ -25,6 +25,8 @@ export class Flusher {
   readonly #segments = new Map<number, Map<TreeId, Version>>();
   #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   #closed = false;
+  /** A tree has more sealed memtables than it should; as `poke` found it. */
+  #full = false;
   #cancelRetry: (() => void) | undefined;
 
   constructor(engine: Engine) {
@@ -41,23 +43,20 @@ export class Flusher {
     trees.set(tree, version);
   }
 
-  /** Starts flushing whatever is sealed. */
+  /** Starts flushing whatever is sealed, and looks whether there is room for more. */
   poke(): void {
-    if (this.#closed) return;
+    this.#full = false;
     for (const tree of this.#engine.catalog.trees()) {
-      if (tree.sealedCount === 0 || this.#running.has(tree.id) || this.#engine.isDropped(tree.id)) continue;
-      this.#start(tree);
+      if (tree.sealedCount === 0 || this.#engine.isDropped(tree.id)) continue;
+      if (tree.sealedCount > SEALED_MAX) this.#full = true;
+      if (!this.#closed && !this.#running.has(tree.id)) this.#start(tree);
     }
   }
 
   /** undefined when there is room for more writes; else resolves when there may be, or rejects when flushing fails. */
   room(): Promise<void> | undefined {
-    for (const tree of this.#engine.catalog.trees()) {
-      if (tree.sealedCount <= SEALED_MAX || this.#engine.isDropped(tree.id)) continue;
-      this.poke();
-      return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
-    }
-    return undefined;
+    if (!this.#full) return undefined;
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
   /** Flushes all that is in memtables now. */
@@ -117,8 +116,8 @@ export class Flusher {
     this.#running.set(tree.id, run);
     run.then(
       () => {
-        this.#wake(undefined);
         this.poke();
+        this.#wake(undefined);
       },
       (error: unknown) => this.#failed(error),
     );

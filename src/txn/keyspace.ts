@@ -95,10 +95,7 @@ export class Keyspace<
     const engine = this.engine();
     engine.checkWritable();
     if (sections.size === 0) return engine.publication.visible;
-    await engine.flusher.room();
-    engine.checkWritable();
-    for (const keyspace of sections.keys()) engine.catalog.requireNewest(keyspace);
-    return engine.pipeline.submit(sections);
+    return engine.committer.commitBlind(sections);
   }
 
   protected override source(): ReadSource {

@@ -10,7 +10,7 @@ import type { FileId } from '../manifest/rows.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
-import { type TableBuilderOptions, TableBuilder } from '../sst/table-builder.ts';
+import { TableBuilder, type TableBuilderOptions } from '../sst/table-builder.ts';
 import type { RunSection } from './run.ts';
 
 /** Entries between two turns of the event loop. */

@@ -65,7 +65,7 @@ function packageRule(
   return home && !path.startsWith(home) ? `${name} belongs to ${home} alone` : undefined;
 }
 
-/** The files that each file imports. */
+/** The files whose values each file imports. */
 type Graph = Map<string, string[]>;
 
 /** One cycle of the graph, as the list of its files; undefined when there is none. */
@@ -110,7 +110,8 @@ export function checkImports(files: readonly SourceFile[], dependencies: Set<str
       const target = posix.join(posix.dirname(file.path), one.specifier);
       if (!/\.(ts|mjs|json)$/.test(target)) report(`${one.specifier}: import with the .ts ending`);
       report(layering(file.path, target));
-      targets.push(target);
+      // A type-only import is gone at run time: an engine and its parts may name each other's types.
+      if (!one.typeOnly) targets.push(target);
     }
     graph.set(file.path, targets);
   }
