@@ -9,6 +9,7 @@ import { Manifest } from './manifest/manifest.ts';
 import { BlockCache } from './sst/block-cache.ts';
 import { Table } from './sst/table.ts';
 import { TableCache } from './sst/table-cache.ts';
+import { ensureZstd } from './sst/zstd.ts';
 import { checkKeyspaceName } from './txn/catalog.ts';
 import { type CommitResult, Engine } from './txn/engine.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
@@ -34,6 +35,8 @@ export async function open<KE extends EncodingName = 'buffer', VE extends Encodi
   options: DbOptions<KE, VE> = {},
 ): Promise<Db<KE, VE>> {
   const settings = resolveOptions(dir, options);
+  // It can only be loaded asynchronously, and a getSync may meet a block of any kind.
+  await ensureZstd();
   const home = settings.readOnly ? openReader(settings) : openWriter(settings);
   return new Db(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE);
 }

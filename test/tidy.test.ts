@@ -83,7 +83,7 @@ describe('the import rules', () => {
     const cycle = check({
       'src/mvcc/a.ts': "import { b } from './b.ts';",
       'src/mvcc/b.ts': "import { c } from './c.ts';",
-      'src/mvcc/c.ts': "import type { b } from './b.ts';",
+      'src/mvcc/c.ts': "import { b } from './b.ts';",
     });
     expect(cycle).toEqual([expect.stringContaining('src/mvcc/b.ts → src/mvcc/c.ts → src/mvcc/b.ts')]);
   });

@@ -15,6 +15,7 @@ import { SluiceError } from '../base/errors.ts';
 import { checkKey, checkValue, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
 import { TableBuilder } from '../sst/table-builder.ts';
+import { ensureZstd, zstdReady } from '../sst/zstd.ts';
 
 export type Compression = 'lz4' | 'none' | 'snappy' | 'zstd';
 
@@ -48,6 +49,11 @@ export interface SstFile {
  */
 export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> {
   readonly path: string;
+  /** Loads the ZSTD library, which `compression: 'zstd'` needs before the writer is made. An open database has done it. */
+  static loadZstd(): Promise<void> {
+    return ensureZstd();
+  }
+
   readonly #env: Env;
   readonly #file: File;
   readonly #builder: TableBuilder;
@@ -58,6 +64,12 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
   constructor(path: string, options: SstWriterOptions<KE, VE> = {}) {
     if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string');
     checkWriterOptions(options);
+    if (options.compression === 'zstd' && !zstdReady()) {
+      throw new SluiceError(
+        'UNSUPPORTED_FORMAT',
+        'ZSTD is not loaded yet; await SstWriter.loadZstd() once, then make the writer',
+      );
+    }
     this.path = path;
     this.#env = nodeEnv;
     this.#keyEncoding = options.keyEncoding ?? 'buffer';

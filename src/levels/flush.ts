@@ -7,6 +7,8 @@
 
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
+import type { File } from '../base/env/file-system.ts';
+import { isSluiceError } from '../base/errors.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
 import type { Memtable } from '../mvcc/memtable.ts';
 import { TableBuilder, type TableBuilderOptions } from '../sst/table-builder.ts';
@@ -64,9 +66,18 @@ export async function flushMemtable(memtable: Memtable, job: FlushJob): Promise<
     };
   } catch (error) {
     builder?.abandon();
-    file.closeSync();
-    env.fs.unlinkSync(path);
+    discard(file, env);
     throw error;
+  }
+}
+
+/** A file that cannot be removed is garbage: the sweep at open tries again (L2). The first error is the one to tell. */
+function discard(file: File, env: Env): void {
+  try {
+    file.closeSync();
+    env.fs.unlinkSync(file.path);
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
   }
 }
 

@@ -91,8 +91,8 @@ export class Tree {
   readonly #tables = new Map<FileId, Table>();
   readonly #pinned = new Set<View>();
   readonly #retained = new Map<Table, number>();
-  /** To be closed and unlinked when nobody reads them. */
-  readonly #doomed = new Map<FileId, Table>();
+  /** Of `#tables`, those to be closed and unlinked when nobody reads them. */
+  readonly #doomed = new Set<FileId>();
   #view: View;
   #flushedThrough: Version;
 
@@ -294,22 +294,24 @@ export class Tree {
    */
   removeFiles(ids: Iterable<FileId>): void {
     for (const id of ids) {
-      const table = this.#tables.get(id);
       assert(
-        table !== undefined && !this.#view.hasTable(id),
-        `table ${id} is to be removed but still in use`,
+        this.#tables.has(id) && !this.#view.hasTable(id),
+        `table ${id} is removed while it is in the tree`,
       );
-      this.#tables.delete(id);
-      this.#doomed.set(id, table);
+      this.#doomed.add(id);
     }
     this.#bury();
   }
 
   #bury(): void {
-    for (const [id, table] of this.#doomed) {
+    for (const id of this.#doomed) {
+      const table = this.#tables.get(id);
+      assert(table !== undefined, `table ${id} waits to be removed and is gone`);
       if (this.#retained.has(table)) continue;
+      // A held view opens tables as its cursors come to them, so they stay in `#tables` until then.
       if ([...this.#pinned].some((view) => view.hasTable(id))) continue;
       this.#doomed.delete(id);
+      this.#tables.delete(id);
       table.dispose();
       this.#unlink(table.path);
     }
@@ -370,7 +372,6 @@ export class Tree {
   /** Gives back descriptors and cached blocks. The files stay. */
   close(): void {
     for (const table of this.#tables.values()) table.dispose();
-    for (const table of this.#doomed.values()) table.dispose();
   }
 
   stats(): TreeStats {

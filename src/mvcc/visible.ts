@@ -6,19 +6,12 @@
  */
 
 import { assert, unreachable } from '../base/assert.ts';
-import { compareRanges, EMPTY_BYTES } from '../base/bytes.ts';
+import { EMPTY_BYTES } from '../base/bytes.ts';
 import { ByteScratch } from './byte-scratch.ts';
 import { type Cursor, PENDING, READY, type Status } from './cursor.ts';
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from './internal-key.ts';
+import { type Bounds, KeyRange } from './key-range.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
-
-/** User keys. At most one of gt and gte, and of lt and lte, counts: the exclusive one. */
-export interface Bounds {
-  readonly gt?: Uint8Array | undefined;
-  readonly gte?: Uint8Array | undefined;
-  readonly lt?: Uint8Array | undefined;
-  readonly lte?: Uint8Array | undefined;
-}
 
 export interface Visibility {
   /** Entries up to this version are seen. */
@@ -65,10 +58,7 @@ export class VisibleCursor {
   readonly #snapshot: Version;
   readonly #floor: Version;
   readonly #through: Version;
-  readonly #lower: Uint8Array | undefined;
-  readonly #lowerInclusive: boolean;
-  readonly #upper: Uint8Array | undefined;
-  readonly #upperInclusive: boolean;
+  readonly #range: KeyRange;
 
   #phase: Phase = 'idle';
   #stand: Stand = 'at';
@@ -96,10 +86,7 @@ export class VisibleCursor {
     this.#snapshot = visibility.snapshot;
     this.#floor = visibility.overlayFloor ?? (Number.POSITIVE_INFINITY as Version);
     this.#through = visibility.overlayThrough ?? MAX_VERSION;
-    this.#lower = bounds.gt ?? bounds.gte;
-    this.#lowerInclusive = bounds.gt === undefined;
-    this.#upper = bounds.lt ?? bounds.lte;
-    this.#upperInclusive = bounds.lt === undefined;
+    this.#range = new KeyRange(bounds);
   }
 
   first(): Status {
@@ -192,20 +179,20 @@ export class VisibleCursor {
     const inner = this.#inner;
     switch (start) {
       case 'first': {
-        const lower = this.#lower;
+        const { lower, lowerInclusive } = this.#range;
         if (lower === undefined) return this.#startForward(inner.first(), undefined);
-        return this.#beginSeek(lower, this.#lowerInclusive);
+        return this.#beginSeek(lower, lowerInclusive);
       }
       case 'seek':
-        if (this.#isBelow(key, 0, key.length)) return this.#begin('first', EMPTY_BYTES, false);
+        if (this.#range.isBelow(key, 0, key.length)) return this.#begin('first', EMPTY_BYTES, false);
         return this.#beginSeek(key, inclusive);
       case 'last': {
-        const upper = this.#upper;
+        const { upper, upperInclusive } = this.#range;
         if (upper === undefined) return this.#startReverse(inner.last());
-        return this.#startReverse(inner.seekBefore(upper, 0, upper.length, this.#upperInclusive));
+        return this.#startReverse(inner.seekBefore(upper, 0, upper.length, upperInclusive));
       }
       case 'seekBefore':
-        if (this.#isAbove(key, 0, key.length)) return this.#begin('last', EMPTY_BYTES, false);
+        if (this.#range.isAbove(key, 0, key.length)) return this.#begin('last', EMPTY_BYTES, false);
         return this.#startReverse(inner.seekBefore(key, 0, key.length, inclusive));
       default:
         return unreachable(start);
@@ -240,7 +227,7 @@ export class VisibleCursor {
         if (this.#passOver(NO_VERSION) === PENDING) return PENDING;
         continue;
       }
-      if (this.#isAbove(inner.keyBytes, inner.keyStart, inner.keyLength)) break;
+      if (this.#range.isAbove(inner.keyBytes, inner.keyStart, inner.keyLength)) break;
       const version = inner.version;
       if (version <= this.#snapshot || (version >= this.#floor && version <= this.#through)) {
         if (inner.type === TYPE_VALUE) return this.#showInner();
@@ -323,7 +310,7 @@ export class VisibleCursor {
     this.#phase = 'reverse';
     for (;;) {
       if (!this.#walking) {
-        if (!inner.valid || this.#isBelow(inner.keyBytes, inner.keyStart, inner.keyLength))
+        if (!inner.valid || this.#range.isBelow(inner.keyBytes, inner.keyStart, inner.keyLength))
           return this.#ranOff();
         this.#key.set(inner.keyBytes, inner.keyStart, inner.keyLength);
         this.#walking = true;
@@ -400,19 +387,5 @@ export class VisibleCursor {
 
   #isAtKey(): boolean {
     return this.#key.equals(this.#inner.keyBytes, this.#inner.keyStart, this.#inner.keyLength);
-  }
-
-  /* Bounds. */
-
-  #isBelow(key: Uint8Array, start: number, length: number): boolean {
-    if (this.#lower === undefined) return false;
-    const order = compareRanges(key, start, length, this.#lower, 0, this.#lower.length);
-    return this.#lowerInclusive ? order < 0 : order <= 0;
-  }
-
-  #isAbove(key: Uint8Array, start: number, length: number): boolean {
-    if (this.#upper === undefined) return false;
-    const order = compareRanges(key, start, length, this.#upper, 0, this.#upper.length);
-    return this.#upperInclusive ? order > 0 : order >= 0;
   }
 }

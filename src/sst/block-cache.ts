@@ -16,7 +16,8 @@ import { BLOCK_TRAILER_BYTES, checksumModifier } from './checksum.ts';
 import { decompressBlock, rawLengthOf } from './compression.ts';
 import { type BlockPlace, BlockShape, validateDataBlock } from './data-block.ts';
 import { RAW_BLOCK_BYTES_MAX } from './format.ts';
-import { createHeap, type Heap, heapOf, KERNEL_RESERVED_BYTES } from './heap.ts';
+import { createHeap, type Heap, heapOf } from './heap.ts';
+import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 
 const READAHEAD_BYTES_MAX = 262144;
 const BLOCK_BYTES_MAX = 1 << 20;

@@ -19,8 +19,9 @@ import {
   validateDataBlock,
 } from './data-block.ts';
 
-import { createHeap, type Heap, KERNEL_RESERVED_BYTES } from './heap.ts';
+import { createHeap, type Heap } from './heap.ts';
 import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
+import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 import type { Table } from './table.ts';
 import type { TableFacts } from './table-facts.ts';
 import type { TableState } from './table-state.ts';

@@ -16,8 +16,6 @@ import type { Heap } from './heap.ts';
 import { lz4Decompress } from './kernels/js-lz4.ts';
 import { zstdCompress, zstdDecompress } from './zstd.ts';
 
-export { ensureZstd, zstdReady } from './zstd.ts';
-
 export const COMPRESSION_NONE = 0;
 export const COMPRESSION_SNAPPY = 1;
 export const COMPRESSION_ZLIB = 2;

@@ -10,9 +10,6 @@ import { JsKernels } from './kernels/js-kernels.ts';
 import type { Kernels } from './kernels/kernels.ts';
 import { createMemory, KERNEL_RESERVED_BYTES, WasmKernels } from './kernels/wasm-kernels.ts';
 
-export type { Kernels } from './kernels/kernels.ts';
-export { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
-
 const PAGE_BYTES = 65536;
 /** Offsets are unsigned 32-bit; the last pages stay unused so that no end of a range wraps around. */
 export const HEAP_BYTES_MAX = 4294967296 - 64 * PAGE_BYTES;

@@ -36,8 +36,9 @@ import {
   META_FILTER_WRITTEN,
   META_PROPERTIES,
 } from './format.ts';
-import { createHeap, type Heap, KERNEL_RESERVED_BYTES } from './heap.ts';
+import { createHeap, type Heap } from './heap.ts';
 import { IndexBuilder } from './index-builder.ts';
+import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 import { encodeProperties } from './property-builder.ts';
 import { TableOutput, WRITE_BYTES } from './table-output.ts';
 

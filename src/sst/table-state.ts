@@ -11,7 +11,6 @@ import { SluiceError } from '../base/errors.ts';
 import { type BlockCache, type BlockSource, readOwnRaw } from './block-cache.ts';
 import { forEachMetaEntry } from './block-entries.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
-import { ensureZstd, zstdReady } from './compression.ts';
 import { type Filter, readFilter } from './filter.ts';
 import { decodeFooter, type Footer, readHandle } from './footer.ts';
 import {
@@ -40,6 +39,7 @@ import {
   type RawBlock,
   type TableIndex,
 } from './table-index.ts';
+import { ensureZstd, zstdReady } from './zstd.ts';
 
 export class TableState implements BlockSource {
   readonly path: string;

@@ -74,11 +74,12 @@ export class StutterCursor implements Cursor {
       return PENDING;
     }
     move();
-    this.keyBytes.fill(0xee);
-    this.valueBytes.fill(0xee);
     const inner = this.#inner;
     this.valid = inner.valid;
+    // As a table cursor, which keeps its block when it runs off an end.
     if (!inner.valid) return READY;
+    this.keyBytes.fill(0xee);
+    this.valueBytes.fill(0xee);
     this.keyBytes = inner.keyBytes.slice(inner.keyStart, inner.keyStart + inner.keyLength);
     this.keyLength = inner.keyLength;
     this.valueBytes = inner.valueBytes.slice(inner.valueStart, inner.valueStart + inner.valueLength);

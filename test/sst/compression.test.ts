@@ -14,11 +14,10 @@ import {
   compressBlock,
   compressionType,
   decompressBlock,
-  ensureZstd,
   rawLengthOf,
-  zstdReady,
 } from '../../src/sst/compression.ts';
 import type { Heap } from '../../src/sst/heap.ts';
+import { ensureZstd, zstdReady } from '../../src/sst/zstd.ts';
 import { bothHeaps, START } from './kernel-heaps.ts';
 
 const { wasm, js } = bothHeaps(4 << 20);

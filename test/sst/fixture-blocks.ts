@@ -6,7 +6,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { ByteReader, fixed32 } from '../../src/base/codec.ts';
 import { decompressBlock, rawLengthOf } from '../../src/sst/compression.ts';
-import { createHeap, heapOf, KERNEL_RESERVED_BYTES } from '../../src/sst/heap.ts';
+import { createHeap, heapOf } from '../../src/sst/heap.ts';
+import { KERNEL_RESERVED_BYTES } from '../../src/sst/kernels/wasm-kernels.ts';
 
 const FIXTURES = new URL('../fixtures/rocksdb/', import.meta.url);
 const TRAILER_BYTES = 5;

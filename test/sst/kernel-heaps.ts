@@ -1,4 +1,5 @@
-import { createHeap, type Heap, heapOf, KERNEL_RESERVED_BYTES } from '../../src/sst/heap.ts';
+import { createHeap, type Heap, heapOf } from '../../src/sst/heap.ts';
+import { KERNEL_RESERVED_BYTES } from '../../src/sst/kernels/wasm-kernels.ts';
 
 /** The same kernels twice, each in a heap of its own; tests use offsets from START on. */
 export const START = KERNEL_RESERVED_BYTES;

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { createHeap, HEAP_BYTES_MAX, KERNEL_RESERVED_BYTES } from '../../src/sst/heap.ts';
+import { createHeap, HEAP_BYTES_MAX } from '../../src/sst/heap.ts';
 import { JsKernels } from '../../src/sst/kernels/js-kernels.ts';
-import { WasmKernels } from '../../src/sst/kernels/wasm-kernels.ts';
+import { KERNEL_RESERVED_BYTES, WasmKernels } from '../../src/sst/kernels/wasm-kernels.ts';
 
 test('the committed WebAssembly is what its source compiles to', async () => {
   const script = new URL('../../scripts/build-kernels.mjs', import.meta.url).href;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Kernels } from '../../src/sst/heap.ts';
+import type { Kernels } from '../../src/sst/kernels/kernels.ts';
 import { bothHeaps, START } from './kernel-heaps.ts';
 
 const { wasm, js } = bothHeaps(4 << 20);

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checksumModifier, checksumType } from '../../src/sst/checksum.ts';
-import { compressionName, decompressBlock, ensureZstd, rawLengthOf } from '../../src/sst/compression.ts';
-import { createHeap, type Heap, heapOf, KERNEL_RESERVED_BYTES } from '../../src/sst/heap.ts';
+import { compressionName, decompressBlock, rawLengthOf } from '../../src/sst/compression.ts';
+import { createHeap, type Heap, heapOf } from '../../src/sst/heap.ts';
+import { KERNEL_RESERVED_BYTES } from '../../src/sst/kernels/wasm-kernels.ts';
+import { ensureZstd } from '../../src/sst/zstd.ts';
 import { dataEntries, entriesBytes, fixtureNames, readFixture } from './fixture-blocks.ts';
 
 const SRC = KERNEL_RESERVED_BYTES;

@@ -1,0 +1,51 @@
+/** Opening the database that a command names, for reading or writing, and closing it whatever happens. */
+
+import { SluiceError } from '../base/errors.ts';
+import { type Db, open } from '../db.ts';
+import type { Keyspace } from '../txn/keyspace.ts';
+import type { Arguments, Flag } from './command.ts';
+
+export const JSON_FLAG: Flag = { type: 'boolean', about: 'print JSON, for programs' };
+export const HEX_FLAG: Flag = { type: 'boolean', about: 'keys and values in hex' };
+export const READONLY_FLAG: Flag = {
+  type: 'boolean',
+  about: 'change nothing; works beside a process that writes',
+};
+export const KEYSPACE_FLAG: Flag = {
+  type: 'string',
+  value: 'NAME',
+  about: 'the keyspace; `default` when absent',
+};
+
+/** Opens a database that must be there, read-only if --readonly says so, and closes it after `use`. */
+export async function withDatabase<T>(args: Arguments, use: (db: Db) => Promise<T>): Promise<T> {
+  const db = await open(args.at(0, 'DB'), { readOnly: args.flag('readonly'), createIfMissing: false });
+  return closing(db, use);
+}
+
+/** As `withDatabase`, for commands that write; `create`: make the database when there is none. */
+export async function withWritable<T>(
+  args: Arguments,
+  create: boolean,
+  use: (db: Db) => Promise<T>,
+): Promise<T> {
+  return closing(await open(args.at(0, 'DB'), { createIfMissing: create }), use);
+}
+
+async function closing<T>(db: Db, use: (db: Db) => Promise<T>): Promise<T> {
+  try {
+    return await use(db);
+  } finally {
+    await db.close();
+  }
+}
+
+/** The keyspace of --keyspace, which must be there: reading creates none. */
+export function existingKeyspace(db: Db, args: Arguments): Keyspace {
+  const name = args.text('keyspace');
+  if (name === undefined) return db;
+  const names = db.keyspaces();
+  if (names.includes(name)) return db.keyspace(name);
+  const message = `There is no keyspace ${JSON.stringify(name)}; there are: ${names.join(', ')}`;
+  throw new SluiceError('KEYSPACE_NOT_FOUND', message);
+}

@@ -1,0 +1,98 @@
+import type { CommitResult } from '../txn/committer.ts';
+import type { IngestOptions } from '../txn/ingest-statement.ts';
+import { type Arguments, type Command, EXIT_OK, UsageError } from './command.ts';
+import { JSON_FLAG, withWritable } from './database.ts';
+import { type Io, Output } from './io.ts';
+import { columns, entriesText, plural } from './text.ts';
+
+/** `sluice ingest` */
+export const ingest: Command = {
+  name: 'ingest',
+  usage: 'DB FILE…',
+  about: 'Attach SST files in one transaction',
+  flags: {
+    into: { type: 'string', value: 'KEYSPACE', about: 'where the entries go; `default` when absent' },
+    mode: { type: 'string', value: 'copy|link|move', about: 'how the files get there; copy when absent' },
+    verify: {
+      type: 'string',
+      value: 'blocks|footer|none',
+      about: 'what is checked first; blocks when absent',
+    },
+    sha256: {
+      type: 'string',
+      value: 'HEX',
+      multiple: true,
+      about: 'digest of a file; once for each, in their order',
+    },
+    id: {
+      type: 'string',
+      value: 'ID',
+      about: 'makes a retry safe: a second ingest of this id changes nothing',
+    },
+    json: JSON_FLAG,
+  },
+  positionals: [2, Number.POSITIVE_INFINITY],
+  more: `Files are SST files of SluiceDB (\`sluice sst build\`, SstWriter) or of RocksDB (SstFileWriter). All of them become
+visible at once, or none. Where files hold the same key, the later one in the list wins. The database and the keyspace
+are made where there is none. link shares the file's bytes: nobody may write to it afterwards.`,
+
+  async run(args, io) {
+    const files = args.positionals.slice(1);
+    const options = ingestOptions(args, files.length, io);
+    const started = performance.now();
+    const { result, replayed } = await withWritable(args, true, async (db) => {
+      await using txn = db.begin();
+      const summary = await txn.ingest(files, options);
+      return { result: await txn.commit(), replayed: summary.replayed };
+    });
+    await report(result, replayed, performance.now() - started, args, io);
+    return EXIT_OK;
+  },
+};
+
+function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
+  const into = args.text('into');
+  const mode = args.choice('mode', ['copy', 'link', 'move']);
+  const verify = args.choice('verify', ['blocks', 'footer', 'none']);
+  const id = args.text('id');
+  const sha256 = args.list('sha256').map((digest) => digest.toLowerCase());
+  if (sha256.length > 0 && sha256.length !== count) {
+    throw new UsageError(
+      `--sha256 must be given once for each file: ${plural(count, 'file')}, ${sha256.length} given`,
+    );
+  }
+  return {
+    ...(into !== undefined && { into }),
+    ...(mode !== undefined && { mode }),
+    ...(verify !== undefined && { verify }),
+    ...(id !== undefined && { id }),
+    ...(sha256.length > 0 && { sha256 }),
+    ...(io.signal && { signal: io.signal }),
+  };
+}
+
+async function report(
+  { version, ingested }: CommitResult,
+  replayed: boolean,
+  ms: number,
+  args: Arguments,
+  io: Io,
+): Promise<void> {
+  const out = new Output(io.stdout);
+  const entries = ingested.reduce((sum, file) => sum + file.entries, 0);
+  if (args.flag('json')) {
+    out.line(JSON.stringify({ version, replayed, entries, files: ingested }));
+  } else {
+    const rows = ingested.map(({ file, level, entries: count }) => [
+      `  ${file}`,
+      `level ${level}`,
+      `${entriesText(count)}`,
+    ]);
+    for (const row of columns(rows, [2])) out.line(row);
+    const files = `${plural(ingested.length, 'file')}, ${entriesText(entries)}`;
+    if (replayed)
+      out.line(`Nothing to do: this id was ingested at version ${ingested.at(-1)?.version} (${files})`);
+    else out.line(`Ingested ${files} at version ${version} in ${ms.toFixed(0)} ms`);
+  }
+  await out.flush();
+}

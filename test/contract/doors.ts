@@ -1,0 +1,202 @@
+/** The doors to one and the same content: every state a database can hold it in, and every object that reads it. */
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Snapshot } from '../../src/index.ts';
+import type { Readable } from '../../src/txn/readable.ts';
+import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
+import { type Entry, writeSst } from '../base/sst-files.ts';
+
+export interface Door {
+  readonly reader: Readable<'utf8', 'utf8'>;
+  /** Given with each call. */
+  readonly options: { readonly snapshot?: Snapshot };
+}
+
+/** What must be closed when a door is; the last opened first. */
+type Closers = (() => unknown)[];
+
+/** Keys of several lengths, neighbours that differ in one last zero byte, and runs over many blocks. */
+function keysOfContent(): string[] {
+  const keys = ['\0', 'a', 'a\0', 'a\0\0', 'aa', 'ab', 'b', 'z', 'zz', 'é', '\u{10ffff}'];
+  for (let n = 0; n < 150; n++) keys.push(`m${String(n * 2).padStart(4, '0')}`);
+  return keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+const KEYS = keysOfContent();
+
+/** What every door shows, in order. */
+export const CONTENT: readonly (readonly [string, string])[] = KEYS.map((key, n) => [
+  key,
+  n % 37 === 0 ? '' : `value of ${n} ${'.'.repeat(n % 40)}`,
+]);
+
+/** Entries that CONTENT covers: older values of some keys, and keys deleted later. */
+const OLDER: readonly Entry[] = [
+  ...KEYS.filter((_, n) => n % 3 === 0).map((key): Entry => [key, `old ${key}`]),
+  ...KEYS.filter((_, n) => n % 5 === 0).map((key): Entry => [`${key}!gone`, 'deleted later']),
+];
+const DELETES: readonly Entry[] = OLDER.filter(([key]) => key.endsWith('!gone')).map(([key]) => [
+  key,
+  undefined,
+]);
+const FINAL: readonly Entry[] = [...CONTENT, ...DELETES];
+
+interface Writer {
+  put(key: string, value: string): unknown;
+  del(key: string): unknown;
+}
+
+async function write(to: Writer, entries: Iterable<Entry>): Promise<void> {
+  const calls: unknown[] = [];
+  for (const [key, value] of entries) calls.push(value === undefined ? to.del(key) : to.put(key, value));
+  await Promise.all(calls);
+}
+
+async function fill(db: TextDb, flushed: boolean): Promise<void> {
+  await write(db, OLDER);
+  if (flushed) await db.flush();
+  await write(db, FINAL);
+  if (flushed) await db.flush();
+}
+
+async function ingestInto(
+  target: { ingest(file: string): Promise<unknown> },
+  dir: string,
+  entries: readonly Entry[],
+): Promise<void> {
+  const path = join(dir, `in-${entries.length}.sst`);
+  await writeSst(path, entries, { blockBytes: 64 });
+  await target.ingest(path);
+}
+
+/** Every key has another value, or none. */
+async function spoil(db: TextDb): Promise<void> {
+  for (const [n, [key]] of CONTENT.entries()) await (n % 2 === 0 ? db.del(key) : db.put(key, 'later'));
+  await db.put('m0001', 'later');
+}
+
+type MakeDoor = (dir: string, closers: Closers) => Promise<Door>;
+
+async function openIn(dir: string, closers: Closers, options: TestOptions): Promise<TextDb> {
+  const db = await openText(join(dir, 'db'), options);
+  closers.push(() => db.close());
+  return db;
+}
+
+const large: TestOptions = { durability: 'os', memtableBytes: 1 << 20 };
+
+export const DOORS: Readonly<Record<string, MakeDoor>> = {
+  'the database, from its memtable': async (dir, closers) => {
+    const db = await openIn(dir, closers, large);
+    await fill(db, false);
+    return { reader: db, options: {} };
+  },
+  'the database, from flushed tables': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await fill(db, true);
+    return { reader: db, options: {} };
+  },
+  'the database reopened': async (dir, closers) => {
+    const first = await openIn(dir, closers, TINY);
+    await fill(first, false);
+    await first.close();
+    return { reader: await openIn(dir, closers, TINY), options: {} };
+  },
+  'another keyspace': async (dir, closers) => {
+    const db = await openIn(dir, closers, large);
+    await spoil(db);
+    const keyspace = db.keyspace('other');
+    await write(keyspace, OLDER);
+    await write(keyspace, FINAL);
+    return { reader: keyspace, options: {} };
+  },
+  'a snapshot': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await fill(db, false);
+    const snapshot = db.snapshot();
+    closers.push(() => snapshot.close());
+    await spoil(db);
+    await db.flush();
+    return { reader: db, options: { snapshot } };
+  },
+  "a transaction's own writes": async (dir, closers) => {
+    const db = await openIn(dir, closers, large);
+    await write(db, OLDER);
+    const txn = db.begin();
+    closers.push(() => txn.abort());
+    await write(txn, FINAL);
+    return { reader: txn, options: {} };
+  },
+  'a transaction over its snapshot': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await fill(db, true);
+    const txn = db.begin();
+    closers.push(() => txn.abort());
+    await spoil(db);
+    return { reader: txn, options: {} };
+  },
+  'a read-only transaction': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await fill(db, false);
+    const txn = db.begin({ readOnly: true });
+    closers.push(() => txn.abort());
+    await spoil(db);
+    return { reader: txn, options: {} };
+  },
+  "a transaction's own ingest": async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await write(db, OLDER);
+    const txn = db.begin();
+    closers.push(() => txn.abort());
+    await write(
+      txn,
+      OLDER.map(([key]): Entry => [key, 'own, then covered']),
+    );
+    await ingestInto(txn, dir, FINAL);
+    return { reader: txn, options: {} };
+  },
+  'an ingested file only': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await ingestInto(db, dir, CONTENT);
+    return { reader: db, options: {} };
+  },
+  'ingested files over each other and a memtable': async (dir, closers) => {
+    const db = await openIn(dir, closers, large);
+    await ingestInto(
+      db,
+      dir,
+      OLDER.filter((_, n) => n % 2 === 0),
+    );
+    await write(
+      db,
+      OLDER.filter((_, n) => n % 2 === 1),
+    );
+    await ingestInto(db, dir, FINAL);
+    return { reader: db, options: {} };
+  },
+  'a read-only open beside the writer': async (dir, closers) => {
+    const db = await openIn(dir, closers, { ...TINY, durability: 'fsync' });
+    await ingestInto(db, dir, OLDER);
+    await write(db, FINAL);
+    await db.flush();
+    return { reader: await openIn(dir, closers, { readOnly: true }), options: {} };
+  },
+};
+
+/** Opens a door; the function that comes with it closes all behind it. */
+export async function openDoor(name: string): Promise<Door & { close(): Promise<void> }> {
+  const make = DOORS[name];
+  if (make === undefined) throw new Error(`no door ${name}`);
+  const dir = makeMemoryDirectory();
+  const closers: Closers = [() => rmSync(dir, { recursive: true, force: true })];
+  const close = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
+  };
+  try {
+    return { ...(await make(dir, closers)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

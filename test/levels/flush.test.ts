@@ -1,0 +1,107 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import type { Env } from '../../src/base/env/env.ts';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { flushMemtable } from '../../src/levels/flush.ts';
+import type { FileId, TableRow, TreeId } from '../../src/manifest/rows.ts';
+import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
+import type { Memtable } from '../../src/mvcc/memtable.ts';
+import { versionOf } from '../../src/mvcc/version.ts';
+import { FaultyFileSystem } from '../base/faulty-file-system.ts';
+import { temporaryDirectory } from '../base/temporary-directory.ts';
+import { type Entry, memtableOf, settle, show, showCursor } from '../mvcc/entries.ts';
+import { tableAt } from '../sst/written-table.ts';
+
+const entryOf = (key: string, version: number, value: string | undefined): Entry => ({
+  key: Buffer.from(key),
+  version: versionOf(version),
+  type: value === undefined ? TYPE_DELETE : TYPE_VALUE,
+  value: Buffer.from(value ?? ''),
+});
+
+function flush(memtable: Memtable, directory: string, env: Env): Promise<TableRow> {
+  const id = 7 as FileId;
+  const path = `${directory}/7.sst`;
+  return flushMemtable(memtable, {
+    env,
+    tree: 2 as TreeId,
+    id,
+    path,
+    directory,
+    builder: { external: false },
+  });
+}
+
+it('writes every version of every key, and says what it wrote', async () => {
+  const directory = temporaryDirectory();
+  const entries = [
+    entryOf('a', 9, undefined),
+    entryOf('a', 3, 'old'),
+    entryOf('b', 5, 'x'.repeat(100_000)),
+    entryOf('c', 2 ** 40, ''),
+  ];
+  const row = await flush(memtableOf([...entries].reverse()), directory, nodeEnv);
+  expect(row).toMatchObject({
+    id: 7,
+    tree: 2,
+    level: 0,
+    entries: 4,
+    deletes: 1,
+    minVersion: 3,
+    maxVersion: 2 ** 40,
+    globalVersion: undefined,
+    source: 'flush',
+  });
+  expect([Buffer.from(row.smallest).toString(), Buffer.from(row.largest).toString()]).toEqual(['a', 'c']);
+  expect(row.bytes).toBe(nodeEnv.fs.statSync(`${directory}/7.sst`).bytes);
+
+  const table = tableAt(`${directory}/7.sst`);
+  const cursor = table.cursor(undefined);
+  const seen: string[] = [];
+  settle(cursor, () => cursor.first());
+  while (cursor.valid) {
+    seen.push(showCursor(cursor));
+    settle(cursor, () => cursor.next());
+  }
+  cursor.close();
+  table.dispose();
+  expect(seen).toEqual(entries.map(show));
+});
+
+it('syncs the bytes, then the name, before it answers (L2)', async () => {
+  const fs = new FaultyFileSystem(nodeEnv.fs);
+  await flush(memtableOf([entryOf('a', 1, 'v')]), temporaryDirectory(), { ...nodeEnv, fs });
+  const synced = fs.calls.map(({ op }) => op).filter((op) => op !== 'close');
+  expect(synced.lastIndexOf('write')).toBeLessThan(synced.indexOf('datasync'));
+  expect(synced.slice(-2)).toEqual(['datasync', 'syncDirectory']);
+});
+
+it.each(['write', 'datasync', 'syncDirectory'] as const)('leaves no file when %s fails', async (op) => {
+  const directory = temporaryDirectory();
+  const fs = new FaultyFileSystem(nodeEnv.fs);
+  fs.fail({ op, errno: 'ENOSPC' });
+  const memtable = memtableOf([entryOf('a', 1, 'v')]);
+  await expect(flush(memtable, directory, { ...nodeEnv, fs })).rejects.toMatchObject({ code: 'NO_SPACE' });
+  expect(readdirSync(directory)).toEqual([]);
+  // Nothing was lost: the next attempt succeeds.
+  await flush(memtable, directory, { ...nodeEnv, fs });
+  expect(existsSync(`${directory}/7.sst`)).toBe(true);
+});
+
+it('gives way to the event loop every few milliseconds', async () => {
+  let turns = 0;
+  let nowMs = 0;
+  const clock = {
+    ...nodeEnv.clock,
+    // Each look at the clock takes a millisecond.
+    monotonicMs: () => nowMs++,
+    turn: () => {
+      turns++;
+      return nodeEnv.clock.turn();
+    },
+  };
+  const entries = Array.from({ length: 5000 }, (_, i) => entryOf(`${100_000 + i}`, 1, 'x'.repeat(1000)));
+  await flush(memtableOf(entries, 8 << 20), temporaryDirectory(), { ...nodeEnv, clock });
+  expect(turns).toBeGreaterThan(10);
+  expect(turns).toBeLessThan(100);
+});

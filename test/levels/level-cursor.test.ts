@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { at } from '../../src/base/assert.ts';
+import { compareBytes } from '../../src/base/bytes.ts';
+import { LevelCursor } from '../../src/levels/level-cursor.ts';
+import { table } from '../manifest/rows.ts';
+import { expectWalk, walkArbitrary } from '../mvcc/cursor-walk.ts';
+import { compareEntries, type Entry, entriesArbitrary, memtableOf } from '../mvcc/entries.ts';
+import { StutterCursor } from '../mvcc/stutter-cursor.ts';
+
+/** Cuts sorted entries into tables, never between the versions of one key (L3). */
+function cut(sorted: readonly Entry[], every: number): Entry[][] {
+  const parts: Entry[][] = [];
+  for (const entry of sorted) {
+    const last = parts.at(-1);
+    const before = last?.at(-1);
+    const sameKey = before !== undefined && compareBytes(before.key, entry.key) === 0;
+    if (last !== undefined && (sameKey || last.length < every)) last.push(entry);
+    else parts.push([entry]);
+  }
+  return parts;
+}
+
+it('is one cursor over the tables of a level, in any walk, with any call pending', () => {
+  fc.assert(
+    fc.property(
+      entriesArbitrary(60),
+      fc.integer({ min: 1, max: 20 }),
+      walkArbitrary,
+      fc.integer(),
+      (entries, every, walk, seed) => {
+        let state = seed;
+        const chance = () => {
+          state = (Math.imul(state, 1664525) + 1013904223) | 0;
+          return (state >>> 8) / 2 ** 24;
+        };
+        const sorted = entries.sort(compareEntries);
+        const parts = cut(sorted, every);
+        const rows = parts.map((part, i) =>
+          table(i + 1, { level: 3, smallest: at(part, 0).key, largest: at(part, part.length - 1).key }),
+        );
+        const opened: StutterCursor[] = [];
+        const cursor = new LevelCursor(rows, (row) => {
+          opened.push(new StutterCursor(memtableOf(at(parts, row.id - 1)).cursor(), chance));
+          return at(opened, opened.length - 1);
+        });
+        expectWalk(cursor, sorted, walk);
+        // One table is open at a time, or two while it moves from one to the other.
+        expect(opened.filter((child) => !child.closed).length).toBeLessThanOrEqual(2);
+        cursor.close();
+        expect(opened.every((child) => child.closed)).toBe(true);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+});

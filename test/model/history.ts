@@ -1,0 +1,166 @@
+/** What a random history is made of. Plain JSON, so that a failing one can be kept in test/regressions/. */
+
+import fc from 'fast-check';
+import type { Entry } from '../base/sst-files.ts';
+
+export const KEYSPACES = ['default', 'a', 'b'] as const;
+
+/** Keys are few, so that statements meet; some are neighbours, some long enough for blocks of their own. */
+export const KEYS: readonly string[] = [
+  'a',
+  'a\0',
+  'aa',
+  'ab',
+  'b',
+  'ba',
+  'bb',
+  'c',
+  'ca',
+  'cb\0',
+  'd',
+  'd'.repeat(90),
+  `${'d'.repeat(90)}e`,
+  'é',
+  '\u{10ffff}',
+];
+
+export interface Range {
+  readonly keyspace: string;
+  readonly gt?: string;
+  readonly gte?: string;
+  readonly lt?: string;
+  readonly lte?: string;
+  readonly reverse: boolean;
+  readonly limit: number;
+  /** Keys to seek to, each followed by so many steps. */
+  readonly seeks: readonly { readonly key: string; readonly steps: number }[];
+}
+
+export interface KeyedEntry {
+  readonly keyspace: string;
+  readonly key: string;
+  /** undefined: a delete. */
+  readonly value: string | undefined;
+}
+
+export type Statement =
+  | { readonly op: 'write'; readonly entry: KeyedEntry }
+  | {
+      readonly op: 'ingest';
+      readonly keyspace: string;
+      readonly files: readonly (readonly Entry[])[];
+      readonly mode: 'copy' | 'link' | 'move';
+    }
+  | { readonly op: 'get'; readonly keyspace: string; readonly key: string }
+  | { readonly op: 'scan'; readonly range: Range };
+
+export type Step =
+  | Statement
+  | { readonly op: 'savepoint' }
+  | { readonly op: 'rollback'; readonly to: number };
+
+export type Op =
+  | Statement
+  | { readonly op: 'batch'; readonly entries: readonly KeyedEntry[] }
+  | {
+      readonly op: 'transaction';
+      readonly steps: readonly Step[];
+      readonly end: 'commit' | 'abort' | 'throw';
+    }
+  | { readonly op: 'snapshot' }
+  | { readonly op: 'closeSnapshot'; readonly slot: number }
+  | { readonly op: 'snapshotGet'; readonly slot: number; readonly keyspace: string; readonly key: string }
+  | { readonly op: 'snapshotScan'; readonly slot: number; readonly range: Range }
+  | { readonly op: 'flush' }
+  | { readonly op: 'reopen' }
+  | { readonly op: 'dropKeyspace'; readonly keyspace: string };
+
+export type History = readonly Op[];
+
+const keyspace = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('default') },
+  { weight: 1, arbitrary: fc.constantFrom(...KEYSPACES) },
+);
+const key = fc.constantFrom(...KEYS);
+const text = fc.oneof(
+  { weight: 8, arbitrary: fc.integer({ min: 0, max: 999 }).map(String) },
+  { weight: 1, arbitrary: fc.constant('') },
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 9 }).map((n) => String(n).repeat(700)) },
+);
+const value = fc.option(text, { nil: undefined, freq: 4 });
+const entry: fc.Arbitrary<KeyedEntry> = fc.record({ keyspace, key, value });
+
+const range: fc.Arbitrary<Range> = fc
+  .record({
+    keyspace,
+    lower: fc.option(fc.tuple(fc.constantFrom('gt', 'gte'), key), { nil: undefined, freq: 2 }),
+    upper: fc.option(fc.tuple(fc.constantFrom('lt', 'lte'), key), { nil: undefined, freq: 2 }),
+    reverse: fc.boolean(),
+    limit: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 6 })),
+    seeks: fc.array(fc.record({ key, steps: fc.integer({ min: 1, max: 3 }) }), { maxLength: 2 }),
+  })
+  .map(({ lower, upper, ...rest }) => ({
+    ...rest,
+    ...(lower === undefined ? {} : { [lower[0]]: lower[1] }),
+    ...(upper === undefined ? {} : { [upper[0]]: upper[1] }),
+  }));
+
+const fileEntries: fc.Arbitrary<readonly Entry[]> = fc.array(fc.tuple(key, value), {
+  minLength: 1,
+  maxLength: 8,
+});
+
+const write: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('write'), entry });
+const ingest: fc.Arbitrary<Statement> = fc.record({
+  op: fc.constant('ingest'),
+  keyspace,
+  files: fc.array(fileEntries, { minLength: 1, maxLength: 3 }),
+  mode: fc.constantFrom('copy', 'link', 'move'),
+});
+const get: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('get'), keyspace, key });
+const scan: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('scan'), range });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: write },
+  { weight: 2, arbitrary: ingest },
+  { weight: 2, arbitrary: get },
+  { weight: 2, arbitrary: scan },
+  { weight: 1, arbitrary: fc.constant<Step>({ op: 'savepoint' }) },
+  { weight: 1, arbitrary: fc.nat(3).map((to): Step => ({ op: 'rollback', to })) },
+);
+
+const slot = fc.nat(2);
+
+const op: fc.Arbitrary<Op> = fc.oneof(
+  { weight: 8, arbitrary: write },
+  { weight: 3, arbitrary: ingest },
+  { weight: 1, arbitrary: get },
+  { weight: 2, arbitrary: scan },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('batch' as const),
+      entries: fc.array(entry, { minLength: 1, maxLength: 6 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      op: fc.constant('transaction' as const),
+      steps: fc.array(step, { minLength: 1, maxLength: 10 }),
+      end: fc.constantFrom('commit', 'commit', 'commit', 'abort', 'throw'),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant<Op>({ op: 'snapshot' }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('closeSnapshot' as const), slot }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotGet' as const), slot, keyspace, key }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotScan' as const), slot, range }) },
+  { weight: 2, arbitrary: fc.constant<Op>({ op: 'flush' }) },
+  { weight: 1, arbitrary: fc.constant<Op>({ op: 'reopen' }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constant('dropKeyspace' as const), keyspace: fc.constantFrom('a', 'b') }),
+  },
+);
+
+export const history: fc.Arbitrary<History> = fc.array(op, { minLength: 1, maxLength: 20, size: 'max' });

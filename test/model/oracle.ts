@@ -1,0 +1,65 @@
+/** The oracle: one sorted map for each keyspace, copied whole at every commit. */
+
+import type { KeyedEntry, Range } from './history.ts';
+
+export type Pair = readonly [key: string, value: string];
+
+export function keyOrder(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** One state. Never changed: `write` makes the next one. */
+export class State {
+  readonly #keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+  constructor(keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map()) {
+    this.#keyspaces = keyspaces;
+  }
+
+  write(entries: Iterable<KeyedEntry>): State {
+    const next = new Map(this.#keyspaces);
+    for (const { keyspace, key, value } of entries) {
+      const map = new Map(next.get(keyspace));
+      if (value === undefined) map.delete(key);
+      else map.set(key, value);
+      next.set(keyspace, map);
+    }
+    return new State(next);
+  }
+
+  drop(keyspace: string): State {
+    const next = new Map(this.#keyspaces);
+    next.delete(keyspace);
+    return new State(next);
+  }
+
+  get(keyspace: string, key: string): string | undefined {
+    return this.#keyspaces.get(keyspace)?.get(key);
+  }
+
+  /** All entries of a range in the order of reading, its limit aside. */
+  #inRange({ keyspace, gt, gte, lt, lte, reverse }: Range): Pair[] {
+    const pairs = [...(this.#keyspaces.get(keyspace) ?? [])].filter(
+      ([key]) =>
+        (gt === undefined || keyOrder(key, gt) > 0) &&
+        (gte === undefined || keyOrder(key, gte) >= 0) &&
+        (lt === undefined || keyOrder(key, lt) < 0) &&
+        (lte === undefined || keyOrder(key, lte) <= 0),
+    );
+    pairs.sort(([a], [b]) => (reverse ? keyOrder(b, a) : keyOrder(a, b)));
+    return pairs;
+  }
+
+  /** What a scan hands out: to its limit or end without seeks; else some steps after each seek, undefined at the end. */
+  scan(range: Range): (Pair | undefined)[] {
+    const { reverse, limit, seeks } = range;
+    const inside = this.#inRange(range);
+    if (seeks.length === 0) return limit === -1 ? inside : inside.slice(0, limit);
+    const got: (Pair | undefined)[] = [];
+    for (const { key, steps } of seeks) {
+      const from = inside.findIndex(([at]) => (reverse ? keyOrder(at, key) <= 0 : keyOrder(at, key) >= 0));
+      for (let i = 0; i < steps; i++) got.push(from === -1 ? undefined : inside[from + i]);
+    }
+    return got;
+  }
+}

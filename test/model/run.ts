@@ -1,0 +1,277 @@
+/** Runs one history against a database and the oracle at once; throws at the first difference. */
+
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Snapshot, Transaction } from '../../src/index.ts';
+import type { Savepoint } from '../../src/txn/transaction.ts';
+import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
+import { writeSst } from '../base/sst-files.ts';
+import {
+  type History,
+  KEYS,
+  KEYSPACES,
+  type KeyedEntry,
+  type Op,
+  type Range,
+  type Statement,
+  type Step,
+} from './history.ts';
+import { State } from './oracle.ts';
+
+export interface RunOptions {
+  /** Replaces every ingest by puts and deletes of the same entries in a transaction (L7). */
+  readonly ingestAsPuts?: boolean;
+  readonly open?: TestOptions;
+}
+
+interface SnapshotPair {
+  readonly snapshot: Snapshot;
+  readonly state: State;
+}
+
+/** A database or a transaction: where a statement goes. */
+type Target = TextDb | Transaction<'utf8', 'utf8'>;
+
+const FULL: Omit<Range, 'keyspace'> = { reverse: false, limit: -1, seeks: [] };
+
+class Thrown extends Error {}
+
+export class Run {
+  readonly #dir: string;
+  readonly #options: RunOptions;
+  #db: TextDb;
+  #state = new State();
+  #snapshots: SnapshotPair[] = [];
+  #files = 0;
+
+  private constructor(dir: string, options: RunOptions, db: TextDb) {
+    this.#dir = dir;
+    this.#options = options;
+    this.#db = db;
+  }
+
+  /** Ends with everything read at every open snapshot, then again after a reopen. */
+  static async history(history: History, options: RunOptions = {}): Promise<void> {
+    const dir = makeMemoryDirectory();
+    try {
+      const run = new Run(dir, options, await openText(join(dir, 'db'), { ...TINY, ...options.open }));
+      try {
+        for (const keyspace of KEYSPACES) run.#db.keyspace(keyspace);
+        for (const op of history) await run.#do(op);
+        await run.#checkAll();
+        await run.#reopen();
+        await run.#checkAll();
+        if (history.length % 4 === 0)
+          expectEqual((await run.#db.verify({ full: true })).problems, [], 'verify');
+      } finally {
+        await run.#close();
+      }
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
+  async #do(op: Op): Promise<void> {
+    switch (op.op) {
+      case 'write':
+        return this.#write(op.entry);
+      case 'ingest':
+        return this.#ingestAlone(op);
+      case 'get':
+        return this.#get(this.#db, this.#state, op.keyspace, op.key);
+      case 'scan':
+        return this.#scan(this.#db, this.#state, op.range);
+      case 'batch':
+        return this.#batch(op.entries);
+      case 'transaction':
+        return this.#transaction(op.steps, op.end);
+      case 'snapshot':
+        this.#snapshots.push({ snapshot: this.#db.snapshot(), state: this.#state });
+        return;
+      case 'closeSnapshot':
+        this.#snapshots.splice(op.slot, 1)[0]?.snapshot.close();
+        return;
+      case 'snapshotGet':
+        return this.#atSnapshot(op.slot, (at) =>
+          this.#get(this.#db, at.state, op.keyspace, op.key, at.snapshot),
+        );
+      case 'snapshotScan':
+        return this.#atSnapshot(op.slot, (at) => this.#scan(this.#db, at.state, op.range, at.snapshot));
+      case 'flush':
+        return this.#db.flush();
+      case 'reopen':
+        return this.#reopen();
+      case 'dropKeyspace':
+        await this.#db.dropKeyspace(op.keyspace);
+        this.#state = this.#state.drop(op.keyspace);
+        this.#db.keyspace(op.keyspace);
+        return;
+    }
+  }
+
+  async #write({ keyspace, key, value }: KeyedEntry): Promise<void> {
+    const target = this.#db.keyspace(keyspace);
+    if (value === undefined) await target.del(key);
+    else await target.put(key, value);
+    this.#state = this.#state.write([{ keyspace, key, value }]);
+  }
+
+  async #batch(entries: readonly KeyedEntry[]): Promise<void> {
+    await this.#db.batch(
+      entries.map(({ keyspace, key, value }) =>
+        value === undefined ? { type: 'del', keyspace, key } : { type: 'put', keyspace, key, value },
+      ),
+    );
+    this.#state = this.#state.write(entries);
+  }
+
+  async #ingestAlone(op: Statement & { op: 'ingest' }): Promise<void> {
+    if (this.#options.ingestAsPuts) return this.#transaction([op], 'commit');
+    const files = await this.#filesOf(op);
+    await this.#db.ingest(files, { into: op.keyspace, mode: op.mode });
+    this.#state = this.#state.write(entriesOf(op));
+  }
+
+  async #transaction(steps: readonly Step[], end: 'commit' | 'abort' | 'throw'): Promise<void> {
+    const before = this.#state;
+    let after = before;
+    try {
+      await this.#db.transaction(async (txn) => {
+        after = await this.#steps(txn, before, steps);
+        if (end === 'abort') txn.abort();
+        if (end === 'throw') throw new Thrown();
+      });
+    } catch (error) {
+      if (!(error instanceof Thrown)) throw error;
+    }
+    if (end === 'commit') this.#state = after;
+  }
+
+  async #steps(txn: Transaction<'utf8', 'utf8'>, before: State, steps: readonly Step[]): Promise<State> {
+    let state = before;
+    let savepoints: { savepoint: Savepoint; state: State }[] = [];
+    for (const step of steps) {
+      if (step.op === 'savepoint') savepoints.push({ savepoint: txn.savepoint(), state });
+      else if (step.op === 'rollback') {
+        const to = savepoints[step.to];
+        if (to === undefined) continue;
+        txn.rollbackTo(to.savepoint);
+        state = to.state;
+        savepoints = savepoints.slice(0, step.to + 1);
+      } else state = await this.#statement(txn, state, step);
+    }
+    return state;
+  }
+
+  async #statement(txn: Transaction<'utf8', 'utf8'>, state: State, statement: Statement): Promise<State> {
+    switch (statement.op) {
+      case 'write':
+        put(txn, statement.entry);
+        return state.write([statement.entry]);
+      case 'ingest':
+        if (this.#options.ingestAsPuts) for (const entry of entriesOf(statement)) put(txn, entry);
+        else {
+          const files = await this.#filesOf(statement);
+          await txn.ingest(files, { into: statement.keyspace, mode: statement.mode });
+        }
+        return state.write(entriesOf(statement));
+      case 'get':
+        await this.#get(txn, state, statement.keyspace, statement.key);
+        return state;
+      case 'scan':
+        await this.#scan(txn, state, statement.range);
+        return state;
+    }
+  }
+
+  async #filesOf({ files }: Statement & { op: 'ingest' }): Promise<string[]> {
+    const paths: string[] = [];
+    for (const entries of files) {
+      const path = join(this.#dir, `${this.#files++}.sst`);
+      await writeSst(path, entries, { blockBytes: 64 });
+      paths.push(path);
+    }
+    return paths;
+  }
+
+  async #get(
+    target: Target,
+    state: State,
+    keyspace: string,
+    key: string,
+    snapshot?: Snapshot,
+  ): Promise<void> {
+    const options = snapshot === undefined ? {} : { snapshot };
+    const reader = target.keyspace(keyspace);
+    const wanted = state.get(keyspace, key);
+    expectEqual(await reader.get(key, options), wanted, `get ${keyspace} ${key}`);
+    expectEqual(reader.getSync(key, options), wanted, `getSync ${keyspace} ${key}`);
+  }
+
+  async #scan(target: Target, state: State, range: Range, snapshot?: Snapshot): Promise<void> {
+    const { keyspace, limit, seeks, ...bounds } = range;
+    const options = { ...bounds, ...(snapshot === undefined ? {} : { snapshot }) };
+    const what = `scan ${JSON.stringify(range)}`;
+    const reader = target.keyspace(keyspace);
+    if (seeks.length === 0) {
+      expectEqual(await reader.iterator({ ...options, limit }).all(), state.scan(range), what);
+      return;
+    }
+    const iterator = reader.iterator(options);
+    const got: unknown[] = [];
+    for (const { key, steps } of seeks) {
+      iterator.seek(key);
+      for (let i = 0; i < steps; i++) got.push(await iterator.next());
+    }
+    iterator.close();
+    expectEqual(got, state.scan(range), what);
+  }
+
+  async #atSnapshot(slot: number, read: (at: SnapshotPair) => Promise<void>): Promise<void> {
+    const at = this.#snapshots[slot];
+    if (at !== undefined) await read(at);
+  }
+
+  /** Everything, by every way, now and at every snapshot. */
+  async #checkAll(): Promise<void> {
+    const readings = [{ state: this.#state, snapshot: undefined }, ...this.#snapshots];
+    for (const { state, snapshot } of readings) {
+      for (const keyspace of KEYSPACES) {
+        await this.#scan(this.#db, state, { ...FULL, keyspace }, snapshot);
+        await this.#scan(this.#db, state, { ...FULL, keyspace, reverse: true }, snapshot);
+        const options = snapshot === undefined ? {} : { snapshot };
+        const values = await this.#db.keyspace(keyspace).getMany(KEYS, options);
+        const wanted = KEYS.map((key) => state.get(keyspace, key));
+        expectEqual(values, wanted, `getMany ${keyspace}`);
+      }
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#close();
+    this.#db = await openText(join(this.#dir, 'db'), { ...TINY, ...this.#options.open });
+  }
+
+  async #close(): Promise<void> {
+    for (const { snapshot } of this.#snapshots) snapshot.close();
+    this.#snapshots = [];
+    await this.#db.close();
+  }
+}
+
+function put(txn: Transaction<'utf8', 'utf8'>, { keyspace, key, value }: KeyedEntry): void {
+  const target = txn.keyspace(keyspace);
+  if (value === undefined) target.del(key);
+  else target.put(key, value);
+}
+
+/** In the order in which they count: file after file. */
+function entriesOf({ keyspace, files }: Statement & { op: 'ingest' }): KeyedEntry[] {
+  return files.flatMap((entries) => entries.map(([key, value]) => ({ keyspace, key, value })));
+}
+
+function expectEqual(got: unknown, wanted: unknown, what: string): void {
+  if (isDeepStrictEqual(got, wanted)) return;
+  throw new Error(`${what}: got ${JSON.stringify(got)}, expected ${JSON.stringify(wanted)}`);
+}
