@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
+import { errnoOf } from '../base/env/system-error.ts';
 import { SluiceError } from '../base/errors.ts';
 import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
 import {
@@ -72,6 +73,7 @@ export class Manifest {
     if (env.fs.existsSync(data)) checkMetaPages(env.fs, data, choice.readOnly);
     const store = new Store(path, choice.readOnly);
     try {
+      if (choice.readOnly && !store.pinsAreSeen) checkUnwritable(env, path);
       const before = store.lastCommitId(); // never newer than the snapshot that is read next
       const loaded = load(store, choice.readOnly);
       const state = loaded ?? create(env, dir, store, choice);
@@ -192,6 +194,23 @@ export class Manifest {
       { cause },
     );
   }
+}
+
+/**
+ * Without write access LMDB reads without a lock: the writer would not know of this reader, and remove tables and log
+ * segments under it. That is safe only where nobody can write.
+ */
+function checkUnwritable(env: Env, path: string): void {
+  try {
+    env.fs.openSync(`${path}/data.mdb`, 'update').closeSync();
+  } catch (error) {
+    if (errnoOf(error) === 'EROFS') return;
+  }
+  throw new SluiceError(
+    'PERMISSION',
+    `A readOnly process must be able to write to ${path}/lock.mdb, so that the writing process learns of it. ` +
+      'Give it that permission, or open a checkpoint or copy of the database',
+  );
 }
 
 function checkSpace(env: Env, path: string, bytes: number): void {

@@ -14,6 +14,7 @@ const META_FLAG = 8;
 const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
 const META_BYTES = 168;
+/** An empty tree has the root ~0, which as a double is this. */
 const NO_PAGE = 2 ** 64;
 
 function u64(bytes: Uint8Array, at: number): number {
@@ -52,7 +53,7 @@ export function checkMetaPages(fs: FileSystem, path: string, readOnly: boolean):
     }
     const newest = u64(first, 152) > u64(second, 152) ? first : second;
     for (const root of [u64(newest, 88), u64(newest, 136)]) {
-      if (root < NO_PAGE - 1 && (root + 1) * pageBytes > size) {
+      if (root < NO_PAGE && (root + 1) * pageBytes > size) {
         throw damage(`it has ${size} bytes, and page ${root} of ${pageBytes} bytes lies beyond`);
       }
     }

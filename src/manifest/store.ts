@@ -56,9 +56,16 @@ export class Store {
 
   /** The newest committed transaction. */
   lastCommitId(): number {
-    const { lastTxnId } = this.#db.getStats() as { lastTxnId: number };
-    this.#db.resetReadTxn();
-    return lastTxnId;
+    return this.#try('read', () => {
+      const { lastTxnId } = this.#db.getStats() as { lastTxnId: number };
+      this.#db.resetReadTxn();
+      return lastTxnId;
+    });
+  }
+
+  /** Whether a pin of this process is seen by the writer: not without write access to LMDB's lock file. */
+  get pinsAreSeen(): boolean {
+    return !this.#db.readerList().includes('no reader locks');
   }
 
   /** Calls onRow for every row, in key order. With `pin` the snapshot stays open until the next pin or `close`. */
@@ -97,14 +104,16 @@ export class Store {
 
   /** The oldest transaction that a reader of any process has open. Readers that died are cleared first. */
   oldestReader(): number | undefined {
-    this.#db.resetReadTxn(); // ours would count
-    this.#db.readerCheck();
-    let oldest: number | undefined;
-    for (const line of this.#db.readerList().split('\n')) {
-      const id = /^\s*\d+\s+[0-9a-f]+\s+(\d+)\s*$/i.exec(line)?.[1]; // pid, thread, transaction or "-"
-      if (id !== undefined && (oldest === undefined || Number(id) < oldest)) oldest = Number(id);
-    }
-    return oldest;
+    return this.#try('list the readers of', () => {
+      this.#db.resetReadTxn(); // ours would count
+      this.#db.readerCheck();
+      let oldest: number | undefined;
+      for (const line of this.#db.readerList().split('\n')) {
+        const id = /^\s*\d+\s+[0-9a-f]+\s+(\d+)\s*$/i.exec(line)?.[1]; // pid, thread, transaction or "-"
+        if (id !== undefined && (oldest === undefined || Number(id) < oldest)) oldest = Number(id);
+      }
+      return oldest;
+    });
   }
 
   async close(): Promise<void> {
@@ -112,9 +121,17 @@ export class Store {
     this.#pin = undefined;
     await this.#db.close();
   }
+
+  #try<T>(action: string, run: () => T): T {
+    try {
+      return run();
+    } catch (error) {
+      throw storeError(error, `${action} the manifest ${this.#path}`);
+    }
+  }
 }
 
-export function storeError(cause: unknown, action: string): SluiceError {
+function storeError(cause: unknown, action: string): SluiceError {
   const number = cause instanceof Error && 'code' in cause ? Number(cause.code) : 0;
   const text = cause instanceof Error ? cause.message : String(cause);
   return new SluiceError(CODES.get(number) ?? 'IO', `Could not ${action}: ${text}`, { cause });

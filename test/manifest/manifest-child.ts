@@ -12,6 +12,10 @@ answer({
     manifest = Manifest.open({ env: nodeEnv, dir, readOnly: true });
     return ids();
   },
+  /** From root, whom no permission stops, to nobody. */
+  demote: () => {
+    if (process.getuid?.() === 0) process.setuid?.(65534);
+  },
   refresh: () => {
     manifest?.refresh();
     return ids();

@@ -1,5 +1,6 @@
 /** A readOnly process beside the writer: it keeps its state, and the writer knows that it is there. */
 
+import fs from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { Manifest } from '../../src/manifest/manifest.ts';
@@ -73,6 +74,26 @@ test('a reader in the same process is a pin as well', async () => {
   await reader.close();
   expect(manifest.oldestReaderCommitId()).toBeUndefined();
   manifest.apply([add(3)]); // the environment is still open
+});
+
+test('a reader whom the writer could not see is refused', async () => {
+  const dir = temporaryDirectory();
+  const manifest = writer(dir);
+  manifest.apply([add(1)]);
+  fs.chmodSync(dir, 0o755);
+  fs.chmodSync(`${dir}/manifest`, 0o555);
+  fs.chmodSync(`${dir}/manifest/data.mdb`, 0o644);
+  fs.chmodSync(`${dir}/manifest/lock.mdb`, 0o444);
+  const child = new Child(script);
+  await child.ask('demote');
+  await expect(child.ask('open', dir)).rejects.toMatchObject({
+    code: 'PERMISSION',
+    message: expect.stringContaining('lock.mdb'),
+  });
+  fs.chmodSync(`${dir}/manifest/lock.mdb`, 0o666);
+  expect(await child.ask('open', dir)).toEqual([1]);
+  expect(manifest.oldestReaderCommitId()).toBe(manifest.commitId);
+  fs.chmodSync(`${dir}/manifest`, 0o755);
 });
 
 test('a reader follows a manifest that outgrows the map it was opened with', async () => {
