@@ -32,8 +32,14 @@ export interface RawBlock extends BlockPlace {
   readonly length: number;
 }
 
-/** `key[0 … keyLength)` as coded, trailer included if there is one. Reused. */
-type IndexVisitor = (key: Uint8Array, keyLength: number, offset: number, bytes: number) => void;
+/** `key[keyStart … keyStart + keyLength)` as coded, trailer included if there is one; it may be overwritten after. */
+type IndexVisitor = (
+  key: Uint8Array,
+  keyStart: number,
+  keyLength: number,
+  offset: number,
+  bytes: number,
+) => void;
 
 export class TableIndex {
   readonly blocks: number;
@@ -61,15 +67,15 @@ export class TableIndex {
     this.bytes = keyBytes + blocks * (trailers ? 32 : 24);
     let at = 0;
     let i = 0;
-    fill((key, keyLength, offset, bytes) => {
+    fill((key, start, keyLength, offset, bytes) => {
       const user = trailers ? keyLength - 8 : keyLength;
-      if (user > 40) this.keys.set(key.subarray(0, user), at);
-      else for (let j = 0; j < user; j++) this.keys[at + j] = key[j] as number;
+      if (user > 40) this.keys.set(key.subarray(start, start + user), at);
+      else for (let j = 0; j < user; j++) this.keys[at + j] = key[start + j] as number;
       at += user;
       this.offsets[i] = offset;
       this.sizes[i] = bytes;
       this.keyEnds[i] = at;
-      if (this.versions !== undefined) this.versions[i] = trailerVersion(key, user);
+      if (this.versions !== undefined) this.versions[i] = trailerVersion(key, start + user);
       i++;
     });
     this.#common = this.#commonPrefix();
@@ -170,37 +176,64 @@ export class TableIndex {
 export function forEachIndexEntry(block: RawBlock, form: IndexForm, visit: IndexVisitor): void {
   const shape = new BlockShape();
   readShape(block.bytes, block.start, block.length, shape, block);
-  const reader = new ByteReader(block.bytes, block.start, shape.restartsAt);
+  const reader = new IndexReader(block.bytes, block.start, shape.restartsAt);
   let key = new Uint8Array(256);
   let keyLength = 0;
+  /** Where the last key is, when it is not in `key`. */
+  let keyAt = -1;
   let offset = 0;
   let bytes = 0;
   while (!reader.done) {
-    const shared = reader.varint();
-    const unshared = reader.varint();
-    const valueEnd = form.deltaEncoded ? -1 : reader.varint();
+    const shared = reader.number();
+    const unshared = reader.number();
+    const valueEnd = form.deltaEncoded ? -1 : reader.number();
     if (shared > keyLength) throw indexDamaged(block, 'a key is cut off');
     const from = reader.skip(unshared);
     keyLength = shared + unshared;
-    if (keyLength > key.length) {
-      const grown = new Uint8Array(keyLength * 2);
-      grown.set(key);
-      key = grown;
+    if (shared > 0) {
+      if (keyLength > key.length) {
+        const grown = new Uint8Array(keyLength * 2);
+        grown.set(key);
+        key = grown;
+      }
+      if (keyAt >= 0) key.set(block.bytes.subarray(keyAt, keyAt + shared));
+      for (let i = 0; i < unshared; i++) key[shared + i] = block.bytes[from + i] as number;
     }
-    for (let i = 0; i < unshared; i++) key[shared + i] = block.bytes[from + i] as number;
+    keyAt = shared > 0 ? -1 : from;
     if (!form.userKeys && keyLength < 8) throw indexDamaged(block, 'a key has no trailer');
     const valueAt = reader.at;
     if (form.deltaEncoded && shared > 0) {
-      const zigzag = reader.varint();
+      const zigzag = reader.number();
       offset += bytes + BLOCK_TRAILER_BYTES;
       bytes += zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
     } else {
-      offset = reader.varint();
-      bytes = reader.varint();
+      offset = reader.number();
+      bytes = reader.number();
     }
-    if (form.type === INDEX_FIRST_KEY) reader.skip(reader.varint());
+    if (form.type === INDEX_FIRST_KEY) reader.skip(reader.number());
     if (valueEnd >= 0 && reader.at !== valueAt + valueEnd) throw indexDamaged(block, 'a handle is damaged');
-    visit(key, keyLength, offset, bytes);
+    visit(keyAt < 0 ? key : block.bytes, keyAt < 0 ? 0 : keyAt, keyLength, offset, bytes);
+  }
+}
+
+/** A ByteReader whose common case, numbers below 2^28, is integer arithmetic. */
+class IndexReader extends ByteReader {
+  number(): number {
+    const { bytes, at } = this;
+    if (at + 4 > this.end) return this.varint();
+    let byte = bytes[at] as number;
+    let value = byte & 127;
+    for (let i = 1; byte >= 128; i++) {
+      if (i === 4) return this.varint();
+      byte = bytes[at + i] as number;
+      value |= (byte & 127) << (i * 7);
+      if (byte < 128) {
+        this.at = at + i + 1;
+        return value;
+      }
+    }
+    this.at = at + 1;
+    return value;
   }
 }
 
@@ -213,20 +246,22 @@ export function buildIndex(blocks: readonly RawBlock[], form: IndexForm, limit: 
   let count = 0;
   let keyBytes = 0;
   let end = 0;
-  let last = new Uint8Array(0);
+  let last = new Uint8Array(256);
+  let lastLength = 0;
   const trailers = !form.userKeys;
   for (const block of blocks) {
-    forEachIndexEntry(block, form, (key, keyLength, offset, bytes) => {
+    forEachIndexEntry(block, form, (key, start, keyLength, offset, bytes) => {
       if (offset < end || bytes < 0 || bytes > 0xffffffff || offset + bytes + BLOCK_TRAILER_BYTES > limit) {
         throw indexDamaged(block, `data block ${count} is said to be ${bytes} bytes at ${offset}`);
       }
       end = offset + bytes + BLOCK_TRAILER_BYTES;
       const user = trailers ? keyLength - 8 : keyLength;
-      if (count > 0 && separatorsOutOfOrder(last, key, user, keyLength)) {
+      if (count > 0 && outOfOrder(last, lastLength, key, start, keyLength, user)) {
         throw indexDamaged(block, `separators do not ascend at data block ${count}`);
       }
-      if (last.length !== keyLength) last = new Uint8Array(keyLength);
-      for (let i = 0; i < keyLength; i++) last[i] = key[i] as number;
+      if (last.length < keyLength) last = new Uint8Array(keyLength * 2);
+      for (let i = 0; i < keyLength; i++) last[i] = key[start + i] as number;
+      lastLength = keyLength;
       keyBytes += user;
       count++;
     });
@@ -237,17 +272,25 @@ export function buildIndex(blocks: readonly RawBlock[], form: IndexForm, limit: 
   });
 }
 
-function separatorsOutOfOrder(last: Uint8Array, key: Uint8Array, user: number, keyLength: number): boolean {
-  const lastUser = last.length - (keyLength - user);
-  const n = Math.min(user, lastUser);
+/** Whether a separator is not after the last one. `user`: its length without a trailer, if it has one. */
+function outOfOrder(
+  last: Uint8Array,
+  lastLength: number,
+  key: Uint8Array,
+  start: number,
+  keyLength: number,
+  user: number,
+): boolean {
+  const lastUser = lastLength - (keyLength - user);
+  const n = user < lastUser ? user : lastUser;
   for (let i = 0; i < n; i++) {
-    const d = (key[i] as number) - (last[i] as number);
+    const d = (key[start + i] as number) - (last[i] as number);
     if (d !== 0) return d < 0;
   }
   if (user !== lastUser) return user < lastUser;
   if (user === keyLength) return true;
   for (let j = 7; j >= 0; j--) {
-    const d = (key[user + j] as number) - (last[user + j] as number);
+    const d = (key[start + user + j] as number) - (last[user + j] as number);
     if (d !== 0) return d > 0;
   }
   return true;

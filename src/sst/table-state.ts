@@ -129,7 +129,7 @@ type Steps<T> = Generator<Read | 'zstd', T, undefined>;
 export function openTableSync(fs: FileSystem, cache: BlockCache, path: string): TableState {
   const file = fs.openSync(path, 'read');
   try {
-    const steps = openSteps(file.path, file.sizeSync());
+    const steps = openSteps(cache, file.path, file.sizeSync());
     for (;;) {
       const step = steps.next();
       if (step.done) return new TableState(cache, file, step.value);
@@ -149,7 +149,7 @@ export function openTableSync(fs: FileSystem, cache: BlockCache, path: string): 
 export async function openTable(fs: FileSystem, cache: BlockCache, path: string): Promise<TableState> {
   const file = await fs.open(path, 'read');
   try {
-    const steps = openSteps(file.path, file.sizeSync());
+    const steps = openSteps(cache, file.path, file.sizeSync());
     for (;;) {
       const step = steps.next();
       if (step.done) return new TableState(cache, file, step.value);
@@ -188,10 +188,12 @@ const TAIL_BYTES = 16384;
 
 class TailReader {
   readonly path: string;
+  readonly #cache: BlockCache;
   readonly #tail: Uint8Array;
   readonly #tailAt: number;
 
-  constructor(path: string, tail: Uint8Array, tailAt: number) {
+  constructor(cache: BlockCache, path: string, tail: Uint8Array, tailAt: number) {
+    this.#cache = cache;
     this.path = path;
     this.#tail = tail;
     this.#tailAt = tailAt;
@@ -209,15 +211,13 @@ class TailReader {
 
   *raw(handle: BlockHandle, source: BlockSource): Steps<RawBlock> {
     const disk = yield* this.disk(handle);
-    return {
-      path: this.path,
-      offset: handle.offset,
-      ...readOwnRaw(disk, handle.bytes, source, handle.offset),
-    };
+    const verified = this.#cache.verifyLarge(disk, handle.bytes, source, handle.offset);
+    const raw = readOwnRaw(disk, handle.bytes, source, handle.offset, verified);
+    return { path: this.path, offset: handle.offset, ...raw };
   }
 }
 
-function* openSteps(path: string, fileBytes: number): Steps<TableParts> {
+function* openSteps(cache: BlockCache, path: string, fileBytes: number): Steps<TableParts> {
   const tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES));
   yield { target: tail, position: fileBytes - tail.length };
   const footer = decodeFooter(
@@ -226,7 +226,7 @@ function* openSteps(path: string, fileBytes: number): Steps<TableParts> {
     path,
     (type, bytes, length) => heapOf(bytes).kernels.blockChecksum(type, 0, length),
   );
-  const reader = new TailReader(path, tail, fileBytes - tail.length);
+  const reader = new TailReader(cache, path, tail, fileBytes - tail.length);
   const { checksumType, baseContext } = footer;
   const source: BlockSource = { path, checksumType, baseContext, dictionary: undefined };
   const limit = fileBytes - FOOTER_BYTES;
@@ -344,7 +344,7 @@ function* readPartitions(
 ): Steps<RawBlock[]> {
   const handles: BlockHandle[] = [];
   let end = 0;
-  forEachIndexEntry(top, form, (_key, _length, offset, bytes) => {
+  forEachIndexEntry(top, form, (_key, _start, _length, offset, bytes) => {
     // In order and apart, which bounds their sum by the file's size.
     if (offset < end || bytes < 0 || offset + bytes + BLOCK_TRAILER_BYTES > limit) {
       throw new SluiceError('CORRUPTION', `${top.path}: index partition of ${bytes} bytes at ${offset}`);
