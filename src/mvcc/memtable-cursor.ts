@@ -1,9 +1,13 @@
-/** A position in a memtable's entry list. Entries never move, so that it needs nothing but an offset. */
+/**
+ * A position in a memtable. Entries never move, so the entry's offset is the position; its place in the index is kept for
+ * going on from there, and found again when an insert has moved it.
+ */
 
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import { type Cursor, READY, type Status } from './cursor.ts';
 import { type EntryType, TYPE_DELETE } from './internal-key.ts';
-import { HEAD, type MemtableArena, NEXT, PREVIOUS } from './memtable-arena.ts';
+import { type MemtableArena, NONE } from './memtable-arena.ts';
+import type { MemtableIndex } from './memtable-index.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
 
 type LowerBound = (key: Uint8Array, start: number, length: number, version: Version) => number;
@@ -20,20 +24,24 @@ export class MemtableCursor implements Cursor {
   valueLength = 0;
   readonly #arena: MemtableArena;
   readonly #lowerBound: LowerBound;
-  #entry = HEAD;
+  readonly #index: MemtableIndex;
+  #entry = NONE;
+  #leaf = NONE;
+  #slot = 0;
 
-  constructor(arena: MemtableArena, lowerBound: LowerBound) {
+  constructor(arena: MemtableArena, index: MemtableIndex, lowerBound: LowerBound) {
     this.#arena = arena;
+    this.#index = index;
     this.#lowerBound = lowerBound;
     this.keyBytes = arena.bytes;
   }
 
   first(): Status {
-    return this.#moveTo(this.#arena.words[HEAD + NEXT] as number);
+    return this.#moveTo(this.#index.first());
   }
 
   last(): Status {
-    return this.#moveTo(this.#arena.words[HEAD + PREVIOUS] as number);
+    return this.#moveTo(this.#index.last());
   }
 
   seek(key: Uint8Array, keyStart: number, keyLength: number, version: Version): Status {
@@ -45,20 +53,21 @@ export class MemtableCursor implements Cursor {
     if (inclusive) {
       // After every version of the key: version 0 is the last there can be.
       entry = this.#lowerBound(key, keyStart, keyLength, NO_VERSION);
-      if (entry !== HEAD && this.#isAtVersionZeroOf(entry, key, keyStart, keyLength))
+      if (entry !== NONE && this.#isAtVersionZeroOf(entry, key, keyStart, keyLength))
         return this.#moveTo(entry);
     } else {
       entry = this.#lowerBound(key, keyStart, keyLength, MAX_VERSION);
     }
-    return this.#moveTo(this.#arena.words[entry + PREVIOUS] as number);
+    if (entry === NONE) return this.last();
+    return this.#moveTo(this.#index.before(entry, this.#index.leaf, this.#index.slot));
   }
 
   next(): Status {
-    return this.#moveTo(this.#arena.words[this.#entry + NEXT] as number);
+    return this.#moveTo(this.#index.after(this.#entry, this.#leaf, this.#slot));
   }
 
   prev(): Status {
-    return this.#moveTo(this.#arena.words[this.#entry + PREVIOUS] as number);
+    return this.#moveTo(this.#index.before(this.#entry, this.#leaf, this.#slot));
   }
 
   async load(): Promise<void> {}
@@ -77,8 +86,10 @@ export class MemtableCursor implements Cursor {
 
   #moveTo(entry: number): Status {
     this.#entry = entry;
-    this.valid = entry !== HEAD;
-    if (entry === HEAD) return READY;
+    this.valid = entry !== NONE;
+    if (entry === NONE) return READY;
+    this.#leaf = this.#index.leaf;
+    this.#slot = this.#index.slot;
     const arena = this.#arena;
     this.keyStart = arena.keyStart(entry);
     this.keyLength = arena.keyLength(entry);

@@ -1,7 +1,8 @@
 /**
  * A B+tree of entry offsets inside a memtable's arena: finds an entry's place among the others.
  *
- *   node, in words    0 count | 1 skip | prefix words [FANOUT] | entries [FANOUT] | inner nodes: children [FANOUT]
+ *   node, in words    0 count | 1 skip | 2 leaves: next | 3 leaves: previous | prefix words [FANOUT]
+ *                     entries [FANOUT] | inner nodes: children [FANOUT]
  *
  * In an inner node, entry i is the lower fence of child i (entry 0 counts as "before everything"). All keys under a
  * node share the prefix that its two fences share, `skip` bytes, so the node keeps the four bytes *after* it of each
@@ -9,12 +10,14 @@
  * randomness. Nodes are split on the way down, so an insert never goes back up; nothing is ever removed.
  */
 
-import { HEAD, type MemtableArena, NEXT, PREVIOUS } from './memtable-arena.ts';
+import { type MemtableArena, NONE } from './memtable-arena.ts';
 
 const FANOUT = 64;
 const COUNT = 0;
 const SKIP = 1;
-const PREFIXES = 2;
+const NEXT = 2;
+const PREVIOUS = 3;
+const PREFIXES = 4;
 const ENTRIES = PREFIXES + FANOUT;
 const CHILDREN = ENTRIES + FANOUT;
 const LEAF_WORDS = CHILDREN;
@@ -29,15 +32,24 @@ export class MemtableIndex {
   #root: number;
   /** Levels of inner nodes above the leaves. */
   #height = 0;
+  /** Splits leave the left half in place, so it never changes. */
+  readonly #firstLeaf: number;
+  #lastLeaf: number;
+
+  /** What the last call found: an entry's place, until the next insert. `leaf` NONE: there is no such entry. */
+  leaf = NONE;
+  slot = 0;
 
   /* Where the last insert went; leaf 0 when a split has moved it. */
-  #lastEntry = 0;
-  #lastLeaf = 0;
-  #lastIndex = 0;
+  #insertedEntry = 0;
+  #insertedLeaf = 0;
+  #insertedSlot = 0;
 
   constructor(arena: MemtableArena) {
     this.#arena = arena;
     this.#root = this.#newNode(LEAF_WORDS);
+    this.#firstLeaf = this.#root;
+    this.#lastLeaf = this.#root;
   }
 
   /** Never more than this is allocated by one insert: one node a level, and a new root. */
@@ -45,18 +57,59 @@ export class MemtableIndex {
     return (this.#height + 2) * INNER_WORDS;
   }
 
-  /** The first entry at or after `staged` in internal order; HEAD when there is none. */
+  /** Finds the first entry at or after `staged` in internal order, and returns it; NONE when there is none. */
   lowerBound(staged: number): number {
     const words = this.#arena.words;
     let node = this.#root;
     for (let level = this.#height; level > 0; level--) {
       node = words[node + CHILDREN + this.#find(node, 1, staged, true) - 1] as number;
     }
-    const index = this.#find(node, 0, staged, false);
-    return this.#entryAt(node, index);
+    return this.#at(node, this.#find(node, 0, staged, false));
   }
 
-  /** Links `entry`, which is new, before the first entry that is not before it. */
+  first(): number {
+    return this.#at(this.#firstLeaf, 0);
+  }
+
+  last(): number {
+    return this.#at(this.#lastLeaf, (this.#arena.words[this.#lastLeaf + COUNT] as number) - 1);
+  }
+
+  /** The entry after the one at the place, which may have been moved since. */
+  after(entry: number, leaf: number, slot: number): number {
+    if (this.#isAt(entry, leaf, slot)) return this.#at(leaf, slot + 1);
+    this.lowerBound(entry);
+    return this.#at(this.leaf, this.slot + 1);
+  }
+
+  before(entry: number, leaf: number, slot: number): number {
+    if (this.#isAt(entry, leaf, slot)) return this.#at(leaf, slot - 1);
+    this.lowerBound(entry);
+    return this.#at(this.leaf, this.slot - 1);
+  }
+
+  #isAt(entry: number, leaf: number, slot: number): boolean {
+    const words = this.#arena.words;
+    // A split leaves the moved entries in the slots behind the count.
+    return words[leaf + ENTRIES + slot] === entry && slot < (words[leaf + COUNT] as number);
+  }
+
+  /** The entry at a slot, which may be one before the first or after the last of the leaf. No leaf but the first is empty. */
+  #at(leaf: number, slot: number): number {
+    const words = this.#arena.words;
+    if (slot < 0) {
+      leaf = words[leaf + PREVIOUS] as number;
+      if (leaf !== NONE) slot = (words[leaf + COUNT] as number) - 1;
+    } else if (slot >= (words[leaf + COUNT] as number)) {
+      leaf = words[leaf + NEXT] as number;
+      slot = 0;
+    }
+    this.leaf = leaf;
+    this.slot = slot;
+    return leaf === NONE ? NONE : (words[leaf + ENTRIES + slot] as number);
+  }
+
+  /** Puts in `entry`, which is new. */
   insert(entry: number): void {
     if (this.#insertAfterLast(entry)) return;
     const words = this.#arena.words;
@@ -87,34 +140,20 @@ export class MemtableIndex {
   /** Ascending runs (sorted batches, replayed logs) need two comparisons and no descent. */
   #insertAfterLast(entry: number): boolean {
     const arena = this.#arena;
-    const leaf = this.#lastLeaf;
+    const leaf = this.#insertedLeaf;
     if (leaf === 0 || arena.words[leaf + COUNT] === FANOUT) return false;
-    if (arena.compare(this.#lastEntry, entry, 0) >= 0) return false;
-    const next = arena.words[this.#lastEntry + NEXT] as number;
-    if (next !== HEAD && arena.compare(entry, next, 0) >= 0) return false;
-    this.#insertAt(leaf, this.#lastIndex + 1, entry);
+    if (arena.compare(this.#insertedEntry, entry, 0) >= 0) return false;
+    const next = this.#at(leaf, this.#insertedSlot + 1);
+    if (next !== NONE && arena.compare(entry, next, 0) >= 0) return false;
+    this.#insertAt(leaf, this.#insertedSlot + 1, entry);
     return true;
   }
 
-  #insertAt(leaf: number, index: number, entry: number): void {
-    const words = this.#arena.words;
-    const next = this.#entryAt(leaf, index);
-    const previous = words[next + PREVIOUS] as number;
-    words[entry + NEXT] = next;
-    words[entry + PREVIOUS] = previous;
-    words[previous + NEXT] = entry;
-    words[next + PREVIOUS] = entry;
-    this.#insertSlot(leaf, index, entry);
-    this.#lastEntry = entry;
-    this.#lastLeaf = leaf;
-    this.#lastIndex = index;
-  }
-
-  /** The entry at `index` of a leaf, also when that is the first of the next leaf. */
-  #entryAt(leaf: number, index: number): number {
-    const words = this.#arena.words;
-    if (index < (words[leaf + COUNT] as number)) return this.#entry(leaf, index);
-    return index > 0 ? (words[this.#entry(leaf, index - 1) + NEXT] as number) : HEAD;
+  #insertAt(leaf: number, slot: number, entry: number): void {
+    this.#insertSlot(leaf, slot, entry);
+    this.#insertedEntry = entry;
+    this.#insertedLeaf = leaf;
+    this.#insertedSlot = slot;
   }
 
   #entry(node: number, index: number): number {
@@ -168,7 +207,8 @@ export class MemtableIndex {
       words.copyWithin(right + block, left + block + mid, left + block + FANOUT);
     move(PREFIXES);
     move(ENTRIES);
-    if (!leaf) move(CHILDREN);
+    if (leaf) this.#linkLeaf(left, right);
+    else move(CHILDREN);
     words[left + COUNT] = mid;
     words[right + COUNT] = count;
     words[right + SKIP] = words[left + SKIP] as number;
@@ -182,8 +222,18 @@ export class MemtableIndex {
     );
     words[parent + CHILDREN + index + 1] = right;
     this.#insertSlot(parent, index + 1, fence);
-    this.#lastLeaf = 0;
+    this.#insertedLeaf = 0;
     return fence;
+  }
+
+  #linkLeaf(left: number, right: number): void {
+    const words = this.#arena.words;
+    const next = words[left + NEXT] as number;
+    words[right + NEXT] = next;
+    words[right + PREVIOUS] = left;
+    words[left + NEXT] = right;
+    if (next === NONE) this.#lastLeaf = right;
+    else words[next + PREVIOUS] = right;
   }
 
   #setSkip(node: number, skip: number): void {
@@ -216,6 +266,8 @@ export class MemtableIndex {
     // The place may have held a staged key.
     this.#arena.words[node + COUNT] = 0;
     this.#arena.words[node + SKIP] = 0;
+    this.#arena.words[node + NEXT] = NONE;
+    this.#arena.words[node + PREVIOUS] = NONE;
     return node;
   }
 }

@@ -8,7 +8,7 @@
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Cursor } from './cursor.ts';
 import { type EntryType, KEY_BYTES_MAX, TYPE_DELETE } from './internal-key.ts';
-import { BESIDE_BYTES, ENTRY_HEADER_WORDS, HEAD, MemtableArena, NEXT, PREVIOUS } from './memtable-arena.ts';
+import { BESIDE_BYTES, ENTRY_HEADER_WORDS, MemtableArena, NONE } from './memtable-arena.ts';
 import { MemtableCursor } from './memtable-cursor.ts';
 import { MemtableIndex } from './memtable-index.ts';
 import type { Probe } from './probe.ts';
@@ -16,7 +16,7 @@ import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
 
 /** An array's limit, less a little. Pages of it that are not written cost nothing. */
 const ARENA_BYTES_MAX = 0xffff0000;
-const HEAD_WORDS = 2;
+const FIRST_WORDS = 1;
 
 function entryWords(keyLength: number, valueLength: number): number {
   const valueWords = valueLength > BESIDE_BYTES ? 1 : (valueLength + 3) >>> 2;
@@ -24,7 +24,7 @@ function entryWords(keyLength: number, valueLength: number): number {
 }
 
 /** What an entry can cost besides its bytes: header, padding, and its share of index nodes that are half full. */
-const ENTRY_OVERHEAD_BYTES = 56;
+const ENTRY_OVERHEAD_BYTES = 48;
 /** An index of that height has more entries than an arena holds. */
 const HEIGHT_MAX = 8;
 
@@ -54,14 +54,14 @@ export class Memtable {
 
   /** A capacity that an empty memtable needs to take the entry. */
   static bytesNeeded(keyLength: number, valueLength: number): number {
-    const fixed = HEAD_WORDS + MemtableIndex.ROOT_WORDS + 2 * MemtableIndex.NODE_WORDS_MAX;
+    const fixed = FIRST_WORDS + MemtableIndex.ROOT_WORDS + 2 * MemtableIndex.NODE_WORDS_MAX;
     const words = fixed + entryWords(keyLength, valueLength) + stagingWords(keyLength);
     return words * 4 + (valueLength > BESIDE_BYTES ? valueLength : 0);
   }
 
   /** A capacity that takes `entries` entries of `dataBytes` bytes of keys and values together. */
   static bytesForBatch(entries: number, dataBytes: number): number {
-    const fixed = HEAD_WORDS + MemtableIndex.ROOT_WORDS;
+    const fixed = FIRST_WORDS + MemtableIndex.ROOT_WORDS;
     return fixed * 4 + batchBytes(entries, dataBytes, 0);
   }
 
@@ -120,7 +120,7 @@ export class Memtable {
     const arena = this.#arena;
     const staged = arena.stage(probe.key, probe.keyStart, probe.keyLength, probe.snapshot);
     const entry = this.#index.lowerBound(staged);
-    if (entry === HEAD || arena.compareKeys(entry, staged) !== 0) return;
+    if (entry === NONE || arena.compareKeys(entry, staged) !== 0) return;
     const version = arena.version(entry);
     if (version <= probe.version) return;
     probe.accept(
@@ -133,22 +133,22 @@ export class Memtable {
   }
 
   cursor(): Cursor {
-    return new MemtableCursor(this.#arena, (key, start, length, version) =>
+    return new MemtableCursor(this.#arena, this.#index, (key, start, length, version) =>
       this.#lowerBound(key, start, length, version),
     );
   }
 
   /** A copy of the smallest user key; empty while there is no entry. */
   get smallest(): Uint8Array {
-    return this.#keyOf(this.#arena.words[HEAD + NEXT] as number);
+    return this.#keyOf(this.#index.first());
   }
 
   get largest(): Uint8Array {
-    return this.#keyOf(this.#arena.words[HEAD + PREVIOUS] as number);
+    return this.#keyOf(this.#index.last());
   }
 
   #keyOf(entry: number): Uint8Array {
-    if (entry === HEAD) return EMPTY_BYTES;
+    if (entry === NONE) return EMPTY_BYTES;
     const start = this.#arena.keyStart(entry);
     return this.#arena.bytes.slice(start, start + this.#arena.keyLength(entry));
   }
