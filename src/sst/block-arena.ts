@@ -67,7 +67,7 @@ export class BlockArena {
     this.#firstFrame = new Uint32Array(chunks);
     this.#lastFrame = new Uint32Array(chunks);
     this.#runChunks = new Uint32Array(chunks);
-    this.#coldRing = new Int32Array(Math.max(1, Math.min(32, chunks >>> 4))).fill(-1);
+    this.#coldRing = new Int32Array(Math.min(32, Math.max(4, chunks >>> 4))).fill(-1);
   }
 
   /** Registers a table by its slot array: block → frame. Evictions write zeros there. */
@@ -214,9 +214,12 @@ export class BlockArena {
   #nextColdChunk(): number {
     this.#current[1] = -1;
     const ring = this.#coldRing;
-    this.#coldAt = this.#coldAt + 1 >= ring.length ? 0 : this.#coldAt + 1;
-    const old = ring[this.#coldAt] as number;
-    if (old >= 0 && old < this.#usable && this.#state[old] === BLOCKS && this.#evictable(old)) {
+    // The oldest of the ring that no cursor stands in.
+    for (let turn = 0; turn < ring.length; turn++) {
+      this.#coldAt = this.#coldAt + 1 >= ring.length ? 0 : this.#coldAt + 1;
+      const old = ring[this.#coldAt] as number;
+      if (old < 0) break;
+      if (old >= this.#usable || this.#state[old] !== BLOCKS || !this.#evictable(old)) continue;
       this.#drop(old);
       this.#state[old] = BLOCKS;
       this.#filled[1] = 0;

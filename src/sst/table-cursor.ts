@@ -171,7 +171,7 @@ export class TableCursor implements Cursor {
   }
 
   loadSync(): void {
-    this.#adopt(this.#table.openSync());
+    if (this.#state === undefined) this.#adopt(this.#table.openSync());
     if (this.#wanted === NO_BLOCK) return;
     const state = this.#state as TableState;
     const own = loadBlockSync(this.#table.cache, state, this.#wanted, this.#readaheadBytes, this.#cold);
