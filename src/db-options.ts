@@ -100,7 +100,7 @@ export function resolveOptions(dir: unknown, options: DbOptions & InternalOption
       'conflictWindowBytes',
       64 * MIB,
       1 << 10,
-      1 << 32,
+      2 ** 32,
     ),
     keyEncoding,
     valueEncoding,
