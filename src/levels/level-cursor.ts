@@ -6,7 +6,7 @@
  */
 
 import { assert, at as elementAt } from '../base/assert.ts';
-import { compareRanges, EMPTY_BYTES } from '../base/bytes.ts';
+import { compareRanges, copyRange, EMPTY_BYTES } from '../base/bytes.ts';
 import type { TableRow } from '../manifest/rows.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import { type EntryType, TYPE_DELETE } from '../mvcc/internal-key.ts';
@@ -36,6 +36,10 @@ export class LevelCursor implements Cursor {
   /** The current cursor has run off its table: forward 1, reverse -1; the entry shown is still its last. */
   #crossing = 0;
   #pending: Cursor | undefined;
+  /** The pending seek has found nothing in its first table, and goes on in the one at `#seekOnAt`. */
+  #seekOnAt = NOWHERE;
+  #seekKey: Uint8Array = EMPTY_BYTES;
+  #seekVersion: Version = NO_VERSION;
 
   /** `tables`: of a level ≥ 1, in key order. */
   constructor(tables: readonly TableRow[], open: (table: TableRow) => Cursor) {
@@ -52,6 +56,7 @@ export class LevelCursor implements Cursor {
   }
 
   seek(key: Uint8Array, keyStart: number, keyLength: number, version: Version): Status {
+    if (this.#seeksOn(key, keyStart, keyLength, version)) return this.#enterForward(this.#seekOnAt);
     // The first table that ends at or after the key.
     let low = 0;
     let high = this.#tables.length;
@@ -64,8 +69,13 @@ export class LevelCursor implements Cursor {
     if (low === this.#tables.length) return this.#runOff();
     const cursor = this.#cursorOf(low);
     if (cursor.seek(key, keyStart, keyLength, version) === PENDING) return this.#waitFor(cursor);
-    // All its versions of its last key may be newer than the one sought.
-    return cursor.valid ? this.#arrive(cursor, low) : this.#enterForward(low + 1);
+    if (cursor.valid) return this.#arrive(cursor, low);
+    // All its versions of its last key are newer than the one sought.
+    if (this.#enterForward(low + 1) === READY) return READY;
+    this.#seekOnAt = low + 1;
+    this.#seekKey = copyRange(key, keyStart, keyLength);
+    this.#seekVersion = version;
+    return PENDING;
   }
 
   seekBefore(key: Uint8Array, keyStart: number, keyLength: number, inclusive: boolean): Status {
@@ -130,6 +140,12 @@ export class LevelCursor implements Cursor {
     this.#entering = undefined;
   }
 
+  /** Asking the first table again could need a block that made room for the next table's, and so for ever. */
+  #seeksOn(key: Uint8Array, keyStart: number, keyLength: number, version: Version): boolean {
+    if (this.#seekOnAt === NOWHERE || this.#seekVersion !== version) return false;
+    return compareRanges(this.#seekKey, 0, this.#seekKey.length, key, keyStart, keyLength) === 0;
+  }
+
   #atEntry(): Cursor {
     assert(this.valid && this.#current !== undefined, 'a level cursor was stepped while it had no entry');
     return this.#current;
@@ -170,6 +186,7 @@ export class LevelCursor implements Cursor {
   }
 
   #arrive(cursor: Cursor, index: number): Status {
+    this.#seekOnAt = NOWHERE;
     if (cursor === this.#entering) {
       this.#current?.close();
       this.#current = cursor;
@@ -183,6 +200,7 @@ export class LevelCursor implements Cursor {
   }
 
   #runOff(): Status {
+    this.#seekOnAt = NOWHERE;
     this.#crossing = 0;
     this.valid = false;
     return READY;

@@ -40,7 +40,7 @@ export class MemtableIndex {
   leaf = NONE;
   slot = 0;
 
-  /* Where the last insert went; leaf 0 when a split has moved it. */
+  /* Where the last insert went. A split is always followed by one. */
   #insertedEntry = 0;
   #insertedLeaf = 0;
   #insertedSlot = 0;
@@ -222,7 +222,6 @@ export class MemtableIndex {
     );
     words[parent + CHILDREN + index + 1] = right;
     this.#insertSlot(parent, index + 1, fence);
-    this.#insertedLeaf = 0;
     return fence;
   }
 

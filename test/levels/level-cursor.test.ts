@@ -6,7 +6,7 @@ import { LevelCursor } from '../../src/levels/level-cursor.ts';
 import { table } from '../manifest/rows.ts';
 import { expectWalk, walkArbitrary } from '../mvcc/cursor-walk.ts';
 import { compareEntries, type Entry, entriesArbitrary, memtableOf } from '../mvcc/entries.ts';
-import { StutterCursor } from '../mvcc/stutter-cursor.ts';
+import { ALWAYS_PENDING, dice, StutterCursor } from '../mvcc/stutter-cursor.ts';
 
 /** Cuts sorted entries into tables, never between the versions of one key (L3). */
 function cut(sorted: readonly Entry[], every: number): Entry[][] {
@@ -27,13 +27,9 @@ it('is one cursor over the tables of a level, in any walk, with any call pending
       entriesArbitrary(60),
       fc.integer({ min: 1, max: 20 }),
       walkArbitrary,
-      fc.integer(),
+      fc.option(fc.integer(), { nil: undefined }),
       (entries, every, walk, seed) => {
-        let state = seed;
-        const chance = () => {
-          state = (Math.imul(state, 1664525) + 1013904223) | 0;
-          return (state >>> 8) / 2 ** 24;
-        };
+        const chance = seed === undefined ? ALWAYS_PENDING : dice(seed);
         const sorted = entries.sort(compareEntries);
         const parts = cut(sorted, every);
         const rows = parts.map((part, i) =>

@@ -9,7 +9,7 @@ import { Probe } from '../../src/mvcc/probe.ts';
 import { type Version, versionOf } from '../../src/mvcc/version.ts';
 import { VisibleCursor } from '../../src/mvcc/visible.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
-import { type Entry, keyArbitrary, show, text } from '../mvcc/entries.ts';
+import { type Entry, show, text } from '../mvcc/entries.ts';
 import { collect, TreeFixture } from './tree-fixture.ts';
 
 type Change = Pick<Entry, 'key' | 'type' | 'value'>;
@@ -21,6 +21,11 @@ const put = (key: string, value: string): Change => ({
 });
 const del = (key: string): Change => ({ key: Buffer.from(key), type: TYPE_DELETE, value: Buffer.alloc(0) });
 
+/** A dozen keys, so that every key has versions everywhere and files overlap into level 0. */
+const keyArbitrary = fc
+  .array(fc.constantFrom(97, 98, 99), { minLength: 1, maxLength: 2 })
+  .map((b) => Buffer.from(b));
+
 const changesArbitrary: fc.Arbitrary<Change[]> = fc.uniqueArray(
   fc
     .record({ key: keyArbitrary, deleted: fc.boolean(), n: fc.nat(99), large: fc.nat(20) })
@@ -29,7 +34,7 @@ const changesArbitrary: fc.Arbitrary<Change[]> = fc.uniqueArray(
       type: deleted ? TYPE_DELETE : TYPE_VALUE,
       value: deleted ? Buffer.alloc(0) : Buffer.alloc(large === 0 ? 70_000 : n, `${n}.`),
     })),
-  { minLength: 1, maxLength: 12, selector: ({ key }) => text(key) },
+  { minLength: 1, maxLength: 5, selector: ({ key }) => text(key) },
 );
 
 type Action =

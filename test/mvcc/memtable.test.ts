@@ -17,6 +17,7 @@ import {
   showCursor,
   text,
 } from './entries.ts';
+import { dice } from './stutter-cursor.ts';
 
 const VALUE = Buffer.from('value');
 
@@ -115,25 +116,37 @@ describe('a memtable', () => {
     );
   });
 
-  it('shows a cursor the same snapshot while inserts go on', () => {
-    const memtable = new Memtable(8 << 20);
-    const insert = (n: number, version: number) =>
-      insertEntry(memtable, {
-        key: Buffer.from(`k${String(n).padStart(4, '0')}`),
-        version: versionOf(version),
-        type: TYPE_VALUE,
-        value: VALUE,
-      });
-    for (let n = 0; n < 3000; n += 2) insert(n, 1);
-    const cursor = memtable.cursor();
-    const seen: string[] = [];
-    let next = 1;
-    for (cursor.first(); cursor.valid; cursor.next()) {
-      if (cursor.version <= 1) seen.push(showCursor(cursor));
-      for (let i = 0; i < 3 && next < 3000; i++) insert(next++, 1000 + next);
-    }
-    expect(seen).toHaveLength(1500);
-    expect(seen).toEqual([...seen].sort());
+  it('shows a cursor the same snapshot while inserts go on all around it', () => {
+    const keyOf = (n: number) => Buffer.from(`k${String(n).padStart(4, '0')}`);
+    fc.assert(
+      fc.property(fc.integer(), fc.boolean(), fc.integer({ min: 1, max: 8 }), (seed, reverse, near) => {
+        const draw = dice(seed);
+        const memtable = new Memtable(8 << 20);
+        let version = 0;
+        const insert = (n: number) => {
+          const entry: Entry = { key: keyOf(n), version: versionOf(++version), type: TYPE_VALUE, value: VALUE };
+          expect(insertEntry(memtable, entry)).toBe(true);
+        };
+        for (let n = 0; n < 1000; n++) insert(n * 3);
+        const cursor = memtable.cursor();
+        const seen: string[] = [];
+        for (
+          reverse ? cursor.last() : cursor.first();
+          cursor.valid;
+          reverse ? cursor.prev() : cursor.next()
+        ) {
+          if (cursor.version > 1000) continue;
+          const n = Number(
+            text(cursor.keyBytes.slice(cursor.keyStart + 1, cursor.keyStart + cursor.keyLength)),
+          );
+          seen.push(text(keyOf(n)));
+          for (let i = 0; i < 4; i++) insert(Math.max(0, n + Math.floor((draw() - 0.5) * 3 * 2 ** near)));
+        }
+        const all = Array.from({ length: 1000 }, (_, n) => text(keyOf(n * 3)));
+        expect(seen).toEqual(reverse ? all.reverse() : all);
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('says when it is full, changes nothing then, and takes any entry that its capacity was made for', () => {

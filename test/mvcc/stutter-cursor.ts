@@ -2,6 +2,18 @@ import { type Cursor, PENDING, READY, type Status } from '../../src/mvcc/cursor.
 import type { EntryType } from '../../src/mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../../src/mvcc/version.ts';
 
+/** Random draws in [0, 1) that a failing property repeats. */
+export function dice(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >>> 8) / 2 ** 24;
+  };
+}
+
+/** Every call is PENDING once: what goes on from the start each time never ends. */
+export const ALWAYS_PENDING = (): number => 0;
+
 /**
  * Makes an in-memory cursor behave like the worst of table cursors: any call may first be PENDING, only the very same
  * call goes through after a load, and the entry's bytes are overwritten as soon as the cursor moves.

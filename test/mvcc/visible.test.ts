@@ -8,7 +8,7 @@ import { mergeCursors } from '../../src/mvcc/merge.ts';
 import { OVERLAY_FLOOR, type Version, versionOf } from '../../src/mvcc/version.ts';
 import { VisibleCursor } from '../../src/mvcc/visible.ts';
 import { type Entry, entriesArbitrary, keyArbitrary, memtableOf, settle, text } from './entries.ts';
-import { StutterCursor } from './stutter-cursor.ts';
+import { ALWAYS_PENDING, dice, StutterCursor } from './stutter-cursor.ts';
 
 /** Versions from 100 on are the transaction's own: 100 + n is statement n. */
 const OWN = 100;
@@ -127,14 +127,6 @@ function expectWalk(cursor: VisibleCursor, seen: readonly Entry[], walk: readonl
   }
 }
 
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return (state >>> 8) / 2 ** 24;
-  };
-}
-
 describe('a visible cursor', () => {
   it('shows what a snapshot sees, in any walk, with any call pending', () => {
     const entries = entriesArbitrary(150, 12).chain((committed) =>
@@ -149,9 +141,9 @@ describe('a visible cursor', () => {
         readerArbitrary,
         boundsArbitrary,
         fc.array(stepArbitrary, { maxLength: 60 }),
-        fc.integer(),
+        fc.option(fc.integer(), { nil: undefined }),
         (all, reader, bounds, walk, seed) => {
-          const chance = dice(seed);
+          const chance = seed === undefined ? ALWAYS_PENDING : dice(seed);
           const sources = [0, 1, 2].map((n) => memtableOf(all.filter((_, i) => i % 3 === n)).cursor());
           const inner = mergeCursors(sources.map((source) => new StutterCursor(source, chance)));
           expectWalk(visible(inner, reader, bounds), oracle(all, reader, bounds), walk);
@@ -170,9 +162,10 @@ describe('a visible cursor', () => {
       fc.property(
         manyVersions,
         fc.nat(60),
+        fc.option(fc.nat(60), { nil: undefined }),
         fc.array(stepArbitrary, { maxLength: 30 }),
         fc.integer(),
-        (keys, snapshot, walk, seed) => {
+        (keys, snapshot, own, walk, seed) => {
           const entries = new Map<string, Entry>();
           for (const { key, versions, deletedFrom, large } of keys) {
             for (let v = 1; v <= versions; v++) {
@@ -182,8 +175,15 @@ describe('a visible cursor', () => {
               entries.set(`${key}@${v}`, { key: Buffer.of(97 + key), version: versionOf(v), type, value });
             }
           }
-          const all = [...entries.values()];
-          const reader = { snapshot: versionOf(snapshot), through: undefined };
+          const committed = [...entries.values()];
+          // The same again as the transaction's own statements.
+          const all = committed.concat(
+            committed
+              .filter(({ key }) => (key[0] ?? 0) % 2 === 0)
+              .map((e) => withOverlay({ ...e, version: (e.version + OWN) as Version })),
+          );
+          const through = own === undefined ? undefined : ((OVERLAY_FLOOR + own) as Version);
+          const reader = { snapshot: versionOf(snapshot), through };
           const inner = new StutterCursor(memtableOf(all).cursor(), dice(seed));
           expectWalk(visible(inner, reader, {}), oracle(all, reader, {}), walk);
         },
