@@ -146,14 +146,12 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   }
 
   /** A transaction of one ingest. It reads nothing, so it never conflicts (L6). */
-  async ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<CommitResult> {
-    const txn = this.begin();
-    try {
+  ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<CommitResult> {
+    // Only one of two concurrent ingests of an id commits; run again, the other is answered with its result.
+    return this.transaction(async (txn) => {
       await txn.ingest(files, options);
-      return await txn.commit();
-    } finally {
-      txn.abort();
-    }
+      return txn.commit();
+    });
   }
 
   /** Which level each file would go to now, and what stands in the way of a lower one. Changes nothing. */
