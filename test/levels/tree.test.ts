@@ -148,10 +148,15 @@ describe('a tree', () => {
       fc.asyncProperty(
         fc.array(actionArbitrary, { minLength: 10, maxLength: 60 }),
         fc.constantFrom(0, 20_000, 1 << 20),
-        async (actions, memtableBytes) => {
+        // Levels that take no file, so that many find room in level 0 only.
+        fc.subarray([1, 2, 3, 4, 5, 6]),
+        async (actions, memtableBytes, full) => {
           const own = `${directory}/${n++}`;
           mkdirSync(own);
           const fixture = new TreeFixture(own, memtableBytes);
+          for (const level of full) {
+            fixture.tree.reservations.reserve(level, Buffer.of(0), Buffer.of(255), 'test');
+          }
           await run(fixture, actions);
           fixture.tree.close();
         },
@@ -269,6 +274,25 @@ describe('files of dropped tables', () => {
     while (fixture.tree.get(probe) === PENDING) fixture.tree.loadSync(probe);
     expect(probe.found).toBe(true);
     expect(fixture.hasFile(id)).toBe(false);
+  });
+
+  it('stay while a lookup that has begun in them goes on in the next table', async () => {
+    const fixture = new TreeFixture(temporaryDirectory(), 1 << 20);
+    fixture.commit([put('k', 'older')]);
+    fixture.tree.seal();
+    await fixture.flushOldest();
+    const { id } = fixture.ingest([put('k', 'newer')]);
+    const probe = new Probe();
+    probe.reset(Buffer.from('k'), 0, 1, versionOf(2));
+    while (fixture.tree.get(probe) === PENDING && !probe.found) fixture.tree.loadSync(probe);
+    expect(probe.version).toBe(1);
+    dropAll(fixture);
+    expect(fixture.hasFile(id)).toBe(true);
+    do fixture.tree.loadSync(probe);
+    while (fixture.tree.get(probe) === PENDING);
+    expect(probe.version).toBe(2);
+    expect(fixture.hasFile(id)).toBe(false);
+    expect(fixture.tree.stats().doomedTables).toBe(0);
   });
 
   it('stay while someone retains the table, and go at once otherwise', () => {

@@ -124,7 +124,12 @@ describe('a memtable', () => {
         const memtable = new Memtable(8 << 20);
         let version = 0;
         const insert = (n: number) => {
-          const entry: Entry = { key: keyOf(n), version: versionOf(++version), type: TYPE_VALUE, value: VALUE };
+          const entry: Entry = {
+            key: keyOf(n),
+            version: versionOf(++version),
+            type: TYPE_VALUE,
+            value: VALUE,
+          };
           expect(insertEntry(memtable, entry)).toBe(true);
         };
         for (let n = 0; n < 1000; n++) insert(n * 3);
