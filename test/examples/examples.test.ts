@@ -1,0 +1,56 @@
+/** The examples run, and the README shows their code and nothing else. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { beforeAll, expect, test } from 'vitest';
+import { main } from '../../src/cli/program.ts';
+import { buildProgram, child } from '../cli/run.ts';
+
+beforeAll(buildProgram, 120_000);
+
+const readme = readFileSync('README.md', 'utf8');
+
+function blocksOf(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
+    ([, code = '']) => code,
+  );
+}
+
+test.each(readdirSync('examples'))('examples/%s runs', async (name) => {
+  const { code, err } = await child(process.execPath, [`examples/${name}`]);
+  expect(err).toBe('');
+  expect(code).toBe(0);
+});
+
+test('the tour of the README is examples/tour.mjs, in its order', () => {
+  const tour = readFileSync('examples/tour.mjs', 'utf8');
+  const places = blocksOf('js').map((block) => tour.indexOf(block));
+  expect(places.length).toBeGreaterThan(8);
+  expect(places).not.toContain(-1);
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+});
+
+test('files and scripts that the documents name are there', () => {
+  for (const path of ['README.md', 'docs/ARCHITECTURE.md', 'docs/format.md', 'CONTRIBUTING.md']) {
+    const text = readFileSync(path, 'utf8');
+    const named = [...text.matchAll(/`((?:src|test|scripts|examples|docs)\/[\w./-]+)`/g)].map(
+      ([, name = '']) => name,
+    );
+    for (const name of named) expect(existsSync(name), `${path} names ${name}`).toBe(true);
+  }
+});
+
+test('the README lists the commands that --help lists', async () => {
+  let help = '';
+  const sink = {
+    write(chunk: string | Uint8Array, done: () => void) {
+      help += String(chunk);
+      done();
+      return true;
+    },
+  };
+  await main(['--help'], { stdin: (async function* () {})(), stdout: sink, stderr: sink });
+  const commands = [...help.matchAll(/^ {2}sluice ((?:sst )?[a-z]+) /gm)].map(([, name = '']) => name);
+  expect(commands.length).toBe(12);
+  const table = readme.slice(readme.indexOf('## Command line'), readme.indexOf('## Beside others'));
+  for (const name of commands) expect(table).toMatch(new RegExp(`\\b${name}\\b`));
+});
