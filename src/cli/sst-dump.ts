@@ -26,21 +26,27 @@ export const sstDump: Command = {
   async run(args, io) {
     const limit = args.count('limit') ?? Number.POSITIVE_INFINITY;
     const out = new Output(io.stdout);
-    await withTable(args.at(0, 'FILE'), async (table) => {
-      const state = table.openSync();
-      let left = limit;
-      for (let block = 0; block < state.index.blocks && left > 0; block++) {
-        throwIfAborted(io.signal);
-        readEntries(state, block, (values) => (keyBytes, keyLength, type, valueStart, valueLength) => {
-          if (left-- <= 0) return;
-          const user = keyLength - TRAILER_BYTES;
-          const value = values.subarray(valueStart, valueStart + valueLength);
-          out.line(entryLine(args, keyBytes.subarray(0, user), trailerVersion(keyBytes, user), type, value));
-        });
-        if (out.full) await out.flush();
-      }
-    });
-    await out.flush();
+    try {
+      await withTable(args.at(0, 'FILE'), async (table) => {
+        const state = table.openSync();
+        let left = limit;
+        for (let block = 0; block < state.index.blocks && left > 0; block++) {
+          throwIfAborted(io.signal);
+          readEntries(state, block, (values) => (keyBytes, keyLength, type, valueStart, valueLength) => {
+            if (left-- <= 0) return;
+            const user = keyLength - TRAILER_BYTES;
+            const value = values.subarray(valueStart, valueStart + valueLength);
+            out.line(
+              entryLine(args, keyBytes.subarray(0, user), trailerVersion(keyBytes, user), type, value),
+            );
+          });
+          if (out.full) await out.flush();
+        }
+      });
+    } finally {
+      // What could be read before a damaged block is worth having.
+      await out.flush();
+    }
     return EXIT_OK;
   },
 };

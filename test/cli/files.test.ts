@@ -171,14 +171,18 @@ describe('sst inspect and dump', () => {
     expect(none).toMatchObject({ code: 3, err: expect.stringMatching(/^error FILE_NOT_FOUND: /) });
   });
 
-  test('dump of a damaged block fails and names the file', async () => {
-    await sluice(['sst', 'build', sst], 'a\tsomething\nb\telse\n');
+  test('dump of a damaged block fails and names the file, after what is before it', async () => {
+    const lines = Array.from({ length: 1000 }, (_, i) => `${String(i).padStart(4, '0')}\tvalue ${i}\n`);
+    await sluice(['sst', 'build', sst, '--compression', 'none'], lines.join(''));
     const bytes = readFileSync(sst);
-    bytes[5] = (bytes[5] as number) ^ 1;
+    bytes[9000] = (bytes[9000] as number) ^ 1;
     writeFileSync(sst, bytes);
-    const { code, err } = await sluice(['sst', 'dump', sst]);
+    const { code, out, err } = await sluice(['sst', 'dump', sst]);
     expect(code).toBe(3);
     expect(err).toMatch(/^error CHECKSUM_MISMATCH: .*a\.sst/);
+    const printed = out.trimEnd().split('\n').length;
+    expect(printed).toBeGreaterThan(100);
+    expect(out).toBe(lines.slice(0, printed).join(''));
   });
 });
 
