@@ -157,7 +157,7 @@ export class Staging {
     } catch (error) {
       table.dispose();
       if (this.#options.env.fs.existsSync(path)) this.#options.env.fs.unlinkSync(path);
-      throw error;
+      throw named(error, path, source);
     }
   }
 
@@ -210,6 +210,12 @@ export class Staging {
     }
     return actual;
   }
+}
+
+/** The adopted file is gone when the error is read: it names the one that the user knows. */
+function named(error: unknown, path: string, source: string): unknown {
+  if (!isSluiceError(error) || !error.message.includes(path)) return error;
+  return new SluiceError(error.code, error.message.replaceAll(path, source), { cause: error });
 }
 
 /** Lower-case hex, read in 1 MiB pieces. */

@@ -67,7 +67,7 @@ export class StoreReader implements ReadSource {
     const version = this.#versionOf(at);
     const snapshot = this.#state.snapshots.acquire(version);
     const tree = this.#state.catalog.treeAt(keyspace, version);
-    const pinned = tree?.scan(bounds.lower, bounds.upper);
+    const pinned = tree?.scan(bounds.lower, bounds.upper, version);
     const visibleBounds = { gte: bounds.lower, lt: bounds.upper };
     const cursor = new VisibleCursor(
       mergeCursors(pinned?.cursors ?? []),

@@ -71,7 +71,9 @@ export class TransactionReader implements ReadSource {
   scan(keyspace: string, bounds: Bounds): Scan {
     const { state, snapshot, overlay } = this.#reads;
     const held = state.snapshots.acquire(snapshot.version);
-    const pinned = state.catalog.treeAt(keyspace, snapshot.version)?.scan(bounds.lower, bounds.upper);
+    const pinned = state.catalog
+      .treeAt(keyspace, snapshot.version)
+      ?.scan(bounds.lower, bounds.upper, snapshot.version);
     const cursors = [...overlay.cursors(keyspace), ...(pinned?.cursors ?? [])];
     const cursor = new VisibleCursor(
       mergeCursors(cursors),

@@ -81,8 +81,9 @@ async function run(root: string, steps: readonly Step[], random: () => number): 
       durable = next;
     } else if (action.kind === 'unlink') {
       const oldest = wal.segments()[0]?.id ?? 0;
-      if (oldest < (wal.segments().at(-1)?.id ?? 0)) first = segmentEnds.get(oldest) ?? first;
       wal.unlinkThrough(oldest);
+      // After a rotation all segments are sealed, and the last one may go too.
+      if (!wal.segments().some(({ id }) => id === oldest)) first = segmentEnds.get(oldest) ?? first;
     } else {
       if (action.kind === 'close') {
         await wal.close();
