@@ -32,6 +32,15 @@ await db.transaction(async (txn) => {
 
 assert.deepEqual(db.getSync('user:ada'), { name: 'Ada', visits: 2 });
 
+// Its result
+const { result } = await db.transaction((txn) => {
+  txn.put('user:bob', { name: 'Bob', visits: 0 });
+  return txn;
+});
+result.version; // as db.put() resolves with
+
+assert.equal(result.version, db.version);
+
 // Make an SST file
 const writer = new SstWriter('./cities.sst', { keyEncoding: 'utf8', valueEncoding: 'json' });
 writer.put('city:AE:Dubai', { population: 3_655_000 }); // keys ascend strictly, byte by byte

@@ -11,9 +11,9 @@ import { Table } from './sst/table.ts';
 import { TableCache } from './sst/table-cache.ts';
 import { ensureZstd } from './sst/zstd.ts';
 import { checkKeyspaceName } from './txn/catalog.ts';
-import { type CommitResult, Engine } from './txn/engine.ts';
+import { Engine } from './txn/engine.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
-import type { IngestOptions } from './txn/ingest-statement.ts';
+import type { IngestOptions, IngestResult } from './txn/ingest-statement.ts';
 import { Keyspace } from './txn/keyspace.ts';
 import type { EncodingOptions } from './txn/readable.ts';
 import { DEFAULT_KEYSPACE } from './txn/record.ts';
@@ -50,10 +50,10 @@ interface Home {
   readonly lock: Lock | undefined;
 }
 
-export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Keyspace<
-  KE,
-  VE
-> {
+export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>
+  extends Keyspace<KE, VE>
+  implements AsyncDisposable
+{
   readonly path: string;
   readonly #home: Home;
   readonly #settings: Settings;
@@ -125,6 +125,9 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
    * Runs `fn` in a transaction and commits it; on a conflict runs it again, after a jittered pause. `fn` must not have
    * effects outside the transaction that a second run would double. If it throws, everything is undone.
    *
+   * Resolves with what `fn` returned. The commit's version is in `txn.result` then; a `fn` that needs it may also commit
+   * by itself, as its last step: `const { version } = await txn.commit()`. Nothing is run again after a commit.
+   *
    * @throws what `fn` throws; SluiceError CONFLICT or TOO_OLD once the retries are used up, ABORTED by the signal.
    */
   transaction<T>(
@@ -132,25 +135,29 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     options: TransactionOptions = {},
   ): Promise<T> {
     if (typeof fn !== 'function') throw new TypeError('fn must be a function');
-    return retrying(this.engine().env, options, async (attempt) => {
+    return retrying(this.engine().env, options, async (attempt, doNotRepeat) => {
       const txn = this.begin(options.readOnly === undefined ? {} : { readOnly: options.readOnly });
       try {
         const result = await fn(txn, attempt);
-        throwIfAborted(options.signal);
-        if (txn.state === 'open') await txn.commit();
+        if (txn.state === 'open') {
+          throwIfAborted(options.signal);
+          await txn.commit();
+        }
         return result;
       } finally {
+        if (txn.result !== undefined) doNotRepeat();
         txn.abort();
       }
     });
   }
 
   /** A transaction of one ingest. It reads nothing, so it never conflicts (L6). */
-  ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<CommitResult> {
+  ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestResult> {
     // Only one of two concurrent ingests of an id commits; run again, the other is answered with its result.
     return this.transaction(async (txn) => {
-      await txn.ingest(files, options);
-      return txn.commit();
+      const { id, replayed, replayedVersion } = await txn.ingest(files, options);
+      const { version, ingested } = await txn.commit();
+      return { id, replayed, version: replayedVersion ?? version, ingested };
     });
   }
 

@@ -9,7 +9,12 @@ export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.t
 export type { CommitResult, IngestedFile } from './txn/committer.ts';
 export type { Logger } from './txn/engine.ts';
 export type { IngestPlan } from './txn/explain.ts';
-export type { IngestFileSummary, IngestOptions, IngestSummary } from './txn/ingest-statement.ts';
+export type {
+  IngestFileSummary,
+  IngestOptions,
+  IngestResult,
+  IngestSummary,
+} from './txn/ingest-statement.ts';
 export type { SluiceIterator } from './txn/iterator.ts';
 export type { BatchOperation, DelOperation, Keyspace, PutOperation } from './txn/keyspace.ts';
 export type { EncodingOptions, GetOptions, IteratorOptions, RangeOptions } from './txn/readable.ts';

@@ -1,5 +1,4 @@
-import type { CommitResult } from '../txn/committer.ts';
-import type { IngestOptions } from '../txn/ingest-statement.ts';
+import type { IngestOptions, IngestResult } from '../txn/ingest-statement.ts';
 import { type Arguments, type Command, EXIT_OK, UsageError } from './command.ts';
 import { JSON_FLAG, withWritable } from './database.ts';
 import { type Io, Output } from './io.ts';
@@ -40,12 +39,8 @@ are made where there is none. link shares the file's bytes: nobody may write to 
     const files = args.positionals.slice(1);
     const options = ingestOptions(args, files.length, io);
     const started = performance.now();
-    const { result, replayed } = await withWritable(args, true, async (db) => {
-      await using txn = db.begin();
-      const summary = await txn.ingest(files, options);
-      return { result: await txn.commit(), replayed: summary.replayed };
-    });
-    await report(result, replayed, performance.now() - started, args, io);
+    const result = await withWritable(args, true, (db) => db.ingest(files, options));
+    await report(result, performance.now() - started, args, io);
     return EXIT_OK;
   },
 };
@@ -72,8 +67,7 @@ function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
 }
 
 async function report(
-  { version, ingested }: CommitResult,
-  replayed: boolean,
+  { version, ingested, replayed }: IngestResult,
   ms: number,
   args: Arguments,
   io: Io,
@@ -90,8 +84,7 @@ async function report(
     ]);
     for (const row of columns(rows, [2])) out.line(row);
     const files = `${plural(ingested.length, 'file')}, ${entriesText(entries)}`;
-    if (replayed)
-      out.line(`Nothing to do: this id was ingested at version ${ingested.at(-1)?.version} (${files})`);
+    if (replayed) out.line(`Nothing to do: this id was ingested at version ${version} (${files})`);
     else out.line(`Ingested ${files} at version ${version} in ${ms.toFixed(0)} ms`);
   }
   await out.flush();

@@ -47,7 +47,9 @@ export interface SstFile {
  *
  * @throws SluiceError ALREADY_EXISTS when there is a file at the path.
  */
-export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> {
+export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>
+  implements Disposable, AsyncDisposable
+{
   readonly path: string;
   /** Loads the ZSTD library, which `compression: 'zstd'` needs before the writer is made. An open database has done it. */
   static loadZstd(): Promise<void> {

@@ -231,7 +231,7 @@ export class TableBuilder {
     const message = !same
       ? `key ${next} comes after ${last}; keys must be added in ascending order of their bytes`
       : this.#options.external
-        ? `key ${next} comes twice; an external file has each key once`
+        ? `key ${next} comes twice; each key may be added once`
         : `version ${version} of key ${next} does not come after a newer one`;
     throw new SluiceError('NOT_SORTED', `${this.#file.path}: ${message}`);
   }

@@ -3,7 +3,9 @@
 import { SluiceError } from '../base/errors.ts';
 import type { IngestMode, IngestVerify, StagedFile, StageProgress } from '../ingest/staging.ts';
 import type { IngestRow } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
 import { checkKeyspaceName } from './catalog.ts';
+import type { CommitResult } from './committer.ts';
 import { INGEST_FILES_MAX, IngestLayer, layerFiles } from './overlay.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 import type { TransactionCore } from './transaction.ts';
@@ -23,6 +25,14 @@ export interface IngestOptions {
   readonly onProgress?: (progress: StageProgress) => void;
 }
 
+/** What `db.ingest` resolves with. */
+export interface IngestResult extends CommitResult {
+  /** The one given, or a new one. */
+  readonly id: string;
+  /** True when an earlier commit already had this id: nothing was attached now, version and files are that commit's. */
+  readonly replayed: boolean;
+}
+
 export interface IngestFileSummary {
   readonly file: string;
   readonly keyspace: string;
@@ -36,6 +46,8 @@ export interface IngestSummary {
   readonly id: string;
   /** True when an earlier commit already had this id: nothing was attached now. */
   readonly replayed: boolean;
+  /** The version of that earlier commit; undefined unless replayed. */
+  readonly replayedVersion: Version | undefined;
   readonly files: readonly IngestFileSummary[];
 }
 
@@ -81,7 +93,8 @@ export async function stageIngest(
       'The transaction was rolled back or aborted while the files were being staged',
     );
   }
-  return { id, replayed: false, files: staged.map((file) => summary(file.source, file)) };
+  const summaries = staged.map((file) => summary(file.source, file));
+  return { id, replayed: false, replayedVersion: undefined, files: summaries };
 }
 
 function replay(earlier: IngestRow, sources: readonly string[]): IngestSummary {
@@ -93,7 +106,8 @@ function replay(earlier: IngestRow, sources: readonly string[]): IngestSummary {
       .join(', ')}`;
     throw new SluiceError('INGEST_ID_REUSED', message);
   }
-  return { id: earlier.id, replayed: true, files: earlier.files.map((file) => summary(file.source, file)) };
+  const files = earlier.files.map((file) => summary(file.source, file));
+  return { id: earlier.id, replayed: true, replayedVersion: earlier.version, files };
 }
 
 function summary(

@@ -31,7 +31,7 @@ export interface IteratorSettings<T> {
 }
 
 /** Iterates in key order. Close it, or run `for await` to its end, to let go of the snapshot it holds. */
-export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable {
+export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Disposable {
   readonly #settings: IteratorSettings<T>;
   readonly #cursor: VisibleCursor;
   #left: number;
@@ -117,6 +117,10 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable {
     } finally {
       this.close();
     }
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -18,19 +18,22 @@ const BACKOFF_MS_MAX = 200;
 export async function retrying<T>(
   env: Env,
   options: TransactionOptions,
-  run: (attempt: number) => Promise<T>,
+  run: (attempt: number, doNotRepeat: () => void) => Promise<T>,
 ): Promise<T> {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
   const { maxRetries = MAX_RETRIES, signal } = options;
   if (!Number.isInteger(maxRetries) || maxRetries < 0) {
     throw new TypeError(`options.maxRetries must be a non-negative integer; got ${String(maxRetries)}`);
   }
+  let repeatable = true;
   for (let attempt = 1; ; attempt++) {
     throwIfAborted(signal);
     try {
-      return await run(attempt);
+      return await run(attempt, () => {
+        repeatable = false;
+      });
     } catch (error) {
-      if (!isSluiceError(error) || !error.retryable || attempt > maxRetries) throw error;
+      if (!repeatable || !isSluiceError(error) || !error.retryable || attempt > maxRetries) throw error;
     }
     const ceiling = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** (attempt - 1));
     await env.clock.sleep(env.random.float() * ceiling, signal);

@@ -3,7 +3,7 @@
 import { SluiceError } from '../base/errors.ts';
 import type { Version } from '../mvcc/version.ts';
 
-export class Snapshot {
+export class Snapshot implements Disposable, AsyncDisposable {
   /** The commit version that reads with this snapshot see. */
   readonly version: Version;
   #release: (() => void) | undefined;

@@ -93,6 +93,7 @@ export class TransactionCore implements ActiveTransaction {
   readonly reads: ReadSet | undefined;
   tooOld = false;
   state: 'open' | 'committing' | 'committed' | 'aborted' = 'open';
+  result: CommitResult | undefined;
   /** Ingest statements still being staged. */
   readonly staging = new Set<Promise<unknown>>();
   /** Ingests of this transaction that an earlier commit had made already. */
@@ -155,10 +156,10 @@ export class TransactionCore implements ActiveTransaction {
   }
 }
 
-export class Transaction<
-  KE extends EncodingName = 'buffer',
-  VE extends EncodingName = 'buffer',
-> extends TransactionKeyspace<KE, VE> {
+export class Transaction<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>
+  extends TransactionKeyspace<KE, VE>
+  implements Disposable, AsyncDisposable
+{
   readonly #core: TransactionCore;
 
   /** For the database; users call `db.begin()` or `db.transaction()`. */
@@ -174,6 +175,11 @@ export class Transaction<
 
   get state(): 'open' | 'committing' | 'committed' | 'aborted' {
     return this.#core.state;
+  }
+
+  /** What `commit()` resolved with: the commit's version, and where ingested files went. Undefined until then. */
+  get result(): CommitResult | undefined {
+    return this.#core.result;
   }
 
   /** The same transaction on another keyspace, which is created when there is none of that name. */
@@ -236,6 +242,7 @@ export class Transaction<
     try {
       await Promise.all(core.staging);
       const result = await core.engine.commit(core);
+      core.result = result;
       core.finish('committed');
       return result;
     } catch (error) {

@@ -128,13 +128,19 @@ describe('an id', () => {
     const { dir, db, file } = await place();
     const paths = [await file('a.sst', numbered(0, 10)), await file('b.sst', numbered(5, 20))];
     const first = await db.ingest(paths, { id: 'job-1', mode: 'move' });
+    expect(first).toMatchObject({ id: 'job-1', replayed: false, version: db.version });
     expect(first.ingested).toHaveLength(2);
     await db.put('k000003', 'later');
-    expect((await db.ingest(paths, { id: 'job-1', mode: 'move' })).ingested).toEqual(first.ingested);
+    expect(await db.ingest(paths, { id: 'job-1', mode: 'move' })).toEqual({ ...first, replayed: true });
     await db.close();
     const again = await openDatabase(join(dir, 'db'));
     const summary = await again.transaction((txn) => txn.ingest(paths, { id: 'job-1' }));
-    expect(summary).toMatchObject({ id: 'job-1', replayed: true, files: [{ entries: 10 }, { entries: 15 }] });
+    expect(summary).toMatchObject({
+      id: 'job-1',
+      replayed: true,
+      replayedVersion: first.version,
+      files: [{ entries: 10 }, { entries: 15 }],
+    });
     expect(await again.get('k000003')).toBe('later');
     expect(await outcomeOf(() => again.ingest(paths.slice(1), { id: 'job-1' }))).toBe('INGEST_ID_REUSED');
   });
@@ -161,6 +167,15 @@ describe('an id', () => {
     txn.abort();
     const { replayed } = await db.transaction((again) => again.ingest(path, { id: 'x' }));
     expect(replayed).toBe(false);
+  });
+
+  test('is made up where none is given, so nothing is replayed', async () => {
+    const { db, file } = await place();
+    const path = await file('a.sst', numbered(0, 10));
+    const [one, two] = [await db.ingest(path), await db.ingest(path)];
+    expect([one.replayed, two.replayed]).toEqual([false, false]);
+    expect(one.id).not.toBe(two.id);
+    expect(two.version).toBe(one.version + 1);
   });
 });
 
