@@ -165,6 +165,7 @@ describe('the text rules', () => {
     ['test/a.test.ts', "test.~skipIf(isRoot)('x', f);", /every test runs/],
     ['package.json', '{ "test": "vitest run --passWith~NoTests" }', /failure/],
     ['test/a.test.ts', 'expect(tr~ue).toBe(true);', /cannot fail/],
+    ['src/a.ts', '// DESI~GN §5', /cite docs/],
     ['docs/a.md', '# A\n\nSee /wo~rk/main/src.', /one machine/],
     ['docs/a.md', '# A\n\n/ho~me/ada/x', /one machine/],
     ['package-lock.json', '"resolved": "https://registry.npm~js.org/x.tgz"', /registry/],

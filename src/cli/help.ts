@@ -4,10 +4,13 @@ import { type Command, type Flag, HELP_FLAG } from './command.ts';
 import { columns } from './text.ts';
 
 const EXIT_CODES = `Exit codes
-  0  done
-  1  not found (get), or damage found (verify)
-  2  the command line is wrong
-  3  an error with a code; stderr says \`error CODE: message\`, with --json {"error":{"code","message"}}
+  0    done
+  1    not found (get), or damage found (verify)
+  2    the command line is wrong
+  3    an error with a code; stderr says \`error CODE: message\`, with --json {"error":{"code","message"}}
+  70   a bug of SluiceDB; stderr has code BUG and where it was, please report it
+  130  interrupted (Ctrl-C); what was not committed is undone
+A reader that closes the output early, as \`head\` does, is no error: 0.
 `;
 
 export function programHelp(commands: readonly Command[]): string {

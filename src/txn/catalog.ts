@@ -1,6 +1,6 @@
 /**
  * Which tree a keyspace's name means, at every version: the pointer histories of the manifest in memory, and the trees
- * that they point to (DESIGN §2).
+ * that they point to (docs/ARCHITECTURE.md "Data model").
  */
 
 import { assert } from '../base/assert.ts';

@@ -1,6 +1,6 @@
 /**
  * The layers of a transaction as its commit sees them: adjacent runs merged, every layer with its place in the
- * commit's own block of versions (DESIGN §5 "Layers").
+ * commit's own block of versions (docs/ARCHITECTURE.md "Writing").
  */
 
 import type { StagedFile } from '../ingest/staging.ts';

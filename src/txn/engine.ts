@@ -276,8 +276,8 @@ export class Engine {
   }
 
   /**
-   * DESIGN §5 "Another process": where nothing earlier is in flight, the edit is what makes its commit visible, and may
-   * say so itself.
+   * docs/ARCHITECTURE.md "Recovery": where nothing earlier is in flight, the edit is what makes its commit visible, and
+   * may say so itself.
    */
   #counters(slot?: Slot): Edit {
     const { publication } = this;

@@ -2,8 +2,8 @@
  * Background flushes: sealed memtables become tables of level 0, oldest first for each tree; then log segments that no
  * tree needs are unlinked.
  *
- * Two logs, one contract (DESIGN §5): the tree's `flushedThrough` moves in the same manifest edit as the table enters,
- * so replay never sees a record whose table is there (garbage collection may have used it already).
+ * Two logs, one contract (docs/ARCHITECTURE.md "Writing"): the tree's `flushedThrough` moves in the same manifest edit
+ * as the table enters, so replay never sees a record whose table is there (garbage collection may have used it already).
  */
 
 import { isSluiceError } from '../base/errors.ts';

@@ -1,5 +1,6 @@
 /**
- * Making and dropping keyspaces: pointer writes, each a commit of its own in the order of versions (DESIGN §2).
+ * Making and dropping keyspaces: pointer writes, each a commit of its own in the order of versions (docs/ARCHITECTURE.md
+ * "Data model").
  *
  * A dropped generation stays until no snapshot can see it; then its tables go whole.
  */

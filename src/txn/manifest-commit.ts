@@ -1,5 +1,5 @@
 /**
- * The commit of a transaction with an ingest (DESIGN §5 "Ingest transactions"). Everything that takes time has been
+ * The commit of a transaction with an ingest (docs/ARCHITECTURE.md "Writing"). Everything that takes time has been
  * done before; what is here is one synchronous section: version, level of each file, one manifest edit, installation,
  * conflict window. L8: it depends on the number of files only, flushes no memtable and blocks no reader.
  */

@@ -1,7 +1,7 @@
 /**
- * The commit pipeline for put transactions (DESIGN §5): one synchronous section takes the version, encodes the record
- * and enters the conflict window; then the group of waiting records is written with one write and one fdatasync; then,
- * in version order, it is applied to the memtables, published and acknowledged.
+ * The commit pipeline for put transactions (docs/ARCHITECTURE.md "Writing"): one synchronous section takes the version,
+ * encodes the record and enters the conflict window; then the group of waiting records is written with one write and
+ * one fdatasync; then, in version order, it is applied to the memtables, published and acknowledged.
  *
  * Two batches take turns: while one is being written the other gathers. An ingest commit that takes a version closes
  * the open group, since the versions of a group are consecutive.
@@ -238,7 +238,7 @@ export class Pipeline {
     if (this.#spare.length < 2) this.#spare.push(batch);
   }
 
-  /** DESIGN §5 "Another process": a reader shows the newest version that log or manifest say is visible. */
+  /** docs/ARCHITECTURE.md "Recovery": a reader shows the newest version that log or manifest say is visible. */
   noteVisible(): void {
     if (this.#cancelMark !== undefined) return;
     this.#cancelMark = this.#options.env.clock.after(MARK_DELAY_MS, () => {

@@ -48,7 +48,8 @@ export function recover(options: RecoveryOptions): void {
 }
 
 /**
- * For a process beside the writer. DESIGN §5 "Another process": the snapshot is the newest *visible* version recorded.
+ * For a process beside the writer (docs/ARCHITECTURE.md "Recovery"): the snapshot is the newest *visible* version
+ * recorded.
  *
  * The log's marks are read before the manifest, and its records after it. A mark says v only when every manifest
  * commit ≤ v is durable, so the manifest read later has them all; and from then on the manifest's read transaction pins

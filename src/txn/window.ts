@@ -1,5 +1,6 @@
 /**
- * The conflict window: what commits after the oldest active transaction's snapshot wrote (DESIGN §5).
+ * The conflict window: what commits after the oldest active transaction's snapshot wrote (docs/ARCHITECTURE.md
+ * "Writing").
  *
  * An entry is made in the same synchronous section that takes its version, so commits in flight already conflict. It
  * goes when its commit fails, and is trimmed when its version ≤ both the visible version and the oldest active

@@ -1,7 +1,9 @@
 /** Wrong command lines, help, and how errors are told. */
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import * as command from '../../src/cli/command.ts';
 import { main } from '../../src/cli/program.ts';
 import { memoryDirectory } from '../base/database.ts';
 import { sluice } from './run.ts';
@@ -86,9 +88,21 @@ test('help: of the program, and of every command by either spelling', async () =
     const own = await sluice([...name.split(' '), '--help']);
     expect(own).toMatchObject({ code: 0, err: '' });
     expect(own.out).toContain(`  sluice ${name} `);
-    expect(own.out).toMatch(/Exit codes\n {2}0 {2}done\n/);
+    expect(own.out).toMatch(/Exit codes\n {2}0 {4}done\n/);
     expect(await sluice(['help', ...name.split(' ')])).toEqual(own);
   }
+});
+
+test('every exit code is in --help and in the README', async () => {
+  const codes = Object.entries(command).filter(([name]) => name.startsWith('EXIT_'));
+  const { out } = await sluice(['--help']);
+  const readme = readFileSync('README.md', 'utf8');
+  const listed = (text: string, row: RegExp): number[] => [...text.matchAll(row)].map(([, n]) => Number(n));
+  const expected = codes.map(([, code]) => Number(code)).sort((a, b) => a - b);
+  expect(expected).toHaveLength(6);
+  expect(listed(out.slice(out.indexOf('Exit codes')), /^ {2}(\d+) +\S/gm)).toEqual(expected);
+  const section = readme.slice(readme.indexOf('| exit code |'), readme.indexOf('## Beside others'));
+  expect(listed(section, /^\| (\d+) \|/gm)).toEqual(expected);
 });
 
 test('without a command: help on stderr, exit code 2', async () => {

@@ -39,6 +39,20 @@ test('files and scripts that the documents name are there', () => {
   }
 });
 
+test('sections of the architecture that code cites are there', () => {
+  const architecture = readFileSync('docs/ARCHITECTURE.md', 'utf8');
+  let cited = 0;
+  for (const path of readdirSync('src', { recursive: true, encoding: 'utf8' })) {
+    if (!path.endsWith('.ts')) continue;
+    const text = readFileSync(`src/${path}`, 'utf8');
+    for (const [, title = ''] of text.matchAll(/docs\/ARCHITECTURE\.md[\s*]+"([^"]+)"/g)) {
+      cited++;
+      expect(architecture, `src/${path} cites "${title}"`).toContain(`\n## ${title}\n`);
+    }
+  }
+  expect(cited).toBeGreaterThan(5);
+});
+
 test('the README lists the commands that --help lists', async () => {
   let help = '';
   const sink = {

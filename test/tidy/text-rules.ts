@@ -32,6 +32,7 @@ const RULES: TextRule[] = [
     pattern: /\bexpect\((tru[e]|1)\)/,
     message: 'a test that cannot fail: expect what the code did',
   },
+  { files: CODE, pattern: /\bDESIGN [§]/, message: 'no such page: cite docs/ARCHITECTURE.md "Section"' },
   {
     files: EVERYTHING,
     pattern: /(^|[^\w.])\/(work|root|home\/\w+|Users\/\w+)\//m,
