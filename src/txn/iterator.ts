@@ -68,16 +68,19 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
     return items;
   }
 
-  /** All entries that are left, in one array; then closes the iterator. */
+  /** All entries that are left, in one array; then, also after an error, closes the iterator. */
   async all(): Promise<T[]> {
     const items: T[] = [];
-    for (;;) {
-      const more = await this.nextv(1024);
-      if (more.length === 0) break;
-      for (const item of more) items.push(item);
+    try {
+      for (;;) {
+        const more = await this.nextv(1024);
+        if (more.length === 0) return items;
+        for (const item of more) items.push(item);
+      }
+    } finally {
+      // `db.iterator().all()` leaves nobody a handle to close. Busy: an earlier call has it, this one was refused.
+      if (!this.#busy) this.close();
     }
-    this.close();
-    return items;
   }
 
   /** Goes on at the first key at or after `key` (at or before it in reverse), within the iterator's bounds. */
