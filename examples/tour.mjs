@@ -89,7 +89,7 @@ assert.deepEqual(names, ['city:AE:Dubai', 'city:CH:Zürich', 'city:PE:Lima']);
 const sessions = db.keyspace('sessions', { valueEncoding: 'utf8' });
 await sessions.put('s1', 'user:ada');
 await db.transaction(async (txn) => {
-  txn.keyspace('sessions').del('s1'); // one transaction, two keyspaces
+  txn.keyspace(sessions).del('s1'); // one transaction, two keyspaces; the encodings come along
   txn.put('user:ada', { name: 'Ada', visits: 3 });
 });
 db.keyspaces(); // ['default', 'sessions']

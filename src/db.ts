@@ -1,6 +1,6 @@
 /** The public database: options, opening and closing, and the wiring of the parts. */
 
-import { checkEncodingName, type EncodingName } from './base/encoding.ts';
+import type { EncodingName } from './base/encoding.ts';
 import { acquireLock, type Lock } from './base/env/lock.ts';
 import { SluiceError, throwIfAborted } from './base/errors.ts';
 import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
@@ -15,7 +15,7 @@ import { Engine } from './txn/engine.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
 import type { IngestOptions, IngestResult } from './txn/ingest-statement.ts';
 import { Keyspace } from './txn/keyspace.ts';
-import type { EncodingOptions } from './txn/readable.ts';
+import { checkKeyspaceOptions, type KeyspaceOptions } from './txn/keyspace-options.ts';
 import { DEFAULT_KEYSPACE } from './txn/record.ts';
 import { readBeside, recover } from './txn/recovery.ts';
 import { retrying, type TransactionOptions } from './txn/retry.ts';
@@ -75,20 +75,22 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     return this.engine().publication.visible;
   }
 
-  /** A keyspace by name; made, durably, when there is none. Encodings not given are the database's. */
+  /**
+   * A keyspace by name; made, durably, when there is none. Encodings not given are the database's.
+   *
+   * @throws SluiceError KEYSPACE_NOT_FOUND with `create: false`, and always where the database is read-only.
+   */
   keyspace<K extends EncodingName = KE, V extends EncodingName = VE>(
     name: string,
-    options: EncodingOptions<K, V> = {},
+    options: KeyspaceOptions<K, V> = {},
   ): Keyspace<K, V> {
     const engine = this.engine();
     engine.checkOpen();
     checkKeyspaceName(name, 'name');
-    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+    checkKeyspaceOptions(options);
     const keyEncoding = options.keyEncoding ?? this.keyEncoding;
     const valueEncoding = options.valueEncoding ?? this.valueEncoding;
-    checkEncodingName(keyEncoding, 'options.keyEncoding');
-    checkEncodingName(valueEncoding, 'options.valueEncoding');
-    if (this.readOnly) engine.catalog.requireNewest(name);
+    if (this.readOnly || options.create === false) engine.catalog.requireNewest(name);
     else engine.ensureKeyspace(name);
     return new Keyspace(this.engine, name, keyEncoding as K, valueEncoding as V);
   }

@@ -17,6 +17,7 @@ export type {
 } from './txn/ingest-statement.ts';
 export type { SluiceIterator } from './txn/iterator.ts';
 export type { BatchOperation, DelOperation, Keyspace, PutOperation } from './txn/keyspace.ts';
+export type { KeyspaceOptions } from './txn/keyspace-options.ts';
 export type { EncodingOptions, GetOptions, IteratorOptions, RangeOptions } from './txn/readable.ts';
 export type { TransactionOptions } from './txn/retry.ts';
 export type { Snapshot } from './txn/snapshot.ts';

@@ -1,6 +1,5 @@
 /** Opening the database that a command names, for reading or writing, and closing it whatever happens. */
 
-import { SluiceError } from '../base/errors.ts';
 import { type Db, open } from '../db.ts';
 import type { Keyspace } from '../txn/keyspace.ts';
 import type { Arguments, Flag } from './command.ts';
@@ -44,8 +43,5 @@ async function closing<T>(db: Db, use: (db: Db) => Promise<T>): Promise<T> {
 export function existingKeyspace(db: Db, args: Arguments): Keyspace {
   const name = args.text('keyspace');
   if (name === undefined) return db;
-  const names = db.keyspaces();
-  if (names.includes(name)) return db.keyspace(name);
-  const message = `There is no keyspace ${JSON.stringify(name)}; there are: ${names.join(', ')}`;
-  throw new SluiceError('KEYSPACE_NOT_FOUND', message);
+  return db.keyspace(name, { create: false });
 }

@@ -1,4 +1,3 @@
-import { SluiceError } from '../base/errors.ts';
 import { type Command, EXIT_OK, UsageError } from './command.ts';
 import { JSON_FLAG, READONLY_FLAG, withDatabase, withWritable } from './database.ts';
 import { Output } from './io.ts';
@@ -18,12 +17,7 @@ export const keyspaces: Command = {
     if (action === 'drop') {
       const name = args.at(2, 'NAME');
       if (args.flag('readonly')) throw new UsageError('drop writes: it cannot be --readonly');
-      await withWritable(args, false, async (db) => {
-        if (!db.keyspaces().includes(name)) {
-          throw new SluiceError('KEYSPACE_NOT_FOUND', `There is no keyspace ${JSON.stringify(name)}`);
-        }
-        await db.dropKeyspace(name);
-      });
+      await withWritable(args, false, (db) => db.dropKeyspace(name));
       if (args.flag('json')) out.line(JSON.stringify({ dropped: name }));
     } else if (action === 'ls' && args.positionals.length < 3) {
       const names = await withDatabase(args, async (db) => db.keyspaces());

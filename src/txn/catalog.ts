@@ -4,10 +4,11 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { SluiceError } from '../base/errors.ts';
+import type { SluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
+import { keyspaceNotFound } from './keyspace-options.ts';
 
 const NAME_BYTES_MAX = 255;
 
@@ -57,8 +58,13 @@ export class Catalog {
   requireNewest(name: string): Tree {
     const tree = this.newest(name);
     if (tree !== undefined) return tree;
-    const message = `There is no keyspace ${JSON.stringify(name)}; db.keyspace() creates one`;
-    throw new SluiceError('KEYSPACE_NOT_FOUND', message);
+    throw this.notFound(name);
+  }
+
+  /** KEYSPACE_NOT_FOUND, with the names that may have been meant. */
+  notFound(name: string): SluiceError {
+    const names = [...this.#histories.keys()].filter((other) => this.newest(other) !== undefined);
+    return keyspaceNotFound(name, names.sort());
   }
 
   tree(id: TreeId): Tree | undefined {

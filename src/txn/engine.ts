@@ -3,7 +3,6 @@
  * keyspace. It wires the parts of txn/ together; what each of them does is written at its head.
  */
 
-import { checkEncodingName } from '../base/encoding.ts';
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Staging } from '../ingest/staging.ts';
@@ -22,7 +21,6 @@ import { Flusher } from './flusher.ts';
 import { Keyspaces } from './keyspaces.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publication, type Slot } from './publication.ts';
-import type { EncodingOptions } from './readable.ts';
 import { Remover } from './remover.ts';
 import { Snapshot } from './snapshot.ts';
 import { StoreReader, type StoreState } from './store-reader.ts';
@@ -200,15 +198,6 @@ export class Engine {
 
   ensureKeyspace(name: string): void {
     this.keyspaces.ensure(name);
-  }
-
-  /** The encodings that the call gives, checked. */
-  keyspaceSettings(_name: string, options: EncodingOptions): EncodingOptions {
-    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
-    if (options.keyEncoding !== undefined) checkEncodingName(options.keyEncoding, 'options.keyEncoding');
-    if (options.valueEncoding !== undefined)
-      checkEncodingName(options.valueEncoding, 'options.valueEncoding');
-    return options;
   }
 
   newFileId(): FileId {

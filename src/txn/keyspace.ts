@@ -47,6 +47,12 @@ export class Keyspace<
     return this.keyspaceName;
   }
 
+  /** For the transaction. By the manifest: a refresh of a read-only database brings another engine. */
+  checkOwner(engine: Engine): void {
+    if (this.engine().manifest !== engine.manifest)
+      throw new TypeError('keyspace belongs to another database');
+  }
+
   /** One put, durable (by the database's `durability`) when it resolves with its commit version. Never conflicts. */
   put<K extends EncodingName = KE, V extends EncodingName = VE>(
     key: Input<K>,

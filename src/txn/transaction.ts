@@ -12,6 +12,8 @@ import type { ActiveTransaction } from './active-transactions.ts';
 import { checkKeyspaceName } from './catalog.ts';
 import type { CommitResult, Engine } from './engine.ts';
 import { type IngestOptions, type IngestSummary, stageIngest } from './ingest-statement.ts';
+import { Keyspace } from './keyspace.ts';
+import { checkKeyspaceOptions, type KeyspaceOptions } from './keyspace-options.ts';
 import { type IngestLayer, Overlay, type RunLayer } from './overlay.ts';
 import { ownBytes, ReadSet } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
@@ -130,6 +132,14 @@ export class TransactionCore implements ActiveTransaction {
     this.overlay.write(keyspace, key, value);
   }
 
+  /** A transaction that writes nothing makes no keyspace either. */
+  openKeyspace(name: string, create: boolean): void {
+    const { catalog } = this.engine;
+    if (create && !this.readOnly) this.engine.ensureKeyspace(name);
+    else if ((catalog.newest(name) ?? catalog.treeAt(name, this.snapshotVersion)) === undefined)
+      throw catalog.notFound(name);
+  }
+
   checkOpen(): void {
     if (this.state === 'open') return;
     throw new SluiceError('CLOSED', `The transaction is ${this.state}; begin a new one`);
@@ -182,19 +192,34 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
     return this.#core.result;
   }
 
-  /** The same transaction on another keyspace, which is created when there is none of that name. */
+  /**
+   * The same transaction on a keyspace of `db.keyspace()`, with its encodings; or on one by name, with the database's
+   * where none are given. One by name is made, at once and durably, when there is none.
+   *
+   * @throws SluiceError KEYSPACE_NOT_FOUND by name, with `create: false` or where the transaction is read-only.
+   */
+  keyspace<K extends EncodingName, V extends EncodingName>(
+    keyspace: Keyspace<K, V>,
+  ): TransactionKeyspace<K, V>;
   keyspace<K extends EncodingName = KE, V extends EncodingName = VE>(
     name: string,
-    options: EncodingOptions<K, V> = {},
-  ): TransactionKeyspace<K, V> {
-    this.#core.checkOpen();
-    checkKeyspaceName(name, 'name');
-    const settings = this.#core.engine.keyspaceSettings(name, options);
-    // Encodings that are given nowhere are those of the transaction, which are what K and V are then.
-    const keyEncoding = (settings.keyEncoding ?? this.keyEncoding) as K;
-    const valueEncoding = (settings.valueEncoding ?? this.valueEncoding) as V;
-    if (!this.#core.readOnly) this.#core.engine.ensureKeyspace(name);
-    return new TransactionKeyspace(this.#core, name, keyEncoding, valueEncoding);
+    options?: KeyspaceOptions<K, V>,
+  ): TransactionKeyspace<K, V>;
+  keyspace(
+    keyspace: string | Keyspace<EncodingName, EncodingName>,
+    options: KeyspaceOptions = {},
+  ): TransactionKeyspace<EncodingName, EncodingName> {
+    const core = this.#core;
+    core.checkOpen();
+    if (keyspace instanceof Keyspace) {
+      keyspace.checkOwner(core.engine);
+      return new TransactionKeyspace(core, keyspace.name, keyspace.keyEncoding, keyspace.valueEncoding);
+    }
+    checkKeyspaceName(keyspace, 'name');
+    checkKeyspaceOptions(options);
+    core.openKeyspace(keyspace, options.create ?? true);
+    const { keyEncoding = this.keyEncoding, valueEncoding = this.valueEncoding } = options;
+    return new TransactionKeyspace(core, keyspace, keyEncoding, valueEncoding);
   }
 
   /**

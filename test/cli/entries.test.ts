@@ -102,7 +102,11 @@ test('keyspaces: made by put, listed, read, dropped', async () => {
   expect(await sluiceJson(['keyspaces', db, 'drop', 'users'])).toEqual([{ dropped: 'users' }]);
   expect((await sluice(['keyspaces', db])).out).toBe('default\n');
   const gone = await sluice(['keyspaces', db, 'drop', 'users']);
-  expect(gone).toEqual({ code: 3, out: '', err: 'error KEYSPACE_NOT_FOUND: There is no keyspace "users"\n' });
+  expect(gone).toEqual({
+    code: 3,
+    out: '',
+    err: 'error KEYSPACE_NOT_FOUND: There is no keyspace "users"; there are: "default"\n',
+  });
 });
 
 test('reading and deleting make no keyspace', async () => {
@@ -114,7 +118,7 @@ test('reading and deleting make no keyspace', async () => {
   ]) {
     const { code, err } = await sluice([...argv, '--keyspace', 'typo']);
     expect(code).toBe(3);
-    expect(err).toBe('error KEYSPACE_NOT_FOUND: There is no keyspace "typo"; there are: default\n');
+    expect(err).toBe('error KEYSPACE_NOT_FOUND: There is no keyspace "typo"; there are: "default"\n');
   }
   expect((await sluice(['keyspaces', db])).out).toBe('default\n');
 });
