@@ -175,6 +175,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     await engine.flusher.flushAll();
   }
 
+  /** What the database holds and does, as a plain object that JSON takes. Costs little: nothing is read for it. */
   stats(): DatabaseStats {
     const engine = this.engine();
     engine.checkOpen();

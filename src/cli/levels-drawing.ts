@@ -13,7 +13,7 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /** One line for the keyspace, one for its memtables, one for each level; bars in proportion to bytes. */
 export function drawLevels(
-  { name, levels, memtableBytes, sealedMemtables }: KeyspaceStats,
+  { name, levels, memtableBytes, memtableEntries, sealedMemtables }: KeyspaceStats,
   paint = PLAIN,
 ): string[] {
   const bytes = levels.reduce((sum, level) => sum + level.bytes, 0);
@@ -21,7 +21,13 @@ export function drawLevels(
   const most = Math.max(memtableBytes, ...levels.map((level) => level.bytes), 1);
   const memtables = sealedMemtables === 0 ? '' : `${sealedMemtables} more to be flushed`;
   const rows = [
-    ['memtable', bar(memtableBytes, most), memtables, bytesText(memtableBytes), ''],
+    [
+      'memtable',
+      bar(memtableBytes, most),
+      memtables,
+      bytesText(memtableBytes),
+      memtableEntries === 0 ? '' : entriesText(memtableEntries),
+    ],
     ...levels.map((level, number) => [
       `level ${number}`,
       bar(level.bytes, most),

@@ -11,6 +11,8 @@ export interface OpenTable {
 
 export class TableCache {
   readonly maxOpen: number;
+  /** How often a table was opened. */
+  opens = 0;
   readonly #cache: BlockCache;
   readonly #open: OpenTable[] = [];
   #hand = 0;
@@ -26,6 +28,7 @@ export class TableCache {
 
   /** Notes an opened table and closes others, by the clock, until all is within bounds. */
   opened(table: OpenTable): void {
+    this.opens++;
     this.#open.push(table);
     const budget = this.#cache.budgetBytes >>> 1;
     for (let step = this.#open.length * 2; step > 0; step--) {

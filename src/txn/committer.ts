@@ -44,6 +44,8 @@ export interface CommitResult {
 }
 
 export class Committer {
+  /** Commits refused with CONFLICT or TOO_OLD. */
+  conflicts = 0;
   readonly #engine: Engine;
 
   constructor(engine: Engine) {
@@ -102,6 +104,9 @@ export class Committer {
         if (round++ < ASYNC_ROUNDS_MAX) await check?.load();
         else check?.loadSync();
       }
+    } catch (error) {
+      if (isSluiceError(error) && error.retryable) this.conflicts++;
+      throw error;
     } finally {
       check?.close();
     }

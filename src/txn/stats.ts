@@ -8,7 +8,12 @@ import type { Engine } from './engine.ts';
 export interface KeyspaceStats {
   readonly name: string;
   readonly memtableBytes: number;
+  /** Puts and deletes in memory, versions counted one by one. */
+  readonly memtableEntries: number;
+  /** Full memtables that wait to be written to tables; writers wait when there are too many. */
   readonly sealedMemtables: number;
+  /** Tables that were dropped and are kept for a snapshot, an iterator or a transaction. */
+  readonly doomedTables: number;
   /** Level 0 first. */
   readonly levels: readonly LevelStats[];
 }
@@ -18,9 +23,17 @@ export interface DatabaseStats {
   readonly version: number;
   readonly keyspaces: readonly KeyspaceStats[];
   readonly log: { readonly segments: number; readonly bytes: number };
-  readonly blockCache: BlockCacheStats;
-  readonly openTables: number;
-  readonly transactions: { readonly active: number; readonly windowBytes: number };
+  /** Since open. `hitRatio`: hits of all lookups, 0 to 1; undefined before the first. */
+  readonly blockCache: BlockCacheStats & { readonly hitRatio: number | undefined };
+  /** Tables with their indexes and filters in memory; `opens` since open. Many opens for few tables: raise `maxOpenTables`. */
+  readonly tableCache: { readonly open: number; readonly max: number; readonly opens: number };
+  readonly transactions: {
+    readonly active: number;
+    /** What is kept of recent commits for conflict checks. */
+    readonly windowBytes: number;
+    /** Commits refused with CONFLICT or TOO_OLD since open, retried ones included. */
+    readonly conflicts: number;
+  };
   readonly snapshots: {
     readonly open: number;
     readonly oldestVersion: number | undefined;
@@ -39,17 +52,25 @@ export function gatherStats(engine: Engine, cache: BlockCache, tables: TableCach
     return {
       name,
       memtableBytes: stats?.memtableBytes ?? 0,
+      memtableEntries: stats?.memtableEntries ?? 0,
       sealedMemtables: stats?.sealedMemtables ?? 0,
+      doomedTables: stats?.doomedTables ?? 0,
       levels: stats?.levels ?? [],
     };
   });
+  const blocks = cache.stats();
+  const lookups = blocks.hits + blocks.misses;
   return {
     version: publication.visible,
     keyspaces,
     log: engine.logStats(),
-    blockCache: cache.stats(),
-    openTables: tables.openCount,
-    transactions: { active: engine.active.count, windowBytes: engine.window.bytes },
+    blockCache: { ...blocks, hitRatio: lookups === 0 ? undefined : blocks.hits / lookups },
+    tableCache: { open: tables.openCount, max: tables.maxOpen, opens: tables.opens },
+    transactions: {
+      active: engine.active.count,
+      windowBytes: engine.window.bytes,
+      conflicts: engine.committer.conflicts,
+    },
     snapshots: { open: snapshots.count, oldestVersion: snapshots.oldest, oldestAgeMs: snapshots.oldestAgeMs },
     removalsWaiting: engine.remover.waiting,
     poisoned: engine.poisoned === undefined ? undefined : String(engine.poisoned),

@@ -212,6 +212,6 @@ describe('the conflict window', () => {
     expect(db.stats().transactions.active).toBe(1);
     txn.abort();
     await db.put('z', '');
-    expect(db.stats().transactions).toEqual({ active: 0, windowBytes: 0 });
+    expect(db.stats().transactions).toEqual({ active: 0, windowBytes: 0, conflicts: 0 });
   });
 });
