@@ -1,0 +1,155 @@
+/** The public API as it is, so that a change to it is seen, and told in README and CHANGELOG. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import * as api from '../../src/index.ts';
+import { memoryDirectory, openDatabase } from '../base/database.ts';
+import { parse, walk } from '../tidy/syntax.ts';
+
+/** For the parts of the database among themselves. */
+const INTERNAL = new Set(['constructor', 'engine', 'keyspaceName', 'source', 'snapshotFor', 'checkOwner']);
+
+/** Node.js 20 calls its stand-ins `nodejs.dispose`. */
+function symbolName({ description = '' }: symbol): string {
+  return `[${description.replace('nodejs.', 'Symbol.')}]`;
+}
+
+function membersOf(object: object): string {
+  const names = new Set<string>();
+  for (
+    let at: object | null = object;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
+    for (const name of Reflect.ownKeys(at)) names.add(typeof name === 'symbol' ? symbolName(name) : name);
+  }
+  return [...names]
+    .filter((name) => !INTERNAL.has(name))
+    .sort()
+    .join(' ');
+}
+
+function errorCodes(): string[] {
+  const text = readFileSync('src/base/errors.ts', 'utf8');
+  const union = text.slice(
+    text.indexOf('export type ErrorCode'),
+    text.indexOf(';', text.indexOf("'UNSUPPORTED")),
+  );
+  return [...union.matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map(([, code = '']) => code);
+}
+
+test('what the package exports', () => {
+  const exported: string[] = [];
+  walk(parse({ path: 'src/index.ts', text: readFileSync('src/index.ts', 'utf8') }), (node, parent) => {
+    if (node.type !== 'ExportSpecifier') return;
+    const name = String((node['exported'] as unknown as { name: string }).name);
+    const typeOnly = node['exportKind'] === 'type' || parent?.['exportKind'] === 'type';
+    const value: unknown = Reflect.get(api, name);
+    const kind = typeof value === 'function' && /^class\b/.test(String(value)) ? 'class' : typeof value;
+    exported.push(typeOnly ? `type ${name}` : `${kind} ${name}`);
+  });
+  expect(exported.sort().join('\n')).toMatchInlineSnapshot(`
+    "class SluiceError
+    class SstWriter
+    function isSluiceError
+    function open
+    type BatchOperation
+    type BeginOptions
+    type CommitResult
+    type Compression
+    type DatabaseStats
+    type Db
+    type DbOptions
+    type DelOperation
+    type Durability
+    type EncodingName
+    type EncodingOptions
+    type ErrorCode
+    type GetOptions
+    type IngestFileSummary
+    type IngestMode
+    type IngestOptions
+    type IngestPlan
+    type IngestResult
+    type IngestSummary
+    type IngestVerify
+    type IngestedFile
+    type IteratorOptions
+    type Keyspace
+    type KeyspaceOptions
+    type Logger
+    type PutOperation
+    type RangeOptions
+    type Savepoint
+    type SluiceIterator
+    type Snapshot
+    type SstFile
+    type SstWriterOptions
+    type StageProgress
+    type Transaction
+    type TransactionKeyspace
+    type TransactionOptions
+    type VerifyOptions
+    type VerifyReport"
+  `);
+  expect(Object.keys(api).sort()).toEqual(
+    exported
+      .filter((line) => !line.startsWith('type '))
+      .map((line) => line.split(' ')[1])
+      .sort(),
+  );
+});
+
+test('what its objects have', async () => {
+  const dir = memoryDirectory();
+  const db = await openDatabase(join(dir, 'db'));
+  const [txn, snapshot, iterator] = [db.begin(), db.snapshot(), db.iterator()];
+  const writer = new api.SstWriter(join(dir, 'a.sst'));
+  const objects = {
+    db,
+    keyspace: db.keyspace('x'),
+    txn,
+    txnKeyspace: txn.keyspace('x'),
+    snapshot,
+    iterator,
+    writer,
+  };
+  const lines = Object.entries(objects).map(([name, object]) => `${name}: ${membersOf(object)}`);
+  lines.push(
+    `error: ${membersOf(new api.SluiceError('IO', '')).replace(/ (message|name|stack|toString)/g, '')}`,
+  );
+  for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
+  expect(lines.join('\n')).toMatchInlineSnapshot(`
+    "db: [Symbol.asyncDispose] batch begin close del dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    keyspace: batch del get getMany getSync has iterator keyEncoding keys name put valueEncoding values
+    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
+    txnKeyspace: del get getMany getSync has iterator keyEncoding keys put valueEncoding values
+    snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
+    iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
+    writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put
+    error: code retryable"
+  `);
+});
+
+test('error codes: these, each thrown somewhere, each in the README with whether to retry', () => {
+  const codes = errorCodes();
+  expect(codes.join(' ')).toMatchInlineSnapshot(
+    `"ABORTED ALREADY_EXISTS BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION FILE_NOT_FOUND INGEST_ID_REUSED INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND LOCKED NOT_A_DATABASE NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_OLD UNSUPPORTED_FORMAT"`,
+  );
+  const readme = readFileSync('README.md', 'utf8');
+  const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (yes|no) \|/gm)].map(([, code, retry]) => [
+    code,
+    retry,
+  ]);
+  const expected = codes.map((code) => {
+    const { retryable } = new api.SluiceError(code as api.ErrorCode, '');
+    return [code, retryable ? 'yes' : 'no'];
+  });
+  expect(rows).toEqual(expected);
+  const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('errors.ts'))
+    .map((path) => readFileSync(`src/${path}`, 'utf8'))
+    .join('\n');
+  expect(codes.filter((code) => !sources.includes(`'${code}'`))).toEqual([]);
+});
