@@ -10,6 +10,7 @@
 
 import { Packr } from 'msgpackr';
 import { unreachable } from './assert.ts';
+import type { BufferCopier } from './buffer-copier.ts';
 import { SluiceError } from './errors.ts';
 
 export type EncodingName = 'buffer' | 'view' | 'utf8' | 'json' | 'msgpack';
@@ -66,14 +67,21 @@ export function decode<E extends EncodingName>(
   bytes: Uint8Array,
   start: number,
   length: number,
+  copier: BufferCopier,
 ): Output<E> {
-  return decodeAny(encoding, bytes, start, length) as Output<E>;
+  return decodeAny(encoding, bytes, start, length, copier) as Output<E>;
 }
 
-function decodeAny(encoding: EncodingName, bytes: Uint8Array, start: number, length: number): unknown {
+function decodeAny(
+  encoding: EncodingName,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  copier: BufferCopier,
+): unknown {
   switch (encoding) {
     case 'buffer':
-      return copyToBuffer(bytes, start, length);
+      return copier.copy(bytes, start, length);
     case 'view': {
       const copy = new Uint8Array(length);
       copy.set(bytes.subarray(start, start + length));
@@ -84,7 +92,7 @@ function decodeAny(encoding: EncodingName, bytes: Uint8Array, start: number, len
     case 'json':
       return decoded('JSON', () => JSON.parse(view(bytes, start, length).toString('utf8')));
     case 'msgpack':
-      return decoded('MessagePack', () => packr.unpack(copyToBuffer(bytes, start, length)));
+      return decoded('MessagePack', () => packr.unpack(copier.copy(bytes, start, length)));
     default:
       return unreachable(encoding);
   }
@@ -98,17 +106,6 @@ function decoded(form: string, parse: () => unknown): unknown {
       cause,
     });
   }
-}
-
-/** From Node's buffer pool when small: a third of the cost of an ArrayBuffer each. */
-function copyToBuffer(bytes: Uint8Array, start: number, length: number): Buffer {
-  const copy = Buffer.allocUnsafe(length);
-  if (length > 48) {
-    copy.set(length === bytes.length ? bytes : bytes.subarray(start, start + length));
-  } else {
-    for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number;
-  }
-  return copy;
 }
 
 function view(bytes: Uint8Array, start: number, length: number): Buffer {

@@ -30,6 +30,9 @@ function newestVersion(rows: readonly TableRow[]): Version {
   return newest;
 }
 
+/** The open tables of a list of rows, in its order: a lookup then needs no map. By list, as above. */
+const openTables = new WeakMap<readonly TableRow[], readonly Table[]>();
+
 export class View {
   readonly memtable: Memtable;
   /** Newest first. */
@@ -41,6 +44,8 @@ export class View {
   readonly #newest: readonly Version[];
   /** Of all tables. */
   readonly #newestOfAll: Version;
+  /** The open tables of each level. */
+  readonly #open: readonly (readonly Table[])[];
   #ids: ReadonlySet<FileId> | undefined;
   /** How many readers hold it; counted by the tree. */
   pins = 0;
@@ -57,6 +62,16 @@ export class View {
     this.#tables = tables;
     this.#newest = levels.tables.map(newestVersion);
     this.#newestOfAll = Math.max(...this.#newest) as Version;
+    this.#open = levels.tables.map((rows) => this.#openTables(rows));
+  }
+
+  #openTables(rows: readonly TableRow[]): readonly Table[] {
+    let tables = openTables.get(rows);
+    if (tables === undefined) {
+      tables = rows.map((row) => this.table(row));
+      openTables.set(rows, tables);
+    }
+    return tables;
   }
 
   hasTable(id: FileId): boolean {
@@ -86,19 +101,24 @@ export class View {
   searchTables(probe: Probe, from: number): number {
     if (this.#newestOfAll <= probe.version) return SEARCHED;
     const unsorted = at(this.levels.tables, 0);
+    const openUnsorted = at(this.#open, 0);
     for (let i = from; i < unsorted.length; i++) {
       const row = unsorted[i] as TableRow;
       // Newest first.
       if (row.maxVersion <= probe.version) break;
       if (row.minVersion > probe.snapshot || !hasInRange(row, probe)) continue;
-      if (this.table(row).get(probe, row.globalVersion) === PENDING) return i;
+      if ((openUnsorted[i] as Table).get(probe, row.globalVersion) === PENDING) return i;
     }
     const firstLevel = Math.max(1, from - unsorted.length + 1);
     for (let level = firstLevel; level < LEVEL_COUNT; level++) {
       if ((this.#newest[level] as Version) <= probe.version) continue;
-      const row = findTable(this.levels.tables[level] as readonly TableRow[], probe);
-      if (row === undefined || row.maxVersion <= probe.version || row.minVersion > probe.snapshot) continue;
-      if (this.table(row).get(probe, row.globalVersion) === PENDING) return unsorted.length + level - 1;
+      const rows = this.levels.tables[level] as readonly TableRow[];
+      const index = findTable(rows, probe);
+      if (index < 0) continue;
+      const row = rows[index] as TableRow;
+      if (row.maxVersion <= probe.version || row.minVersion > probe.snapshot) continue;
+      const table = (this.#open[level] as readonly Table[])[index] as Table;
+      if (table.get(probe, row.globalVersion) === PENDING) return unsorted.length + level - 1;
     }
     return SEARCHED;
   }
@@ -106,12 +126,11 @@ export class View {
   /** The table at a place that `searchTables` has returned. */
   tableAt(place: number, probe: Probe): Table {
     const unsorted = at(this.levels.tables, 0);
-    const row =
-      place < unsorted.length
-        ? at(unsorted, place)
-        : findTable(at(this.levels.tables, place - unsorted.length + 1), probe);
-    if (row === undefined) throw new Error('SluiceDB bug: no table at the place of a pending lookup');
-    return this.table(row);
+    if (place < unsorted.length) return at(at(this.#open, 0), place);
+    const level = place - unsorted.length + 1;
+    const index = findTable(at(this.levels.tables, level), probe);
+    if (index < 0) throw new Error('SluiceDB bug: no table at the place of a pending lookup');
+    return at(at(this.#open, level), index);
   }
 
   /**
@@ -156,8 +175,8 @@ function hasInRange(row: TableRow, probe: Probe): boolean {
   );
 }
 
-/** The table of a level ≥ 1 whose range has the probe's key. */
-function findTable(rows: readonly TableRow[], probe: Probe): TableRow | undefined {
+/** Index of the table of a level ≥ 1 whose range has the probe's key; -1 when none has. */
+function findTable(rows: readonly TableRow[], probe: Probe): number {
   const { key, keyStart, keyLength } = probe;
   let low = 0;
   let high = rows.length;
@@ -168,9 +187,9 @@ function findTable(rows: readonly TableRow[], probe: Probe): TableRow | undefine
     else high = middle;
   }
   const row = rows[low];
-  if (row === undefined) return undefined;
+  if (row === undefined) return -1;
   const { smallest } = row;
-  return compareRanges(smallest, 0, smallest.length, key, keyStart, keyLength) <= 0 ? row : undefined;
+  return compareRanges(smallest, 0, smallest.length, key, keyStart, keyLength) <= 0 ? low : -1;
 }
 
 /** Whether [smallest, largest] and [lower, upper) have nothing in common. */

@@ -18,7 +18,9 @@ const FRAME_OWNER = 3;
 const FRAME_BLOCK = 4;
 /** The next frame of the same chunk, by ascending start. */
 const FRAME_NEXT = 5;
-export const FRAME_USED = 6;
+/** Bit 0: used since the hand came by; the rest: how far behind its start the block's heads are, 0 when it has none. */
+export const FRAME_MARKS = 6;
+export const USED = 1;
 const FRAME_BYTES = 7;
 
 export const CHUNK_BYTES = 65536;
@@ -90,7 +92,7 @@ export class BlockArena {
   #orphan(frame: number): void {
     const at = frame * FRAME_WORDS;
     this.frames[at + FRAME_OWNER] = 0xffffffff;
-    this.frames[at + FRAME_USED] = 0;
+    this.frames[at + FRAME_MARKS] = 0;
     this.blocksHeld--;
     this.bytesHeld -= this.frames[at + FRAME_BYTES] as number;
   }
@@ -128,7 +130,7 @@ export class BlockArena {
     return this.#start + next * CHUNK_BYTES + (this.#filled[lane] as number);
   }
 
-  /** Makes the block at `start`, which `reserve` gave, a frame. */
+  /** Makes the block at `start`, which `reserve` gave, a frame; `bytes` with its heads, `headsAt` 0 when it has none. */
   commit(
     start: number,
     bytes: number,
@@ -136,6 +138,7 @@ export class BlockArena {
     restartCount: number,
     owner: number,
     block: number,
+    headsAt = 0,
   ): number {
     const chunk = (start - this.#start) >>> 16;
     const frame = this.#newFrame();
@@ -147,7 +150,7 @@ export class BlockArena {
     frames[at + FRAME_OWNER] = owner;
     frames[at + FRAME_BLOCK] = block;
     frames[at + FRAME_NEXT] = 0;
-    frames[at + FRAME_USED] = 0;
+    frames[at + FRAME_MARKS] = headsAt === 0 ? 0 : (headsAt - start) << 1;
     frames[at + FRAME_BYTES] = bytes;
     const last = this.#lastFrame[chunk] as number;
     if (last === 0) this.#firstFrame[chunk] = frame;
@@ -247,10 +250,10 @@ export class BlockArena {
   }
 
   #wasUsed(chunk: number): boolean {
-    const at = (this.#firstFrame[chunk] as number) * FRAME_WORDS + FRAME_USED;
-    const used = this.frames[at] !== 0;
-    this.frames[at] = 0;
-    return used;
+    const at = (this.#firstFrame[chunk] as number) * FRAME_WORDS + FRAME_MARKS;
+    const marks = this.frames[at] as number;
+    this.frames[at] = marks & ~USED;
+    return (marks & USED) !== 0;
   }
 
   /** Slides used blocks to the front and drops the others; -1, with all marks cleared, if over `keepMax` are in use. */
@@ -259,7 +262,7 @@ export class BlockArena {
     let used = 0;
     for (let f = this.#firstFrame[chunk] as number; f !== 0; ) {
       const at = f * FRAME_WORDS;
-      if (frames[at + FRAME_USED] !== 0) used += frames[at + FRAME_BYTES] as number;
+      if (((frames[at + FRAME_MARKS] as number) & USED) !== 0) used += frames[at + FRAME_BYTES] as number;
       f = frames[at + FRAME_NEXT] as number;
     }
     let to = this.#start + chunk * CHUNK_BYTES;
@@ -268,15 +271,16 @@ export class BlockArena {
     for (let f = this.#firstFrame[chunk] as number; f !== 0; ) {
       const at = f * FRAME_WORDS;
       const next = frames[at + FRAME_NEXT] as number;
-      if (used > keepMax) frames[at + FRAME_USED] = 0;
-      else if (frames[at + FRAME_USED] === 0) this.#free(f);
+      const marks = frames[at + FRAME_MARKS] as number;
+      if (used > keepMax) frames[at + FRAME_MARKS] = marks & ~USED;
+      else if ((marks & USED) === 0) this.#free(f);
       else {
         const from = frames[at + FRAME_START] as number;
         const bytes = frames[at + FRAME_BYTES] as number;
         if (from !== to) this.#bytes.copyWithin(to, from, from + bytes);
         frames[at + FRAME_START] = to;
         frames[at + FRAME_RESTARTS_AT] = (frames[at + FRAME_RESTARTS_AT] as number) - from + to;
-        frames[at + FRAME_USED] = 0;
+        frames[at + FRAME_MARKS] = marks & ~USED;
         frames[at + FRAME_NEXT] = 0;
         if (last === 0) this.#firstFrame[chunk] = f;
         else frames[last * FRAME_WORDS + FRAME_NEXT] = f;

@@ -53,6 +53,9 @@ export interface BlockCacheStats {
   readonly readBytes: number;
 }
 
+/** Heads of more entries are not made: they pay where entries are large. */
+const HEADS_BYTES_MAX = 1024;
+
 const shape = new BlockShape();
 
 /** Throws CHECKSUM_MISMATCH unless the block at `at`, with its trailer, is the one that was written at `offset`. */
@@ -222,7 +225,7 @@ export class BlockCache {
 
   /**
    * Takes the block of `length` bytes at `at` in the heap, as on disk with its trailer, into the arena as (owner, block).
-   * Returns its frame, not pinned; 0 when there is no room for it.
+   * Returns its frame, not pinned; 0 when there is no room for it. `lookup`: it is wanted for one key, and may be again.
    */
   admit(
     source: BlockSource,
@@ -232,6 +235,7 @@ export class BlockCache {
     owner: number,
     block: number,
     cold: boolean,
+    lookup: boolean,
   ): number {
     const heap = this.heap;
     verifyChecksum(heap, at, length, source, offset);
@@ -239,12 +243,17 @@ export class BlockCache {
     const type = heap.bytes[at + length] as number;
     const raw = rawLength(heap, at, length, place);
     if (raw > this.blockBytesMax) return 0;
-    const start = this.arena.reserve(raw, cold);
+    const headsBytes = lookup && raw + HEADS_BYTES_MAX <= CHUNK_BYTES ? HEADS_BYTES_MAX : 0;
+    const start = this.arena.reserve(raw + headsBytes, cold);
     if (start < 0) return 0;
     if (type === 0) heap.bytes.copyWithin(start, at, at + length);
     else decompressTo(heap, at, length, start, raw, source, place);
-    validateDataBlock(heap.bytes, start, raw, shape, place);
-    return this.arena.commit(start, raw, shape.restartsAt, shape.restartCount, owner, block);
+    if (!heap.kernels.checkDataBlock(start, raw, headsBytes, shape, 0, undefined)) {
+      validateDataBlock(heap.bytes, start, raw, shape, place);
+    }
+    const bytes = raw + shape.headsBytes;
+    const headsAt = shape.headsBytes === 0 ? 0 : start + raw;
+    return this.arena.commit(start, bytes, shape.restartsAt, shape.restartCount, owner, block, headsAt);
   }
 
   /**

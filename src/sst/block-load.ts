@@ -109,7 +109,16 @@ function admitRun(
     const offset = offsets[b] as number;
     const length = sizes[b] as number;
     try {
-      const frame = cache.admit(state, offset, base + offset, length, state.owner, b, cold);
+      const frame = cache.admit(
+        state,
+        offset,
+        base + offset,
+        length,
+        state.owner,
+        b,
+        cold,
+        !cold && last === block,
+      );
       if (b === block) {
         first = frame;
         // Making room for the blocks after it must not take it away again.

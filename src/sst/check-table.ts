@@ -6,22 +6,17 @@
  */
 
 import type { File } from '../base/env/file-system.ts';
-import { type ErrorCode, SluiceError, throwIfAborted } from '../base/errors.ts';
+import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING } from '../mvcc/cursor.ts';
-import { KEY_BYTES_MAX, TRAILER_BYTES, trailerVersion, VALUE_BYTES_MAX } from '../mvcc/internal-key.ts';
 import { decompressTo, rawLength, readOwnRaw, verifyChecksum } from './block-cache.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
-import {
-  BlockShape,
-  type EntryVisitor,
-  lastValidatedKey,
-  lastValidatedKeyLength,
-  validateDataBlock,
-} from './data-block.ts';
+import { type BlockPlace, BlockShape, lastValidatedKey, validateDataBlock } from './data-block.ts';
 
+import { EntryChecker, type RawBytes } from './entry-checker.ts';
+import type { Filter } from './filter.ts';
 import { createHeap, type Heap } from './heap.ts';
-import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
-import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
+import { ENTRY_RULES, EXTERNAL_RULES, type FilterPlace } from './kernels/kernels.ts';
+import { KERNEL_RESERVED_BYTES, LAST_KEY } from './kernels/wasm-kernels.ts';
 import type { Table } from './table.ts';
 import type { TableFacts } from './table-facts.ts';
 import type { TableState } from './table-state.ts';
@@ -99,126 +94,28 @@ function checkEnds(table: Table): void {
   }
 }
 
-/** Checks entries one after the other over all blocks. */
-class EntryChecker {
-  entries = 0;
-  deletes = 0;
-  readonly #state: TableState;
-  readonly #external: boolean;
-  readonly #hash: KeyHash = { hashLow: 0, hashHigh: 0 };
-  #last: Uint8Array = new Uint8Array(256);
-  #lastLength = 0;
-  #block = 0;
-  #offset = 0;
-  #firstInBlock = true;
-  readonly visit: EntryVisitor;
-
-  constructor(state: TableState, external: boolean) {
-    this.#state = state;
-    this.#external = external;
-    this.visit = (key, keyLength, type, _valueStart, valueLength, sameKey) => {
-      this.#check(key, keyLength, type, valueLength, sameKey);
-    };
-  }
-
-  begin(block: number, offset: number): void {
-    this.#block = block;
-    this.#offset = offset;
-    this.#firstInBlock = true;
-  }
-
-  /** After the block's last entry. */
-  end(shape: BlockShape): void {
-    this.entries += shape.entries;
-    this.deletes += shape.deletes;
-    const key = lastValidatedKey();
-    const length = lastValidatedKeyLength();
-    if (this.#last.length < length) this.#last = new Uint8Array(length * 2);
-    for (let i = 0; i < length; i++) this.#last[i] = key[i] as number;
-    this.#lastLength = length;
-    if (!this.#separatorAtOrAfter(this.#block, key, length)) {
-      throw this.#wrong('CORRUPTION', 'the index says that all its keys are smaller than they are');
-    }
-  }
-
-  #wrong(code: ErrorCode, what: string): SluiceError {
-    return new SluiceError(code, `${this.#state.path}: block at offset ${this.#offset}: ${what}`);
-  }
-
-  #separatorAtOrAfter(block: number, key: Uint8Array, length: number): boolean {
-    const index = this.#state.index;
-    const user = length - TRAILER_BYTES;
-    const d = index.compareSeparator(block, key, 0, user);
-    if (d !== 0 || index.versions === undefined) return d >= 0;
-    return (index.versions[block] as number) <= trailerVersion(key, user);
-  }
-
-  #check(key: Uint8Array, keyLength: number, _type: number, valueLength: number, sameKey: boolean): void {
-    const user = keyLength - TRAILER_BYTES;
-    if (user < 1 || user > KEY_BYTES_MAX) {
-      throw this.#wrong('INVALID_KEY', `a key of ${user} bytes; 1 to ${KEY_BYTES_MAX} are allowed`);
-    }
-    if (valueLength > VALUE_BYTES_MAX) {
-      throw this.#wrong('INVALID_VALUE', `a value of ${valueLength} bytes; at most 1 GiB is allowed`);
-    }
-    let same = sameKey;
-    if (this.#firstInBlock) {
-      this.#firstInBlock = false;
-      same = this.#checkFirst(key, keyLength, user);
-    }
-    if (this.#external) {
-      if (same) throw this.#wrong('NOT_SORTED', 'a key comes twice; an external file has each key once');
-      for (let i = user + 1; i < keyLength; i++) {
-        if (key[i] !== 0) {
-          const version = trailerVersion(key, user);
-          throw this.#wrong(
-            'UNSUPPORTED_FORMAT',
-            `a key of version ${version}; an external file has version 0 only`,
-          );
-        }
-      }
-    }
-    const filter = this.#state.filter;
-    if (filter !== undefined && !same) {
-      hashKey(key, 0, user, this.#hash);
-      if (!filter.mayContainHash(this.#hash.hashLow, this.#hash.hashHigh)) {
-        throw this.#wrong('CORRUPTION', 'the filter denies a key that is there');
-      }
-    }
-  }
-
-  /** The first entry of a block against the last one of the block before; true when both have the same user key. */
-  #checkFirst(key: Uint8Array, keyLength: number, user: number): boolean {
-    if (this.#lastLength === 0) return false;
-    const last = this.#last;
-    const lastUser = this.#lastLength - TRAILER_BYTES;
-    const n = Math.min(user, lastUser);
-    let i = 0;
-    while (i < n && key[i] === last[i]) i++;
-    let d = i < n ? (key[i] as number) - (last[i] as number) : user - lastUser;
-    const same = d === 0;
-    for (let j = 7; j >= 0 && d === 0; j--) d = (last[user + j] as number) - (key[user + j] as number);
-    if (d <= 0)
-      throw this.#wrong('NOT_SORTED', 'its first key does not come after the last key of the block before');
-    if (this.#separatorAtOrAfter(this.#block - 1, key, keyLength)) {
-      throw this.#wrong('CORRUPTION', 'the index says that its first key is in the block before');
-    }
-    return same;
-  }
+/** The file's filter as the kernels read it, and the heap that has it behind the room for blocks. */
+function heapWithFilter(filter: Filter | undefined): { heap: Heap; place: FilterPlace | undefined } {
+  const at = KERNEL_RESERVED_BYTES + READ_BYTES * 2;
+  const bloom = filter?.bloom;
+  const heap = createHeap(at + (bloom?.data.length ?? 0));
+  if (bloom === undefined) return { heap, place: undefined };
+  heap.bytes.set(bloom.data, at);
+  return { heap, place: { at, lines: bloom.lines, probes: bloom.probes } };
 }
 
 async function checkBlocks(state: TableState, options: CheckTableOptions): Promise<void> {
   const { index, path } = state;
-  const heap = createHeap(KERNEL_RESERVED_BYTES + READ_BYTES * 2);
+  const { heap, place } = heapWithFilter(state.filter);
   const checker = new EntryChecker(state, options.external);
+  const blocks = new BlockChecker(state, heap, place, checker, options.external);
   const total = state.facts.bytes;
   for (let block = 0; block < index.blocks; ) {
     throwIfAborted(options.signal);
     const last = await readRun(state.file, state, block, heap);
     const base = KERNEL_RESERVED_BYTES - (index.offsets[block] as number);
     if (last < block) await checkLargeBlock(state, block, checker);
-    for (let b = block; b <= last; b++)
-      checkBlock(state, b, base + (index.offsets[b] as number), heap, checker);
+    for (let b = block; b <= last; b++) blocks.check(b, base + (index.offsets[b] as number));
     block = Math.max(last, block) + 1;
     options.onProgress?.(Math.min(total, offsetAfter(state, block - 1)), total);
   }
@@ -257,24 +154,62 @@ async function readRun(file: File, state: TableState, block: number, heap: Heap)
 
 const shape = new BlockShape();
 
-function checkBlock(state: TableState, block: number, at: number, heap: Heap, checker: EntryChecker): void {
-  const offset = state.index.offsets[block] as number;
-  const length = state.index.sizes[block] as number;
-  const place = { path: state.path, offset };
-  verifyChecksum(heap, at, length, state, offset);
-  const raw = rawLength(heap, at, length, place);
-  checker.begin(block, offset);
-  if (heap.bytes[at + length] === 0) {
-    validateDataBlock(heap.bytes, at, length, shape, place, checker.visit);
-  } else if (raw <= READ_BYTES) {
-    const to = KERNEL_RESERVED_BYTES + READ_BYTES;
-    decompressTo(heap, at, length, to, raw, state, place);
-    validateDataBlock(heap.bytes, to, raw, shape, place, checker.visit);
-  } else {
-    const own = readOwnRaw(heap.bytes.slice(at, at + length + BLOCK_TRAILER_BYTES), length, state, offset);
-    validateDataBlock(own.bytes, own.start, own.length, shape, place, checker.visit);
+class BlockChecker {
+  readonly #state: TableState;
+  readonly #heap: Heap;
+  readonly #filter: FilterPlace | undefined;
+  readonly #checker: EntryChecker;
+  readonly #rules: number;
+
+  constructor(
+    state: TableState,
+    heap: Heap,
+    filter: FilterPlace | undefined,
+    checker: EntryChecker,
+    external: boolean,
+  ) {
+    this.#state = state;
+    this.#heap = heap;
+    this.#filter = filter;
+    this.#checker = checker;
+    this.#rules = external ? ENTRY_RULES | EXTERNAL_RULES : ENTRY_RULES;
   }
-  checker.end(shape);
+
+  /** A block that was read to `at` in the heap. */
+  check(block: number, at: number): void {
+    const state = this.#state;
+    const heap = this.#heap;
+    const offset = state.index.offsets[block] as number;
+    const length = state.index.sizes[block] as number;
+    const place = { path: state.path, offset };
+    verifyChecksum(heap, at, length, state, offset);
+    const raw = rawLength(heap, at, length, place);
+    this.#checker.begin(block, offset);
+    if (heap.bytes[at + length] === 0) {
+      this.#checkEntries({ bytes: heap.bytes, start: at, length }, place);
+    } else if (raw <= READ_BYTES) {
+      const to = KERNEL_RESERVED_BYTES + READ_BYTES;
+      decompressTo(heap, at, length, to, raw, state, place);
+      this.#checkEntries({ bytes: heap.bytes, start: to, length: raw }, place);
+    } else {
+      const disk = heap.bytes.slice(at, at + length + BLOCK_TRAILER_BYTES);
+      checkEach(readOwnRaw(disk, length, state, offset), place, this.#checker);
+    }
+  }
+
+  /** By the kernels; what is not right by all their rules, one by one, which finds what is wrong with it. */
+  #checkEntries(block: RawBytes, place: BlockPlace): void {
+    const { bytes, kernels } = this.#heap;
+    if (kernels.checkDataBlock(block.start, block.length, 0, shape, this.#rules, this.#filter)) {
+      const last = bytes.subarray(LAST_KEY, LAST_KEY + shape.lastKeyLength);
+      this.#checker.endSound(block, shape, last);
+    } else checkEach(block, place, this.#checker);
+  }
+}
+
+function checkEach(block: RawBytes, place: BlockPlace, checker: EntryChecker): void {
+  validateDataBlock(block.bytes, block.start, block.length, shape, place, checker.visit);
+  checker.end(shape, lastValidatedKey());
 }
 
 async function checkLargeBlock(state: TableState, block: number, checker: EntryChecker): Promise<void> {
@@ -290,6 +225,5 @@ async function checkLargeBlock(state: TableState, block: number, checker: EntryC
   }
   const own = readOwnRaw(disk, length, state, offset);
   checker.begin(block, offset);
-  validateDataBlock(own.bytes, own.start, own.length, shape, { path: state.path, offset }, checker.visit);
-  checker.end(shape);
+  checkEach(own, { path: state.path, offset }, checker);
 }

@@ -26,12 +26,16 @@ export interface BlockPlace {
   readonly offset: number;
 }
 
-/** Where the restart array of a block is; `entries` and `deletes` are set by `validateDataBlock` only. */
+/** Where the restart array of a block is; the rest is set by validation only. */
 export class BlockShape {
   restartsAt = 0;
   restartCount = 0;
   entries = 0;
   deletes = 0;
+  /** Of the last entry's key, with its trailer. */
+  lastKeyLength = 0;
+  /** Taken behind the block by what kernels know of it. */
+  headsBytes = 0;
 }
 
 function damaged(place: BlockPlace, what: string): SluiceError {
@@ -89,10 +93,6 @@ let keyScratch = new Uint8Array(1024);
 /** The last key of the block validated last: for checks across blocks. */
 export function lastValidatedKey(): Uint8Array {
   return keyScratch;
-}
-let lastLength = 0;
-export function lastValidatedKeyLength(): number {
-  return lastLength;
 }
 
 /**
@@ -179,7 +179,8 @@ export function validateDataBlock(
   if (restart !== restartCount) throw damaged(place, `restart ${restart} points at no entry`);
   shape.entries = entries;
   shape.deletes = deletes;
-  lastLength = keyLength;
+  shape.lastKeyLength = keyLength;
+  shape.headsBytes = 0;
 }
 
 /** Throws unless the entry comes after the one before; true when both have the same user key. */

@@ -9,6 +9,7 @@
 import type { Probe } from '../mvcc/probe.ts';
 import { mulHigh } from './kernels/js-mul64.ts';
 import { hashKey } from './kernels/js-xxh3.ts';
+import type { Kernels } from './kernels/kernels.ts';
 
 const TAIL_BYTES = 5;
 const LINE_BYTES = 64;
@@ -17,28 +18,37 @@ const GOLDEN = 0x9e3779b9 | 0;
 export interface Filter {
   readonly kind: 'bloom' | 'ribbon';
   readonly bytes: number;
+  /** What kernels need to ask it themselves, where it is a Bloom filter. */
+  readonly bloom: BloomData | undefined;
   mayContainHash(low: number, high: number): boolean;
 }
 
-class BloomFilter implements Filter {
+export interface BloomData {
+  readonly data: Uint8Array;
+  readonly lines: number;
+  readonly probes: number;
+}
+
+class BloomFilter implements Filter, BloomData {
   readonly kind = 'bloom';
   readonly bytes: number;
-  readonly #data: Uint8Array;
-  readonly #lines: number;
-  readonly #probes: number;
+  readonly bloom = this;
+  readonly data: Uint8Array;
+  readonly lines: number;
+  readonly probes: number;
 
   constructor(data: Uint8Array, lines: number, probes: number) {
     this.bytes = data.length;
-    this.#data = data;
-    this.#lines = lines;
-    this.#probes = probes;
+    this.data = data;
+    this.lines = lines;
+    this.probes = probes;
   }
 
   mayContainHash(low: number, high: number): boolean {
-    const data = this.#data;
-    const line = mulHigh(low, this.#lines) * LINE_BYTES;
+    const data = this.data;
+    const line = mulHigh(low, this.lines) * LINE_BYTES;
     let h = high | 0;
-    for (let i = this.#probes; i > 0; i--) {
+    for (let i = this.probes; i > 0; i--) {
       const bit = h >>> 23;
       if (((data[line + (bit >>> 3)] as number) & (1 << (bit & 7))) === 0) return false;
       h = Math.imul(h, GOLDEN);
@@ -61,10 +71,17 @@ export function readFilter(data: Uint8Array): Filter | undefined {
   return new BloomFilter(data, length / LINE_BYTES, probes);
 }
 
-/** False: the key is certainly not in the table. Hashes the probe's key once for all tables. */
-export function filterMayContain(filter: Filter, probe: Probe): boolean {
+/**
+ * False: the key is certainly not in the table. Hashes the probe's key once for all tables; by the kernels, which
+ * `setKey` gave it to, where they took it.
+ */
+export function filterMayContain(filter: Filter, probe: Probe, kernels: Kernels | undefined): boolean {
   if (!probe.hashed) {
-    hashKey(probe.key, probe.keyStart, probe.keyLength, probe);
+    if (kernels === undefined) hashKey(probe.key, probe.keyStart, probe.keyLength, probe);
+    else {
+      probe.hashLow = kernels.hashOfKey();
+      probe.hashHigh = kernels.keyHashHigh;
+    }
     probe.hashed = true;
   }
   return filter.mayContainHash(probe.hashLow, probe.hashHigh);

@@ -12,7 +12,7 @@ import { fixed32 } from '../base/codec.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import { type EntryType, TYPE_DELETE, trailerVersion } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
-import { FRAME_USED, FRAME_WORDS } from './block-arena.ts';
+import { FRAME_MARKS, FRAME_WORDS, USED } from './block-arena.ts';
 import type { BlockCache, OwnBlock } from './block-cache.ts';
 import { loadBlock, loadBlockSync } from './block-load.ts';
 import { restartBefore } from './data-block.ts';
@@ -328,7 +328,7 @@ export class TableCursor implements Cursor {
     cache.hits++;
     const at = frame * FRAME_WORDS;
     const frames = cache.arena.frames;
-    if (!this.#cold) frames[at + FRAME_USED] = 1;
+    if (!this.#cold) frames[at + FRAME_MARKS] = (frames[at + FRAME_MARKS] as number) | USED;
     this.valueBytes = cache.heap.bytes;
     this.#blockStart = frames[at] as number;
     this.#restartsAt = frames[at + 1] as number;

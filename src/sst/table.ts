@@ -10,12 +10,12 @@ import { SluiceError } from '../base/errors.ts';
 import { PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import type { Version } from '../mvcc/version.ts';
-import { FRAME_USED, FRAME_WORDS } from './block-arena.ts';
+import { FRAME_MARKS, FRAME_WORDS, USED } from './block-arena.ts';
 import type { BlockCache, OwnBlock } from './block-cache.ts';
 import { loadBlock, loadBlockSync } from './block-load.ts';
 import { EXHAUSTED, FOUND, FoundEntry, findInBlock } from './data-block.ts';
 import { filterMayContain } from './filter.ts';
-
+import { UNKNOWN } from './kernels/kernels.ts';
 import type { TableCache } from './table-cache.ts';
 import { TableCursor } from './table-cursor.ts';
 import type { TableFacts } from './table-facts.ts';
@@ -123,7 +123,7 @@ export class Table {
   /** False when the filter says that the probe's key is not in the table. True when that is not known. */
   mayContain(probe: Probe): boolean {
     const filter = this.#state?.filter;
-    return filter === undefined || filterMayContain(filter, probe);
+    return filter === undefined || filterMayContain(filter, probe, undefined);
   }
 
   /** Gives the probe the newest entry of its key at or below its snapshot, if newer than what it has. */
@@ -137,9 +137,13 @@ export class Table {
     const state = this.#state;
     if (state === undefined) return PENDING;
     state.used = true;
-    if (state.filter !== undefined && !filterMayContain(state.filter, probe)) return this.#done(probe);
     const { key, keyStart, keyLength } = probe;
-    const index = state.index;
+    const { kernels } = this.cache.heap;
+    const keySet = kernels.setKey(key, keyStart, keyLength);
+    const { filter, index } = state;
+    if (filter !== undefined && !filterMayContain(filter, probe, keySet ? kernels : undefined)) {
+      return this.#done(probe);
+    }
     let block = index.search(key, keyStart, keyLength, bound);
     const cache = this.cache;
     while (block < index.blocks) {
@@ -151,11 +155,16 @@ export class Table {
         bytes = cache.heap.bytes;
         const at = frame * FRAME_WORDS;
         const frames = cache.arena.frames;
-        frames[at + FRAME_USED] = 1;
+        const marks = frames[at + FRAME_MARKS] as number;
+        frames[at + FRAME_MARKS] = marks | USED;
         const start = frames[at] as number;
         const restartsAt = frames[at + 1] as number;
         const restarts = frames[at + 2] as number;
-        outcome = findInBlock(bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);
+        const heads = marks > USED ? start + (marks >>> 1) : 0;
+        outcome = keySet ? kernels.findInBlock(start, heads, restartsAt, restarts, bound, found) : UNKNOWN;
+        if (outcome === UNKNOWN) {
+          outcome = findInBlock(bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);
+        }
       } else {
         const own = cache.holds === 0 ? undefined : cache.heldOwn(probe, state.owner, block);
         if (own === undefined) return PENDING;
@@ -186,7 +195,7 @@ export class Table {
   #missingBlock(state: TableState, probe: Probe): number {
     const { key, keyStart, keyLength } = probe;
     const bound = this.#hasGlobalVersion ? Number.POSITIVE_INFINITY : probe.snapshot;
-    if (state.filter !== undefined && !filterMayContain(state.filter, probe)) return -1;
+    if (state.filter !== undefined && !filterMayContain(state.filter, probe, undefined)) return -1;
     const index = state.index;
     let block = index.search(key, keyStart, keyLength, bound);
     while (block < index.blocks) {

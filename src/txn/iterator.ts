@@ -6,6 +6,7 @@
  * gathered ahead but not taken are no reads.
  */
 
+import { BufferCopier } from '../base/buffer-copier.ts';
 import { decode, type EncodingName, type Output } from '../base/encoding.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING, type Status } from '../mvcc/cursor.ts';
@@ -225,18 +226,19 @@ export function entryShape<KE extends EncodingName, VE extends EncodingName>(
   keyEncoding: KE,
   valueEncoding: VE,
 ): (cursor: VisibleCursor) => [Output<KE>, Output<VE>] {
-  return (cursor) => [
-    decode(keyEncoding, cursor.keyBytes, cursor.keyStart, cursor.keyLength),
-    decode(valueEncoding, cursor.valueBytes, cursor.valueStart, cursor.valueLength),
-  ];
+  const key = keyShape(keyEncoding);
+  const value = valueShape(valueEncoding);
+  return (cursor) => [key(cursor), value(cursor)];
 }
 
 export function keyShape<KE extends EncodingName>(keyEncoding: KE): (cursor: VisibleCursor) => Output<KE> {
-  return (cursor) => decode(keyEncoding, cursor.keyBytes, cursor.keyStart, cursor.keyLength);
+  const copier = new BufferCopier();
+  return (cursor) => decode(keyEncoding, cursor.keyBytes, cursor.keyStart, cursor.keyLength, copier);
 }
 
 export function valueShape<VE extends EncodingName>(
   valueEncoding: VE,
 ): (cursor: VisibleCursor) => Output<VE> {
-  return (cursor) => decode(valueEncoding, cursor.valueBytes, cursor.valueStart, cursor.valueLength);
+  const copier = new BufferCopier();
+  return (cursor) => decode(valueEncoding, cursor.valueBytes, cursor.valueStart, cursor.valueLength, copier);
 }

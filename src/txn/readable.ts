@@ -3,6 +3,7 @@
  * a ReadSource, with encodings by keyspace and by call.
  */
 
+import { BufferCopier } from '../base/buffer-copier.ts';
 import { successor } from '../base/bytes.ts';
 import {
   checkEncodingName,
@@ -57,6 +58,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   readonly keyEncoding: KE;
   readonly valueEncoding: VE;
   protected readonly keyspaceName: string;
+  readonly #copier = new BufferCopier();
 
   constructor(keyspaceName: string, keyEncoding: KE, valueEncoding: VE) {
     this.keyspaceName = keyspaceName;
@@ -190,7 +192,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
     // A call without an encoding of its own has V = VE.
     const encoding = (valueEncoding ?? this.valueEncoding) as V;
-    return decode(encoding, probe.valueBytes, probe.valueStart, probe.valueLength);
+    return decode(encoding, probe.valueBytes, probe.valueStart, probe.valueLength, this.#copier);
   }
 
   #encodings<K extends EncodingName, V extends EncodingName>(options: EncodingOptions<K, V>): [K, V] {

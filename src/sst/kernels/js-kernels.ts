@@ -1,18 +1,43 @@
 /** The kernels in plain TypeScript, over any byte array. */
 
+import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { crc32c } from './js-crc32c.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
 import { hashKey, xxh3Low } from './js-xxh3.ts';
 import { xxh32, xxh64Low } from './js-xxhash.ts';
-import type { Kernels } from './kernels.ts';
+import { type Kernels, UNKNOWN } from './kernels.ts';
 
 export class JsKernels implements Kernels {
   readonly #bytes: Uint8Array;
+  #key: Uint8Array = EMPTY_BYTES;
+  #keyStart = 0;
+  #keyLength = 0;
   readonly #hash = { hashLow: 0, hashHigh: 0 };
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+  }
+
+  /** `validateDataBlock` and `findInBlock` are in TypeScript as it is. */
+  checkDataBlock(): boolean {
+    return false;
+  }
+
+  setKey(key: Uint8Array, keyStart: number, keyLength: number): boolean {
+    this.#key = key;
+    this.#keyStart = keyStart;
+    this.#keyLength = keyLength;
+    return true;
+  }
+
+  hashOfKey(): number {
+    hashKey(this.#key, this.#keyStart, this.#keyLength, this.#hash);
+    return this.#hash.hashLow;
+  }
+
+  findInBlock(): number {
+    return UNKNOWN;
   }
 
   blockChecksum(type: number, start: number, length: number): number {

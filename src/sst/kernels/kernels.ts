@@ -1,3 +1,19 @@
+import type { BlockShape, FoundEntry } from '../data-block.ts';
+
+/** User keys of 1 to 65,535 bytes and values of at most 1 GiB. */
+export const ENTRY_RULES = 1;
+/** Besides, version 0 only and every key once in the block. */
+export const EXTERNAL_RULES = 2;
+/** `findInBlock` cannot tell. */
+export const UNKNOWN = 3;
+
+/** A Bloom filter in the same memory. */
+export interface FilterPlace {
+  readonly at: number;
+  readonly lines: number;
+  readonly probes: number;
+}
+
 /**
  * The hot loops over blocks, all in one memory and addressed by (start, length) offsets into it.
  *
@@ -6,6 +22,40 @@
  * the ranges it is given, so callers need no slack after a region. Ranges must lie inside the memory and must not overlap.
  */
 export interface Kernels {
+  /**
+   * True: the data block is sound by all the rules of `validateDataBlock` (../data-block.ts), and `shape` is filled.
+   * False: ask `validateDataBlock`, which knows what is wrong, if anything is.
+   *
+   * `headsBytes`: room behind the block in which a lookup's aid may be put (assembly/block-heads.ts), 0 for none; how
+   * much was taken is in `shape`. `rules`: what entries must be besides, ENTRY_RULES and EXTERNAL_RULES. `filter`: admits
+   * every key of the block, or it is not sound.
+   */
+  checkDataBlock(
+    start: number,
+    length: number,
+    headsBytes: number,
+    shape: BlockShape,
+    rules: number,
+    filter: FilterPlace | undefined,
+  ): boolean;
+
+  /** The key of the `findInBlock`s that follow, borrowed for them; false when they cannot take it. */
+  setKey(key: Uint8Array, keyStart: number, keyLength: number): boolean;
+  /** `keyHash` of that key. */
+  hashOfKey(): number;
+  /**
+   * As `findInBlock` of ../data-block.ts, or UNKNOWN when it must be asked. `heads`: where they are, 0 for none.
+   * REQUIRES: a sound block.
+   */
+  findInBlock(
+    start: number,
+    heads: number,
+    restartsAt: number,
+    restartCount: number,
+    bound: number,
+    found: FoundEntry,
+  ): number;
+
   /**
    * The u32 of a block trailer, for the block [start, start + length) followed in memory by its compression type byte
    * at start + length. `type`: 0 none, 1 crc32c (masked), 2 xxhash32, 3 xxhash64, 4 XXH3; see ../checksum.ts.

@@ -1,16 +1,44 @@
 /** The kernels compiled to WebAssembly, working in a memory that they share with JavaScript. */
 
-import type { Kernels } from './kernels.ts';
+import type { EntryType } from '../../mvcc/internal-key.ts';
+import type { Version } from '../../mvcc/version.ts';
+import type { BlockShape, FoundEntry } from '../data-block.ts';
+import type { FilterPlace, Kernels } from './kernels.ts';
 import { WASM_BASE64 } from './wasm-bytes.ts';
 
 /** Offsets below this are the kernels' static data and scratch tables (assembly/layout.ts). */
 export const KERNEL_RESERVED_BYTES = 0x40000;
 
+// Of assembly/layout.ts.
 const KEY_HASH_HIGH = 0x22000;
+const FOUND_VERSION = 0x22010;
+const FOUND_REST = 0x22018;
+const SHAPE = 0x22030;
+const KEY = 0x23000;
+const KEY_BYTES_MAX = 4096 - 16;
+/** The last key of the block that `checkDataBlock` found sound last, trailer included. */
+export const LAST_KEY = 0x24000;
 
 type Ranges = (src: number, length: number, dst: number, bytes: number) => number;
 
 interface Exports {
+  checkDataBlock(
+    start: number,
+    length: number,
+    headsBytes: number,
+    rules: number,
+    filterAt: number,
+    filterLines: number,
+    filterProbes: number,
+  ): number;
+  findInBlock(
+    start: number,
+    heads: number,
+    restartsAt: number,
+    restarts: number,
+    keyLength: number,
+    bound: number,
+  ): number;
   blockChecksum(type: number, start: number, length: number): number;
   keyHash(start: number, length: number): number;
   lz4Compress: Ranges;
@@ -36,12 +64,19 @@ export function createMemory(pages: number): WasmMemory {
   return new api.Memory({ initial: pages, maximum: pages });
 }
 
+const NO_FILTER: FilterPlace = { at: 0, lines: 0, probes: 0 };
+
 /** Compiled once in each thread that makes a heap. */
 let compiled: object | undefined;
 
 export class WasmKernels implements Kernels {
   readonly #exports: Exports;
   readonly #high: Uint32Array;
+  readonly #bytes: Uint8Array;
+  readonly #foundVersion: Float64Array;
+  readonly #foundRest: Uint32Array;
+  readonly #shape: Uint32Array;
+  #keyLength = 0;
 
   /** REQUIRES: at least KERNEL_RESERVED_BYTES of memory. */
   constructor(memory: WasmMemory) {
@@ -49,6 +84,62 @@ export class WasmKernels implements Kernels {
     const instance = new api.Instance(compiled, { env: { memory } });
     this.#exports = instance.exports as Exports;
     this.#high = new Uint32Array(memory.buffer, KEY_HASH_HIGH, 1);
+    this.#bytes = new Uint8Array(memory.buffer, 0, KERNEL_RESERVED_BYTES);
+    this.#foundVersion = new Float64Array(memory.buffer, FOUND_VERSION, 1);
+    this.#foundRest = new Uint32Array(memory.buffer, FOUND_REST, 3);
+    this.#shape = new Uint32Array(memory.buffer, SHAPE, 6);
+  }
+
+  checkDataBlock(
+    start: number,
+    length: number,
+    headsBytes: number,
+    shape: BlockShape,
+    rules: number,
+    filter: FilterPlace | undefined,
+  ): boolean {
+    const { at, lines, probes } = filter ?? NO_FILTER;
+    if (this.#exports.checkDataBlock(start, length, headsBytes, rules, at, lines, probes) === 0) return false;
+    const words = this.#shape;
+    shape.restartsAt = words[0] as number;
+    shape.restartCount = words[1] as number;
+    shape.entries = words[2] as number;
+    shape.deletes = words[3] as number;
+    shape.headsBytes = words[4] as number;
+    shape.lastKeyLength = words[5] as number;
+    return true;
+  }
+
+  setKey(key: Uint8Array, keyStart: number, keyLength: number): boolean {
+    if (keyLength > KEY_BYTES_MAX) return false;
+    this.#keyLength = keyLength;
+    const bytes = this.#bytes;
+    if (keyLength > 40) bytes.set(key.subarray(keyStart, keyStart + keyLength), KEY);
+    else for (let i = 0; i < keyLength; i++) bytes[KEY + i] = key[keyStart + i] as number;
+    return true;
+  }
+
+  hashOfKey(): number {
+    return this.#exports.keyHash(KEY, this.#keyLength) >>> 0;
+  }
+
+  findInBlock(
+    start: number,
+    heads: number,
+    restartsAt: number,
+    restartCount: number,
+    bound: number,
+    found: FoundEntry,
+  ): number {
+    const outcome = this.#exports.findInBlock(start, heads, restartsAt, restartCount, this.#keyLength, bound);
+    if (outcome === 1) {
+      found.version = this.#foundVersion[0] as Version;
+      const rest = this.#foundRest;
+      found.type = rest[0] as EntryType;
+      found.valueStart = rest[1] as number;
+      found.valueLength = rest[2] as number;
+    }
+    return outcome;
   }
 
   // WebAssembly returns signed numbers, hence `>>> 0`.

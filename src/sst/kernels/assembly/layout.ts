@@ -9,3 +9,17 @@ export const TABLE: usize = 0x10000;
 export const CRC_TABLES: usize = 0x20000;
 /** The high half of the last key hash, u32. */
 export const KEY_HASH_HIGH: usize = 0x22000;
+/** Where the varint read last ended, u32. */
+export const VARINT_END: usize = 0x22004;
+/** What `findInBlock` found: version f64, then type, value start and value length as u32. */
+export const FOUND_VERSION: usize = 0x22010;
+export const FOUND_TYPE: usize = 0x22018;
+export const FOUND_VALUE_START: usize = 0x2201c;
+export const FOUND_VALUE_LENGTH: usize = 0x22020;
+/** What `checkDataBlock` says of a sound block: six u32, see check-block.ts. */
+export const SHAPE: usize = 0x22030;
+/** The key that `findInBlock` looks for, and eight bytes of anything after it. */
+export const KEY: usize = 0x23000;
+/** The last key of the block checked last, with its trailer, and the most that it can have. */
+export const LAST_KEY: usize = 0x24000;
+export const LAST_KEY_BYTES: usize = 0x11000;

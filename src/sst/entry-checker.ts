@@ -1,0 +1,141 @@
+/** The checks of a table's entries that need more than their own block: across blocks, against the index and the filter. */
+
+import { ByteReader } from '../base/codec.ts';
+import { type ErrorCode, SluiceError } from '../base/errors.ts';
+import { KEY_BYTES_MAX, TRAILER_BYTES, trailerVersion, VALUE_BYTES_MAX } from '../mvcc/internal-key.ts';
+import type { BlockShape, EntryVisitor } from './data-block.ts';
+import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
+import type { TableState } from './table-state.ts';
+
+export interface RawBytes {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The first key of a sound block, with its trailer. */
+function firstKey(bytes: Uint8Array, start: number): Uint8Array {
+  const reader = new ByteReader(bytes, start + 1);
+  const length = reader.varint();
+  reader.varint();
+  return bytes.subarray(reader.at, reader.at + length);
+}
+
+/** Checks entries one after the other over all blocks. */
+export class EntryChecker {
+  entries = 0;
+  deletes = 0;
+  readonly #state: TableState;
+  readonly #external: boolean;
+  readonly #hash: KeyHash = { hashLow: 0, hashHigh: 0 };
+  #last: Uint8Array = new Uint8Array(256);
+  #lastLength = 0;
+  #block = 0;
+  #offset = 0;
+  #firstInBlock = true;
+  readonly visit: EntryVisitor;
+
+  constructor(state: TableState, external: boolean) {
+    this.#state = state;
+    this.#external = external;
+    this.visit = (key, keyLength, type, _valueStart, valueLength, sameKey) => {
+      this.#check(key, keyLength, type, valueLength, sameKey);
+    };
+  }
+
+  begin(block: number, offset: number): void {
+    this.#block = block;
+    this.#offset = offset;
+    this.#firstInBlock = true;
+  }
+
+  /** After a block whose entries the kernels found right, each by itself: `last` has its last key. */
+  endSound(block: RawBytes, shape: BlockShape, last: Uint8Array): void {
+    const first = firstKey(block.bytes, block.start);
+    const same = this.#checkFirst(first, first.length, first.length - TRAILER_BYTES);
+    if (same && this.#external) throw this.#twice();
+    this.end(shape, last);
+  }
+
+  /** After the block's last entry, whose key `key` begins with. */
+  end(shape: BlockShape, key: Uint8Array): void {
+    this.entries += shape.entries;
+    this.deletes += shape.deletes;
+    const length = shape.lastKeyLength;
+    if (this.#last.length < length) this.#last = new Uint8Array(length * 2);
+    for (let i = 0; i < length; i++) this.#last[i] = key[i] as number;
+    this.#lastLength = length;
+    if (!this.#separatorAtOrAfter(this.#block, key, length)) {
+      throw this.#wrong('CORRUPTION', 'the index says that all its keys are smaller than they are');
+    }
+  }
+
+  #wrong(code: ErrorCode, what: string): SluiceError {
+    return new SluiceError(code, `${this.#state.path}: block at offset ${this.#offset}: ${what}`);
+  }
+
+  #twice(): SluiceError {
+    return this.#wrong('NOT_SORTED', 'a key comes twice; an external file has each key once');
+  }
+
+  #separatorAtOrAfter(block: number, key: Uint8Array, length: number): boolean {
+    const index = this.#state.index;
+    const user = length - TRAILER_BYTES;
+    const d = index.compareSeparator(block, key, 0, user);
+    if (d !== 0 || index.versions === undefined) return d >= 0;
+    return (index.versions[block] as number) <= trailerVersion(key, user);
+  }
+
+  #check(key: Uint8Array, keyLength: number, _type: number, valueLength: number, sameKey: boolean): void {
+    const user = keyLength - TRAILER_BYTES;
+    if (user < 1 || user > KEY_BYTES_MAX) {
+      throw this.#wrong('INVALID_KEY', `a key of ${user} bytes; 1 to ${KEY_BYTES_MAX} are allowed`);
+    }
+    if (valueLength > VALUE_BYTES_MAX) {
+      throw this.#wrong('INVALID_VALUE', `a value of ${valueLength} bytes; at most 1 GiB is allowed`);
+    }
+    let same = sameKey;
+    if (this.#firstInBlock) {
+      this.#firstInBlock = false;
+      same = this.#checkFirst(key, keyLength, user);
+    }
+    if (this.#external) {
+      if (same) throw this.#twice();
+      for (let i = user + 1; i < keyLength; i++) {
+        if (key[i] !== 0) {
+          const version = trailerVersion(key, user);
+          throw this.#wrong(
+            'UNSUPPORTED_FORMAT',
+            `a key of version ${version}; an external file has version 0 only`,
+          );
+        }
+      }
+    }
+    const filter = this.#state.filter;
+    if (filter !== undefined && !same) {
+      hashKey(key, 0, user, this.#hash);
+      if (!filter.mayContainHash(this.#hash.hashLow, this.#hash.hashHigh)) {
+        throw this.#wrong('CORRUPTION', 'the filter denies a key that is there');
+      }
+    }
+  }
+
+  /** The first entry of a block against the last one of the block before; true when both have the same user key. */
+  #checkFirst(key: Uint8Array, keyLength: number, user: number): boolean {
+    if (this.#lastLength === 0) return false;
+    const last = this.#last;
+    const lastUser = this.#lastLength - TRAILER_BYTES;
+    const n = Math.min(user, lastUser);
+    let i = 0;
+    while (i < n && key[i] === last[i]) i++;
+    let d = i < n ? (key[i] as number) - (last[i] as number) : user - lastUser;
+    const same = d === 0;
+    for (let j = 7; j >= 0 && d === 0; j--) d = (last[user + j] as number) - (key[user + j] as number);
+    if (d <= 0)
+      throw this.#wrong('NOT_SORTED', 'its first key does not come after the last key of the block before');
+    if (this.#separatorAtOrAfter(this.#block - 1, key, keyLength)) {
+      throw this.#wrong('CORRUPTION', 'the index says that its first key is in the block before');
+    }
+    return same;
+  }
+}
