@@ -2,7 +2,7 @@
 
 import type { EncodingName } from './base/encoding.ts';
 import { acquireLock, type Lock } from './base/env/lock.ts';
-import { SluiceError, throwIfAborted } from './base/errors.ts';
+import { throwIfAborted } from './base/errors.ts';
 import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
 import { checkDirectory, databasePaths } from './manifest/directory.ts';
 import { Manifest } from './manifest/manifest.ts';
@@ -44,6 +44,8 @@ export async function open<KE extends EncodingName = 'buffer', VE extends Encodi
 /** What an open database holds besides its engine. */
 interface Home {
   engine: Engine;
+  /** Read-only: engines before the last refresh whose snapshots, iterators or transactions are still open. */
+  readonly retired: Set<Engine>;
   readonly manifest: Manifest;
   readonly cache: BlockCache;
   readonly tableCache: TableCache;
@@ -179,7 +181,11 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   stats(): DatabaseStats {
     const engine = this.engine();
     engine.checkOpen();
-    return gatherStats(engine, this.#home.cache, this.#home.tableCache);
+    const { cache, tableCache, retired } = this.#home;
+    return gatherStats(engine, cache, tableCache, [
+      engine.snapshots,
+      ...[...retired].map((old) => old.snapshots),
+    ]);
   }
 
   /** Checks tables against the manifest; with `full`, every block of every table. Reports all it finds; throws nothing for it. */
@@ -189,31 +195,46 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     return verifyDatabase(engine, options);
   }
 
-  /** Read-only: takes over what the writing process has made visible since. Close snapshots and iterators first. */
+  /**
+   * Read-only: takes over what the writing process has made visible since. Snapshots, iterators and transactions that
+   * are open keep their state, and the files and memory it needs, until they are closed.
+   */
   async refresh(): Promise<void> {
     const old = this.engine();
     old.checkOpen();
     if (!this.readOnly) return;
-    if (old.snapshots.count > 0) {
-      throw new SluiceError(
-        'BUSY',
-        `${old.snapshots.count} snapshots or iterators are open; close them, then refresh`,
-      );
+    const { manifest, cache, tableCache, retired } = this.#home;
+    // L2: the files that the old engine reads stay pinned as long as it has readers.
+    const unpin = manifest.hold();
+    try {
+      this.#home.engine = readerEngine(this.#settings, manifest, cache, tableCache, () => manifest.refresh());
+    } catch (error) {
+      unpin();
+      throw error;
     }
-    const { manifest, cache, tableCache } = this.#home;
-    this.#home.engine = readerEngine(this.#settings, manifest, cache, tableCache, () => manifest.refresh());
-    for (const tree of old.catalog.trees()) tree.close();
-    await old.close();
+    retired.add(old);
+    old.snapshots.whenNone(() => void this.#retire(old, unpin));
+  }
+
+  async #retire(engine: Engine, unpin: () => void): Promise<void> {
+    // Whoever read last may have yet to take its value out of the cache.
+    await engine.env.clock.turn();
+    if (!this.#home.retired.delete(engine)) return;
+    closeTrees(engine);
+    unpin();
+    await engine.close();
   }
 
   /** Waits for commits under way, then lets go of everything. Closing twice is fine. */
   async close(): Promise<void> {
-    const { engine, manifest, lock } = this.#home;
+    const { engine, manifest, lock, retired } = this.#home;
     if (engine.closed) return;
     try {
       await engine.close();
+      for (const old of retired) await old.close();
     } finally {
-      for (const tree of engine.catalog.trees()) tree.close();
+      for (const open of [engine, ...retired]) closeTrees(open);
+      retired.clear();
       await manifest.close();
       lock?.release();
     }
@@ -222,6 +243,10 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function closeTrees(engine: Engine): void {
+  for (const tree of engine.catalog.trees()) tree.close();
 }
 
 function openWriter(settings: Settings): Home {
@@ -235,7 +260,7 @@ function openWriter(settings: Settings): Home {
     const { cache, tableCache } = caches(settings);
     const engine = newEngine(settings, manifest, cache, tableCache);
     recover({ env, dir, manifest, engine, walSegmentBytes: settings.walSegmentBytes });
-    return { engine, manifest, cache, tableCache, lock };
+    return { engine, manifest, cache, tableCache, lock, retired: new Set() };
   } catch (error) {
     void manifest?.close();
     lock.release();
@@ -250,7 +275,7 @@ function openReader(settings: Settings): Home {
   try {
     const { cache, tableCache } = caches(settings);
     const engine = readerEngine(settings, manifest, cache, tableCache, () => manifest.refresh());
-    return { engine, manifest, cache, tableCache, lock: undefined };
+    return { engine, manifest, cache, tableCache, lock: undefined, retired: new Set() };
   } catch (error) {
     void manifest.close();
     throw error;

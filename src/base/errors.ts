@@ -8,7 +8,7 @@
 export type ErrorCode =
   | 'ABORTED' // an AbortSignal fired; `name` is 'AbortError'
   | 'ALREADY_EXISTS' // errorIfExists, or an output file that is there already
-  | 'BUSY' // another call on the same object is still under way, or something must be closed first
+  | 'BUSY' // another call on the same object is still under way
   | 'CHECKSUM_MISMATCH' // a block, record or file digest differs from what is recorded
   | 'CLOSED' // the database, transaction, snapshot, iterator or writer is finished
   | 'COMPARATOR_MISMATCH' // a file sorted by another comparator

@@ -151,7 +151,15 @@ export class Manifest {
     return this.#store.oldestReader();
   }
 
-  /** Read-only: takes over what the writer has done since. The tables of the old state may vanish from then on. */
+  /**
+   * Read-only: keeps the files that the present state names from removal, beyond a refresh, until the returned function
+   * is called.
+   */
+  hold(): () => void {
+    return this.#store.holdPin();
+  }
+
+  /** Read-only: takes over what the writer has done since. Tables of an old state that nobody holds may vanish from then on. */
   refresh(): void {
     assert(this.#readOnly, 'the writer has nothing to refresh');
     this.#checkOpen();

@@ -30,11 +30,19 @@ const CODES: ReadonlyMap<number, ErrorCode> = new Map([
 
 type Lmdb = RootDatabase<Uint8Array, Uint8Array> & { getWriteTxnId(): number };
 
+/** Read-only: a read transaction that keeps the writer from removing files, open until its last holder lets go. */
+interface Pin {
+  readonly transaction: Transaction;
+  holders: number;
+}
+
 export class Store {
   readonly #path: string;
   readonly #db: Lmdb;
-  /** Read-only: what the state was read from; it keeps the writer from removing files that the state names. */
-  #pin: Transaction | undefined;
+  /** What the state was read from last. */
+  #pin: Pin | undefined;
+  /** All that are held, the newest included. */
+  readonly #pins = new Set<Pin>();
 
   constructor(path: string, readOnly: boolean) {
     this.#path = path;
@@ -68,7 +76,7 @@ export class Store {
     return !this.#db.readerList().includes('no reader locks');
   }
 
-  /** Calls onRow for every row, in key order. With `pin` the snapshot stays open until the next pin or `close`. */
+  /** Calls onRow for every row, in key order. With `pin` the snapshot stays open until the next pin, for longer if held. */
   read(pin: boolean, onRow: (key: Uint8Array, value: Uint8Array) => void): void {
     this.#db.resetReadTxn();
     const before = this.#pin;
@@ -81,10 +89,28 @@ export class Store {
       throw error instanceof SluiceError ? error : storeError(error, `read the manifest ${this.#path}`);
     }
     if (pin) {
-      this.#pin = transaction;
-      before?.done();
+      this.#pin = { transaction, holders: 1 };
+      this.#pins.add(this.#pin);
+      if (before !== undefined) this.#letGo(before);
     } else transaction.done();
     this.#db.resetReadTxn();
+  }
+
+  /** Keeps the newest pin until the returned function is called, or `close`. */
+  holdPin(): () => void {
+    const pin = this.#pin;
+    if (pin === undefined) return () => undefined;
+    pin.holders++;
+    let held = true;
+    return () => {
+      if (held) this.#letGo(pin);
+      held = false;
+    };
+  }
+
+  #letGo(pin: Pin): void {
+    pin.holders--;
+    if (pin.holders === 0 && this.#pins.delete(pin)) pin.transaction.done();
   }
 
   /** One durable transaction. Returns its id. Whatever it throws, the outcome is open. */
@@ -117,7 +143,8 @@ export class Store {
   }
 
   async close(): Promise<void> {
-    this.#pin?.done();
+    for (const { transaction } of this.#pins) transaction.done();
+    this.#pins.clear();
     this.#pin = undefined;
     await this.#db.close();
   }

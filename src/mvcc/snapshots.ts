@@ -27,6 +27,7 @@ export class SnapshotRegistry {
   count = 0;
   #oldest: Snapshot | undefined = undefined;
   #newest: Snapshot | undefined = undefined;
+  #whenNone: (() => void) | undefined;
   readonly #monotonicMs: () => number;
 
   constructor(clock: { monotonicMs(): number }) {
@@ -60,6 +61,16 @@ export class SnapshotRegistry {
     snapshot.older = undefined;
     snapshot.newer = undefined;
     this.count--;
+    if (this.count > 0) return;
+    const task = this.#whenNone;
+    this.#whenNone = undefined;
+    task?.();
+  }
+
+  /** Runs the task once none is open: now, or when the last one is released. One task at a time. */
+  whenNone(task: () => void): void {
+    if (this.count === 0) task();
+    else this.#whenNone = task;
   }
 
   /** The version of the oldest open snapshot. */

@@ -9,7 +9,7 @@ import { ownBytes } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
 import { type EncodingOptions, Readable } from './readable.ts';
 import { RunSection } from './run.ts';
-import type { Snapshot } from './snapshot.ts';
+import { Snapshot } from './snapshot.ts';
 
 export interface PutOperation<KE extends EncodingName, VE extends EncodingName> extends EncodingOptions {
   readonly type: 'put';
@@ -104,10 +104,10 @@ export class Keyspace<
     return engine.committer.commitBlind(sections);
   }
 
-  protected override source(): ReadSource {
+  protected override source(at: Snapshot | undefined): ReadSource {
     const engine = this.engine();
     engine.checkOpen();
-    return engine.reader;
+    return at === undefined ? engine.reader : Snapshot.sourceOf(at, engine);
   }
 
   protected override snapshotFor(given: Snapshot | undefined): {

@@ -66,8 +66,8 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     this.valueEncoding = valueEncoding;
   }
 
-  /** Where the reads go. @throws SluiceError CLOSED when it is gone. */
-  protected abstract source(): ReadSource;
+  /** Where the reads go, with a snapshot or as of now. @throws SluiceError CLOSED when it is gone. */
+  protected abstract source(at: Snapshot | undefined): ReadSource;
 
   /** The value, or undefined on a miss. Never blocks the event loop on the disk. */
   async get<K extends EncodingName = KE, V extends EncodingName = VE>(
@@ -76,7 +76,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   ): Promise<Output<V> | undefined> {
     if (options.signal !== undefined) throwIfAborted(options.signal);
     const bytes = this.#keyBytes(key, options);
-    const source = this.source();
+    const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
     if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, options.snapshot);
     return this.#value(probe, options);
@@ -88,7 +88,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     options: GetOptions<K, V> = EMPTY_OPTIONS,
   ): Output<V> | undefined {
     const bytes = this.#keyBytes(key, options);
-    const source = this.source();
+    const source = this.source(options.snapshot);
     return this.#value(source.lookupSync(this.keyspaceName, bytes, options.snapshot), options);
   }
 
@@ -104,7 +104,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
       const values: (Output<V> | undefined)[] = [];
       for (const bytes of encoded) {
         if (options.signal !== undefined) throwIfAborted(options.signal);
-        const source = this.source();
+        const source = this.source(at);
         let probe = source.lookup(this.keyspaceName, bytes, at);
         if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, at);
         values.push(this.#value(probe, options));
@@ -121,7 +121,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     options: GetOptions<K, VE> = EMPTY_OPTIONS,
   ): Promise<boolean> {
     const bytes = this.#keyBytes(key, options);
-    const source = this.source();
+    const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
     if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, options.snapshot);
     return probe.found && probe.type === TYPE_VALUE;
@@ -162,7 +162,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
       );
     }
     const bounds = rangeBounds(options, keyEncoding);
-    const scan = this.source().scan(this.keyspaceName, bounds, options.snapshot);
+    const scan = this.source(options.snapshot).scan(this.keyspaceName, bounds, options.snapshot);
     return new SluiceIterator({
       scan,
       reverse,

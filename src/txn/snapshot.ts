@@ -2,16 +2,23 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { Version } from '../mvcc/version.ts';
+import type { ReadSource } from './read-source.ts';
+
+/** The engine that made a snapshot. A read-only database gets another one with each refresh, over the same manifest. */
+export interface SnapshotOwner {
+  readonly manifest: object;
+  readonly reader: ReadSource;
+}
 
 export class Snapshot implements Disposable, AsyncDisposable {
   /** The commit version that reads with this snapshot see. */
   readonly version: Version;
   #release: (() => void) | undefined;
-  /** The open database that made it: a snapshot of one is no use to another. */
-  readonly #owner: object;
+  /** A snapshot of one database is no use to another. */
+  readonly #owner: SnapshotOwner;
 
   /** For the database; users call `db.snapshot()`. */
-  constructor(version: Version, owner: object, release: () => void) {
+  constructor(version: Version, owner: SnapshotOwner, release: () => void) {
     this.version = version;
     this.#owner = owner;
     this.#release = release;
@@ -33,6 +40,12 @@ export class Snapshot implements Disposable, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
+  }
+
+  /** Where to read with it: where it was made, as long as that is the same database, though refreshed since. */
+  static sourceOf(snapshot: unknown, owner: SnapshotOwner): ReadSource {
+    if (!(snapshot instanceof Snapshot) || snapshot.#owner.manifest !== owner.manifest) return owner.reader;
+    return snapshot.#owner.reader;
   }
 
   /** @throws SluiceError CLOSED; TypeError when it is another database's. */

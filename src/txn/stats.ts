@@ -1,6 +1,7 @@
 /** `db.stats()`: what the database holds and does, as a plain object. */
 
 import type { LevelStats } from '../levels/tree.ts';
+import type { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import type { BlockCache, BlockCacheStats } from '../sst/block-cache.ts';
 import type { TableCache } from '../sst/table-cache.ts';
 import type { Engine } from './engine.ts';
@@ -45,8 +46,14 @@ export interface DatabaseStats {
   readonly poisoned: string | undefined;
 }
 
-export function gatherStats(engine: Engine, cache: BlockCache, tables: TableCache): DatabaseStats {
-  const { catalog, publication, snapshots } = engine;
+/** `registries`: the engine's, and those of a read-only database before its refreshes. */
+export function gatherStats(
+  engine: Engine,
+  cache: BlockCache,
+  tables: TableCache,
+  registries: readonly SnapshotRegistry[],
+): DatabaseStats {
+  const { catalog, publication } = engine;
   const keyspaces = catalog.names(publication.visible).map((name): KeyspaceStats => {
     const stats = catalog.treeAt(name, publication.visible)?.stats();
     return {
@@ -71,8 +78,17 @@ export function gatherStats(engine: Engine, cache: BlockCache, tables: TableCach
       windowBytes: engine.window.bytes,
       conflicts: engine.committer.conflicts,
     },
-    snapshots: { open: snapshots.count, oldestVersion: snapshots.oldest, oldestAgeMs: snapshots.oldestAgeMs },
+    snapshots: snapshotStats(registries),
     removalsWaiting: engine.remover.waiting,
     poisoned: engine.poisoned === undefined ? undefined : String(engine.poisoned),
+  };
+}
+
+function snapshotStats(registries: readonly SnapshotRegistry[]): DatabaseStats['snapshots'] {
+  const versions = registries.flatMap(({ oldest }) => (oldest === undefined ? [] : [oldest]));
+  return {
+    open: registries.reduce((sum, { count }) => sum + count, 0),
+    oldestVersion: versions.length === 0 ? undefined : Math.min(...versions),
+    oldestAgeMs: Math.max(0, ...registries.map(({ oldestAgeMs }) => oldestAgeMs)),
   };
 }
