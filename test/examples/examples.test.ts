@@ -1,8 +1,11 @@
 /** The examples run, and the README shows their code and nothing else. */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { main } from '../../src/cli/program.ts';
+import { memoryDirectory, openDatabase } from '../base/database.ts';
+import { numbered, writeSst } from '../base/sst-files.ts';
 import { buildProgram, child } from '../cli/run.ts';
 
 beforeAll(buildProgram, 120_000);
@@ -27,6 +30,34 @@ test('the tour of the README is examples/tour.mjs, in its order', () => {
   expect(places.length).toBeGreaterThan(8);
   expect(places).not.toContain(-1);
   expect(places).toEqual([...places].sort((a, b) => a - b));
+});
+
+test('the first lines of the README run', async () => {
+  const [code = ''] = blocksOf('ts');
+  const dir = memoryDirectory();
+  const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
+  await writeSst(join(dir, 'part-0001.sst'), numbered(0, 10));
+  await writeSst(join(dir, 'part-0002.sst'), numbered(10, 20));
+  const here = code.replaceAll("'part-", `'${dir}/part-`);
+  expect(here).not.toBe(code);
+  const run = new Function('db', 'nextCursor', `return (async () => {${here}})()`);
+  await run(db, () => '1');
+  expect([await db.get('feed:cursor'), (await db.keys().all()).length]).toEqual(['1', 21]);
+  // Without its files nothing moves.
+  for (const name of ['part-0001.sst', 'part-0002.sst']) rmSync(join(dir, name));
+  await expect(run(db, () => '2')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  expect(await db.get('feed:cursor')).toBe('1');
+});
+
+test('the command lines of the README run', async () => {
+  const block = blocksOf('sh').find((code) => code.includes('| sluice sst build'));
+  const dir = memoryDirectory();
+  writeFileSync(join(dir, 'prices.tsv'), 'PE:1\t7\nCH:2\t9\nCH:1\t8\n');
+  const program = resolve('dist/cli/main.js');
+  const script = `set -e -o pipefail; cd '${dir}'; sluice() { '${process.execPath}' '${program}' "$@"; }\n${block}`;
+  const { code, err, out } = await child('bash', ['-c', script]);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toMatch(/CH:1\t8\nCH:2\t9\n$/);
 });
 
 test('files and scripts that the documents name are there', () => {
