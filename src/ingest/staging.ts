@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Env } from '../base/env/env.ts';
-import type { File } from '../base/env/file-system.ts';
+import type { File, FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { FileId } from '../manifest/rows.ts';
 import { checkTable } from '../sst/check-table.ts';
@@ -101,20 +101,25 @@ export class Staging {
   discard(files: readonly StagedFile[]): void {
     for (const file of files) {
       file.table.dispose();
-      this.#options.env.fs.unlinkSync(file.path);
+      removeGarbage(this.#options.env.fs, file.path);
     }
   }
 
   /** Opens and checks files where they are, for `explainIngest`. The tables are the caller's to close. */
   async inspect(sources: readonly string[], signal: AbortSignal | undefined): Promise<Table[]> {
     const tables: Table[] = [];
-    for (const source of sources) {
-      this.#inputBytes(source);
-      const table = this.#options.openTable(source);
-      tables.push(table);
-      await checkTable(table, { verify: 'footer', external: true, signal });
+    try {
+      for (const source of sources) {
+        this.#inputBytes(source);
+        const table = this.#options.openTable(source);
+        tables.push(table);
+        await checkTable(table, { verify: 'footer', external: true, signal });
+      }
+      return tables;
+    } catch (error) {
+      for (const table of tables) table.dispose();
+      throw error;
     }
-    return tables;
   }
 
   /** Size of the input; the errors a user can make with a path, by name. */
@@ -156,7 +161,7 @@ export class Staging {
       return { source, mode, keyspace, id, path, table, bytes, entries, deletes, smallest, largest, sha256 };
     } catch (error) {
       table.dispose();
-      if (this.#options.env.fs.existsSync(path)) this.#options.env.fs.unlinkSync(path);
+      removeGarbage(this.#options.env.fs, path);
       throw named(error, path, source);
     }
   }
@@ -209,6 +214,15 @@ export class Staging {
       throw new SluiceError('CHECKSUM_MISMATCH', message);
     }
     return actual;
+  }
+}
+
+/** L2: what cannot be removed the sweep at open removes; the error to tell is the one that came before. */
+export function removeGarbage(fs: FileSystem, path: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
   }
 }
 

@@ -91,7 +91,9 @@ export class Engine {
     this.logger = settings.logger;
     this.openTable = parts.openTable;
     this.snapshots = new SnapshotRegistry(env.clock);
-    this.remover = new Remover(env, manifest);
+    this.remover = new Remover(env, manifest, (error) =>
+      this.logger?.warn({ err: error }, 'a file that is not needed any more could not be removed'),
+    );
     this.#nextFileId = manifest.state.counters.nextFileId;
     this.#nextTreeId = manifest.state.counters.nextTreeId;
     this.publication = new Publication(manifest.state.counters.lastVersion);
@@ -306,6 +308,18 @@ export class Engine {
     this.keyspaces.collect();
   }
 
+  /** So that the next open has little to recover. */
+  async #settle(): Promise<void> {
+    await this.wal.sync();
+    try {
+      this.manifest.apply([this.#counters()]);
+    } catch (error) {
+      // Recovery has the counters from tables and log as well: a full disk need not keep a database from closing.
+      if (!isSluiceError(error, 'NO_SPACE')) throw error;
+      this.logger?.warn({ err: error }, 'closing without the last edit of the manifest');
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     if (this.#pipeline === undefined) {
@@ -317,11 +331,11 @@ export class Engine {
     await this.flusher.close();
     this.#pipeline.close();
     this.window.close();
-    if (this.#poison === undefined) {
-      await this.wal.sync();
-      this.manifest.apply([this.#counters()]);
+    try {
+      if (this.#poison === undefined) await this.#settle();
+    } finally {
+      this.remover.close();
+      await this.wal.close();
     }
-    this.remover.close();
-    await this.wal.close();
   }
 }

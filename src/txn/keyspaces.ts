@@ -5,6 +5,7 @@
  * A dropped generation stays until no snapshot can see it; then its tables go whole.
  */
 
+import { isSluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Edit, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
@@ -64,7 +65,16 @@ export class Keyspaces {
     const ready = this.#dropped.filter(
       ({ version }) => version <= watermark && version <= publication.visible,
     );
-    for (const dropped of ready) this.#remove(dropped);
+    for (const dropped of ready) {
+      try {
+        this.#remove(dropped);
+      } catch (error) {
+        // Whoever happened to publish or to close a snapshot has not failed; the next call, or open, tries again.
+        if (!isSluiceError(error)) throw error;
+        this.#engine.logger?.warn({ err: error }, 'a dropped keyspace could not be removed yet');
+        return;
+      }
+    }
   }
 
   #remove({ tree, keyspace, version }: DroppedTree): void {

@@ -4,6 +4,7 @@
  */
 
 import type { Env } from '../base/env/env.ts';
+import { isSluiceError } from '../base/errors.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 
 const RETRY_MS = 250;
@@ -17,12 +18,15 @@ interface Removal {
 export class Remover {
   readonly #env: Env;
   readonly #manifest: Manifest;
+  readonly #onFailed: (error: unknown) => void;
   #removals: Removal[] = [];
   #cancel: (() => void) | undefined;
 
-  constructor(env: Env, manifest: Manifest) {
+  /** @param onFailed is told of a file that could not be removed: no failure of whoever dropped it. */
+  constructor(env: Env, manifest: Manifest, onFailed: (error: unknown) => void) {
     this.#env = env;
     this.#manifest = manifest;
+    this.#onFailed = onFailed;
   }
 
   /** Runs `remove` once no other process reads by a manifest older than now. */
@@ -46,11 +50,21 @@ export class Remover {
     const oldest = this.#manifest.oldestReaderCommitId() ?? Number.POSITIVE_INFINITY;
     const ready = this.#removals.filter(({ commitId }) => commitId <= oldest);
     this.#removals = this.#removals.filter(({ commitId }) => commitId > oldest);
-    for (const { remove } of ready) remove();
+    for (const removal of ready) this.#remove(removal);
     if (this.#removals.length === 0 || this.#cancel !== undefined) return;
     this.#cancel = this.#env.clock.after(RETRY_MS, () => {
       this.#cancel = undefined;
       this.#run();
     });
+  }
+
+  /** L2: what cannot be removed is garbage, which the sweep at open or a later removal tries again. */
+  #remove({ remove }: Removal): void {
+    try {
+      remove();
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      this.#onFailed(error);
+    }
   }
 }

@@ -5,7 +5,7 @@
 
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { Env } from '../base/env/env.ts';
-import type { StagedFile } from '../ingest/staging.ts';
+import { removeGarbage, type StagedFile } from '../ingest/staging.ts';
 import type { FileId } from '../manifest/rows.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
@@ -62,7 +62,7 @@ export async function buildRunTable(
     };
   } catch (error) {
     file.closeSync();
-    env.fs.unlinkSync(path);
+    removeGarbage(env.fs, path);
     throw error;
   }
 }
