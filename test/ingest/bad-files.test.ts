@@ -13,6 +13,7 @@ import type { TableBuilderOptions } from '../../src/sst/table-builder.ts';
 import { envOf, memoryDirectory, openDatabase, type TextDb } from '../base/database.ts';
 import { FaultyFileSystem } from '../base/faulty-file-system.ts';
 import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
+import { openFiles } from '../corruption/damage.ts';
 import type { Entry } from '../mvcc/entries.ts';
 import { writeTable } from '../sst/written-table.ts';
 
@@ -208,4 +209,16 @@ test('verify asks for less, and a digest still finds what it did not', async () 
   const { problems } = await db.verify({ full: true });
   expect(problems).toHaveLength(2);
   expect(createHash('sha256').update(bytes).digest('hex')).not.toBe(good.sha256);
+});
+
+test('explainIngest refuses what ingest refuses, and keeps no file open', async () => {
+  const { dir, db, path } = await fixture();
+  const good = await writeSst(join(dir, 'good.sst'), numbered(0, 9));
+  writeFileSync(path, 'something else'.repeat(20));
+  const before = openFiles();
+  for (let n = 0; n < 20; n++) {
+    await expect(db.explainIngest([good.path, path])).rejects.toMatchObject({ code: 'CORRUPTION' });
+    await expect(db.explainIngest(`${path}.not`)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  }
+  expect(openFiles()).toBeLessThan(before + 10);
 });
