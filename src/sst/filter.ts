@@ -8,7 +8,7 @@
 
 import type { Probe } from '../mvcc/probe.ts';
 import { mulHigh } from './kernels/js-mul64.ts';
-import { hashKey } from './kernels/js-xxh3.ts';
+import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
 import type { Kernels } from './kernels/kernels.ts';
 
 const TAIL_BYTES = 5;
@@ -118,18 +118,27 @@ export class FilterBuilder {
     return this.#count;
   }
 
-  /** Equal hashes one after the other count once: the versions of one key. */
-  add(low: number, high: number): void {
-    let n = this.#count * 2;
-    const hashes = this.#hashes;
-    if (n > 0 && hashes[n - 2] === low && hashes[n - 1] === high) return;
-    if (n === hashes.length) {
-      this.#hashes = new Uint32Array(n * 2);
-      this.#hashes.set(hashes);
+  /** Two words a key, low first. Equal hashes one after the other must come once: the versions of one key. */
+  addAll(hashes: Uint32Array): void {
+    const n = this.#count * 2;
+    if (n + hashes.length > this.#hashes.length) {
+      const grown = new Uint32Array(Math.max(n * 2, n + hashes.length));
+      grown.set(this.#hashes.subarray(0, n));
+      this.#hashes = grown;
     }
-    this.#hashes[n++] = low;
-    this.#hashes[n] = high;
-    this.#count++;
+    this.#hashes.set(hashes, n);
+    this.#count += hashes.length >>> 1;
+  }
+
+  /** A key by itself, unless it is that of the last hash. */
+  addKey(key: Uint8Array, length: number): void {
+    const hash: KeyHash = { hashLow: 0, hashHigh: 0 };
+    hashKey(key, 0, length, hash);
+    const n = this.#count * 2;
+    const low = hash.hashLow >>> 0;
+    const high = hash.hashHigh >>> 0;
+    if (n > 0 && this.#hashes[n - 2] === low && this.#hashes[n - 1] === high) return;
+    this.addAll(Uint32Array.of(low, high));
   }
 
   /** The filter block; undefined when there is no key. Frees the hashes. */

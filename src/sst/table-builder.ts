@@ -2,7 +2,7 @@
  * Writes a table, format_version 5, block by block as its entries come in key order. Blocks, index and filter are byte
  * for byte what RocksDB 7.8 writes for the same options. Nothing is allocated per entry.
  *
- *   heap: kernels' own | two keys (the last and the next) | block being built | output, written when 512 KiB are full
+ *   heap: kernels' own | entries and the block being built | output, written when 512 KiB are full
  *
  * Memory grows with the number of keys by 8 bytes (filter hashes) and with the number of blocks (index).
  */
@@ -25,7 +25,7 @@ import { MAX_VERSION, NO_VERSION, type Version } from '../mvcc/version.ts';
 import { BlockBuilder, varintBytes } from './block-builder.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import type { CompressionKind } from './compression.ts';
-import { DataBlockBuilder } from './data-block-builder.ts';
+import { DataBlockBuilder, dataBlockBuilderBytes } from './data-block-builder.ts';
 import { FilterBuilder } from './filter.ts';
 import { putFooter } from './footer.ts';
 import {
@@ -41,10 +41,6 @@ import { IndexBuilder } from './index-builder.ts';
 import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 import { encodeProperties } from './property-builder.ts';
 import { TableOutput, WRITE_BYTES } from './table-output.ts';
-
-const KEY_ROOM = 65536;
-/** An entry that would make a block larger than this gets one to itself, outside the heap. */
-const BLOCK_ROOM_MIN = 262144;
 
 export interface TableBuilderOptions {
   readonly compression?: CompressionKind;
@@ -78,13 +74,11 @@ export interface BuiltTable {
   readonly sha256: string | undefined;
 }
 
-function blockRoom(blockBytes: number): number {
-  return Math.max(BLOCK_ROOM_MIN, blockBytes * 2 + 65536);
-}
-
 /** What a builder needs of a heap that it is given. */
 export function builderHeapBytes(blockBytes = 4096): number {
-  return KERNEL_RESERVED_BYTES + KEY_ROOM * 2 + 64 + blockRoom(blockBytes) * 2 + WRITE_BYTES + 4096;
+  const blocks = dataBlockBuilderBytes(blockBytes);
+  // The output has room for one more block than is written at a time.
+  return KERNEL_RESERVED_BYTES + blocks * 2 + WRITE_BYTES + 4096;
 }
 
 export class TableBuilder {
@@ -97,10 +91,10 @@ export class TableBuilder {
   readonly #filter: FilterBuilder | undefined;
   readonly #index = new IndexBuilder();
   readonly #hash: Hash | undefined;
+  readonly #takeHashes: ((hashes: Uint32Array) => void) | undefined;
 
-  /** Where the last key and the next one are, in turns; internal keys. */
-  #lastAt: number;
-  #nextAt: number;
+  /** The last internal key that was staged, in the heap. */
+  #lastAt = 0;
   #lastLength = 0;
   /** The last block was written and waits for the key after it to get its separator. */
   #pendingOffset = -1;
@@ -108,7 +102,6 @@ export class TableBuilder {
   readonly #output: TableOutput;
   readonly #block: DataBlockBuilder;
   #separator = new Uint8Array(256);
-  #following = new Uint8Array(256);
 
   #entries = 0;
   #deletes = 0;
@@ -130,11 +123,11 @@ export class TableBuilder {
     this.#bytes = this.#heap.bytes;
     const bits = options.filterBitsPerKey ?? 10;
     this.#filter = bits > 0 ? new FilterBuilder(bits) : undefined;
-    this.#lastAt = KERNEL_RESERVED_BYTES;
-    this.#nextAt = this.#lastAt + KEY_ROOM + 32;
-    const blockAt = this.#nextAt + KEY_ROOM + 32;
-    const blockLimit = blockAt + blockRoom(blockBytes);
-    this.#block = new DataBlockBuilder(this.#bytes, blockAt, blockLimit, blockBytes);
+    const filter = this.#filter;
+    if (filter !== undefined) this.#takeHashes = (hashes) => filter.addAll(hashes);
+    const blockAt = KERNEL_RESERVED_BYTES;
+    const blockLimit = blockAt + dataBlockBuilderBytes(blockBytes);
+    this.#block = new DataBlockBuilder(this.#heap, blockAt, blockBytes, filter !== undefined);
     const hash = options.sha256 ? createHash('sha256') : undefined;
     this.#hash = hash;
     this.#output = new TableOutput(file, this.#heap, blockLimit, this.#checksumType, hash);
@@ -170,43 +163,20 @@ export class TableBuilder {
     if (valueLength > VALUE_BYTES_MAX) {
       throw new SluiceError('INVALID_VALUE', `A value of ${valueLength} bytes; at most 1 GiB is allowed`);
     }
-    const bytes = this.#bytes;
-    const next = this.#nextAt;
-    const last = this.#lastAt;
-    const lastUser = this.#lastLength - TRAILER_BYTES;
-    const n = keyLength < lastUser ? keyLength : lastUser;
-    let shared = 0;
-    while (shared < n && bytes[last + shared] === key[keyStart + shared]) {
-      bytes[next + shared] = bytes[last + shared] as number;
-      shared++;
-    }
-    for (let i = shared; i < keyLength; i++) bytes[next + i] = key[keyStart + i] as number;
-    putTrailer(bytes, next + keyLength, version, type);
+    if (this.#entries === 0) this.#smallest = copyRange(key, keyStart, keyLength);
+    else this.#checkOrder(key, keyStart, keyLength, version);
+
+    const block = this.#block;
     const length = keyLength + TRAILER_BYTES;
-    if (this.#entries > 0) {
-      if (shared < n) {
-        if ((bytes[next + shared] as number) < (bytes[last + shared] as number))
-          this.#notSorted(keyLength, version);
-      } else {
-        if (keyLength < lastUser) this.#notSorted(keyLength, version);
-        if (keyLength === lastUser) this.#checkSameKey(keyLength, version);
-        // The prefix may go on into the trailers.
-        const whole = length < this.#lastLength ? length : this.#lastLength;
-        while (shared < whole && bytes[next + shared] === bytes[last + shared]) shared++;
-      }
-    } else this.#smallest = copyRange(key, keyStart, keyLength);
-
-    if (this.#block.entries > 0 && this.#block.isFull(length, valueLength)) this.#finishBlock();
-    if (this.#pendingOffset >= 0) this.#addSeparator(length);
-    if (this.#filter !== undefined) {
-      const low = this.#heap.kernels.keyHash(next, keyLength);
-      this.#filter.add(low, this.#heap.kernels.keyHashHigh);
+    if (block.fits(length, valueLength)) {
+      if (!block.hasRoom(length, valueLength)) this.#drain();
+      this.#lastAt = block.stage(key, keyStart, keyLength, version, type, value, valueStart, valueLength);
+    } else {
+      const internal = new Uint8Array(length);
+      internal.set(key.subarray(keyStart, keyStart + keyLength));
+      putTrailer(internal, keyLength, version, type);
+      this.#addLarge(internal, value, valueStart, valueLength);
     }
-    if (!this.#block.fits(length, valueLength)) this.#addLarge(length, value, valueStart, valueLength);
-    else this.#block.add(next, shared, length, value, valueStart, valueLength);
-
-    this.#lastAt = next;
-    this.#nextAt = last;
     this.#lastLength = length;
     this.#entries++;
     if (type === TYPE_DELETE) this.#deletes++;
@@ -216,18 +186,43 @@ export class TableBuilder {
     if (version > this.#maxVersion) this.#maxVersion = version;
   }
 
-  #checkSameKey(keyLength: number, version: Version): void {
-    if (this.#options.external) this.#notSorted(keyLength, version);
-    const last = trailerVersion(this.#bytes, this.#lastAt + keyLength);
-    if (version >= last) this.#notSorted(keyLength, version);
+  #checkOrder(key: Uint8Array, keyStart: number, keyLength: number, version: Version): void {
+    const bytes = this.#bytes;
+    const last = this.#lastAt;
+    const lastUser = this.#lastLength - TRAILER_BYTES;
+    const n = keyLength < lastUser ? keyLength : lastUser;
+    let i = 0;
+    while (i < n && bytes[last + i] === key[keyStart + i]) i++;
+    if (i < n) {
+      if ((key[keyStart + i] as number) < (bytes[last + i] as number))
+        this.#notSorted(key, keyStart, keyLength, version);
+    } else if (keyLength < lastUser) this.#notSorted(key, keyStart, keyLength, version);
+    else if (keyLength === lastUser) {
+      // The versions of a key descend.
+      const newer = trailerVersion(bytes, last + keyLength);
+      if (this.#options.external || version >= newer) this.#notSorted(key, keyStart, keyLength, version);
+    }
   }
 
-  #notSorted(keyLength: number, version: Version): never {
-    const next = formatKey(copyRange(this.#bytes, this.#nextAt, keyLength));
+  /** Encodes what is staged, and writes the blocks that fill. */
+  #drain(): void {
+    const block = this.#block;
+    for (;;) {
+      // The last block was finished at the key before the first that is staged.
+      if (this.#pendingOffset >= 0 && block.hasStaged) {
+        this.#addSeparator(copyRange(this.#bytes, block.nextAt, block.nextLength));
+      }
+      if (!block.encode(this.#takeHashes)) break;
+      this.#finishBlock();
+    }
+    this.#lastAt = block.lastAt;
+  }
+
+  #notSorted(key: Uint8Array, keyStart: number, keyLength: number, version: Version): never {
+    const next = formatKey(copyRange(key, keyStart, keyLength));
     const lastUser = this.#lastLength - TRAILER_BYTES;
     const last = formatKey(copyRange(this.#bytes, this.#lastAt, lastUser));
-    const same =
-      compareRanges(this.#bytes, this.#nextAt, keyLength, this.#bytes, this.#lastAt, lastUser) === 0;
+    const same = compareRanges(key, keyStart, keyLength, this.#bytes, this.#lastAt, lastUser) === 0;
     const message = !same
       ? `key ${next} comes after ${last}; keys must be added in ascending order of their bytes`
       : this.#options.external
@@ -244,18 +239,16 @@ export class TableBuilder {
     this.#block.reset();
   }
 
-  /** `nextLength` 0: there is no next key. */
-  #addSeparator(nextLength: number): void {
-    const bytes = this.#bytes;
-    if (this.#separator.length < this.#lastLength) this.#separator = new Uint8Array(this.#lastLength * 2);
-    if (this.#following.length < nextLength) this.#following = new Uint8Array(nextLength * 2);
-    for (let i = 0; i < this.#lastLength; i++) this.#separator[i] = bytes[this.#lastAt + i] as number;
-    for (let i = 0; i < nextLength; i++) this.#following[i] = bytes[this.#nextAt + i] as number;
+  /** Of the block written last; `next`: the internal key after it, if there is one. */
+  #addSeparator(next: Uint8Array | undefined): void {
+    const { lastAt, lastLength } = this.#block;
+    if (this.#separator.length < lastLength) this.#separator = new Uint8Array(lastLength * 2);
+    for (let i = 0; i < lastLength; i++) this.#separator[i] = this.#bytes[lastAt + i] as number;
     this.#index.add(
       this.#separator,
-      this.#lastLength,
-      nextLength === 0 ? undefined : this.#following,
-      nextLength,
+      lastLength,
+      next,
+      next?.length ?? 0,
       this.#pendingOffset,
       this.#pendingBytes,
     );
@@ -263,13 +256,16 @@ export class TableBuilder {
   }
 
   /** An entry too large for our room: a block with nothing else, in memory of its own. */
-  #addLarge(length: number, value: Uint8Array, valueStart: number, valueLength: number): void {
-    const room = new Uint8Array(40 + length + valueLength);
+  #addLarge(key: Uint8Array, value: Uint8Array, valueStart: number, valueLength: number): void {
+    this.#drain();
+    if (this.#block.entries > 0) this.#finishBlock();
+    if (this.#pendingOffset >= 0) this.#addSeparator(key);
+    const room = new Uint8Array(40 + key.length + valueLength);
     let p = putVarint(room, 0, 0);
-    p = putVarint(room, p, length);
+    p = putVarint(room, p, key.length);
     p = putVarint(room, p, valueLength);
-    room.set(this.#bytes.subarray(this.#nextAt, this.#nextAt + length), p);
-    p += length;
+    room.set(key, p);
+    p += key.length;
     room.set(value.subarray(valueStart, valueStart + valueLength), p);
     p += valueLength;
     putFixed32(room, p, 0);
@@ -278,14 +274,18 @@ export class TableBuilder {
     this.#pendingOffset = handle.offset;
     this.#pendingBytes = handle.bytes;
     this.#dataBytes += handle.bytes + BLOCK_TRAILER_BYTES;
+    this.#block.setLast(key, key.length);
+    this.#lastAt = this.#block.lastAt;
+    if (this.#filter !== undefined) this.#filter.addKey(key, key.length - TRAILER_BYTES);
   }
 
   /** Writes all that is left. Does not sync the file nor close it: that is the caller's. */
   finish(): BuiltTable {
     if (this.#finished) throw new SluiceError('CLOSED', `${this.#file.path}: the table was finished`);
     this.#finished = true;
+    this.#drain();
     if (this.#block.entries > 0) this.#finishBlock();
-    if (this.#pendingOffset >= 0) this.#addSeparator(0);
+    if (this.#pendingOffset >= 0) this.#addSeparator(undefined);
     const meta = new BlockBuilder(1);
     const filterKeys = this.#filter?.keys ?? 0;
     const filter = this.#filter?.finish();

@@ -2,6 +2,7 @@
 
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { crc32c } from './js-crc32c.ts';
+import { encodeEntries } from './js-encode-entries.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
 import { hashKey, xxh3Low } from './js-xxh3.ts';
@@ -85,5 +86,9 @@ export class JsKernels implements Kernels {
 
   snappyRawLength(src: number, length: number): number {
     return snappyRawLength(this.#bytes, src, length);
+  }
+
+  encodeEntries(stateAt: number, at: number, end: number): number {
+    return encodeEntries(this.#bytes, stateAt, at, end);
   }
 }

@@ -78,4 +78,7 @@ export interface Kernels {
   snappyDecompress(src: number, length: number, dst: number, rawLength: number): boolean;
   /** The raw length that a Snappy stream claims; -1 when the varint is damaged. */
   snappyRawLength(src: number, length: number): number;
+
+  /** As js-encode-entries.ts has it, which also says what is in the state at `stateAt`, a multiple of 4. */
+  encodeEntries(stateAt: number, at: number, end: number): number;
 }

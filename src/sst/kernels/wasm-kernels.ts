@@ -22,6 +22,7 @@ export const LAST_KEY = 0x24000;
 type Ranges = (src: number, length: number, dst: number, bytes: number) => number;
 
 interface Exports {
+  encodeEntries(stateAt: number, at: number, end: number): number;
   checkDataBlock(
     start: number,
     length: number,
@@ -174,5 +175,9 @@ export class WasmKernels implements Kernels {
 
   snappyRawLength(src: number, length: number): number {
     return this.#exports.snappyRawLength(src, length);
+  }
+
+  encodeEntries(stateAt: number, at: number, end: number): number {
+    return this.#exports.encodeEntries(stateAt, at, end) >>> 0;
   }
 }

@@ -6,6 +6,7 @@ import { xxh3, xxph3 } from './xxh3';
 import { xxh32, xxh64 } from './xxhash';
 
 export { checkDataBlock } from './check-block';
+export { encodeEntries } from './encode-entries';
 export { findInBlock } from './find-in-block';
 export { lz4Compress, lz4Decompress } from './lz4';
 export { snappyCompress, snappyDecompress, snappyRawLength } from './snappy';
