@@ -80,6 +80,7 @@ export function resolveOptions(dir: unknown, options: DbOptions & InternalOption
   } = options;
   oneOf(compression, COMPRESSIONS, 'compression');
   oneOf(durability, ['fsync', 'os'], 'durability');
+  checkLogger(options.logger);
   checkEncodingName(keyEncoding, 'options.keyEncoding');
   checkEncodingName(valueEncoding, 'options.valueEncoding');
   return {
@@ -124,4 +125,13 @@ function integer(value: unknown, name: string, byDefault: number, min: number, m
 function oneOf(value: unknown, allowed: readonly string[], name: string): void {
   if (typeof value === 'string' && allowed.includes(value)) return;
   throw new TypeError(`options.${name} must be one of ${allowed.join(', ')}; got ${String(value)}`);
+}
+
+function checkLogger(logger: unknown): void {
+  if (logger === undefined) return;
+  const methods = typeof logger === 'object' ? (logger as Partial<Logger> | null) : null;
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    if (typeof methods?.[level] === 'function') continue;
+    throw new TypeError(`options.logger must have a method ${level}(fields, message), as pino's have`);
+  }
 }

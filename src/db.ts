@@ -1,5 +1,6 @@
 /** The public database: options, opening and closing, and the wiring of the parts. */
 
+import { checkFlag, checkOptions } from './base/arguments.ts';
 import type { EncodingName } from './base/encoding.ts';
 import { acquireLock, type Lock } from './base/env/lock.ts';
 import { throwIfAborted } from './base/errors.ts';
@@ -117,9 +118,10 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
 
   /** A transaction to commit or abort by hand, without retries. */
   begin(options: BeginOptions = {}): Transaction<KE, VE> {
-    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+    checkOptions(options);
+    const { readOnly = false } = options;
+    checkFlag(readOnly, 'options.readOnly');
     const engine = this.engine();
-    const readOnly = options.readOnly ?? false;
     if (readOnly) engine.checkOpen();
     else engine.checkWritable();
     return new Transaction(new TransactionCore(engine, readOnly), this.keyEncoding, this.valueEncoding);
@@ -134,7 +136,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
    *
    * @throws what `fn` throws; SluiceError CONFLICT or TOO_OLD once the retries are used up, ABORTED by the signal.
    */
-  transaction<T>(
+  async transaction<T>(
     fn: (txn: Transaction<KE, VE>, attempt: number) => Promise<T> | T,
     options: TransactionOptions = {},
   ): Promise<T> {
@@ -166,7 +168,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   }
 
   /** Which level each file would go to now, and what stands in the way of a lower one. Changes nothing. */
-  explainIngest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestPlan[]> {
+  async explainIngest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestPlan[]> {
     return explainIngest(this.engine(), files, options);
   }
 
@@ -189,7 +191,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   }
 
   /** Checks tables against the manifest; with `full`, every block of every table. Reports all it finds; throws nothing for it. */
-  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     const engine = this.engine();
     engine.checkOpen();
     return verifyDatabase(engine, options);

@@ -4,7 +4,7 @@ import { SluiceError } from '../base/errors.ts';
 import type { Blocker } from '../levels/placement.ts';
 import type { TableRow } from '../manifest/rows.ts';
 import type { Engine } from './engine.ts';
-import { checkFiles, type IngestOptions } from './ingest-statement.ts';
+import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-statement.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 
 export interface IngestPlan {
@@ -27,6 +27,7 @@ export async function explainIngest(
 ): Promise<IngestPlan[]> {
   engine.checkOpen();
   const sources = checkFiles(files);
+  checkIngestOptions(options, sources.length);
   const keyspace = options.into ?? DEFAULT_KEYSPACE;
   const tables = await engine.staging.inspect(sources, options.signal);
   try {

@@ -1,5 +1,6 @@
 /** `txn.ingest`: options, the answer to a retried id, and the staged layer's place among the statements. */
 
+import { checkOptions, checkSignal } from '../base/arguments.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { IngestMode, IngestVerify, StagedFile, StageProgress } from '../ingest/staging.ts';
 import type { IngestRow } from '../manifest/rows.ts';
@@ -138,8 +139,9 @@ export function checkFiles(files: unknown): readonly string[] {
   return sources;
 }
 
-function checkIngestOptions(options: IngestOptions, count: number): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+export function checkIngestOptions(options: IngestOptions, count: number): void {
+  checkOptions(options);
+  checkSignal(options.signal);
   const { into, mode, verify, sha256, id, onProgress } = options;
   if (into !== undefined) checkKeyspaceName(into, 'options.into');
   if (mode !== undefined && !MODES.includes(mode)) {

@@ -11,7 +11,7 @@ import { decode, type EncodingName, type Output } from '../base/encoding.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING, type Status } from '../mvcc/cursor.ts';
 import type { VisibleCursor } from '../mvcc/visible.ts';
-import { keyAfter, keyBytes, keyString } from './read-set.ts';
+import { keyAfter, keyBytes, keyString, ownBytes } from './read-set.ts';
 import type { Scan } from './read-source.ts';
 
 /** How many entries `next` and `for await` gather at a time. */
@@ -19,6 +19,8 @@ const GATHER_COUNT = 128;
 
 export interface IteratorSettings<T> {
   readonly scan: Scan;
+  /** Throws CLOSED once the database or transaction is. */
+  readonly checkOpen: () => void;
   readonly reverse: boolean;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
@@ -55,6 +57,7 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
 
   /** The next entry, or undefined at the end. */
   async next(): Promise<T | undefined> {
+    this.#checkOpen();
     if (this.#handedOut === this.#items.length) await this.#gather(GATHER_COUNT);
     return this.#take();
   }
@@ -63,6 +66,7 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
   async nextv(size: number): Promise<T[]> {
     if (!Number.isInteger(size) || size < 1)
       throw new TypeError(`size must be a positive integer; got ${String(size)}`);
+    this.#checkOpen();
     if (this.#handedOut === this.#items.length) await this.#gather(size);
     const items = this.#items.slice(this.#handedOut, this.#handedOut + size);
     this.#handOut(items.length);
@@ -88,7 +92,7 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
   seek(key: unknown): void {
     this.#checkOpen();
     if (this.#busy) throw new SluiceError('BUSY', 'seek() while next(), nextv() or all() is still under way');
-    const target = this.#settings.encodeKey(key);
+    const target = ownBytes(this.#settings.encodeKey(key), key);
     this.#target = target;
     this.#state = 'seeking';
     this.#items = [];
@@ -113,6 +117,7 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     try {
       for (;;) {
+        this.#checkOpen();
         if (this.#handedOut === this.#items.length) await this.#gather(GATHER_COUNT);
         const item = this.#take();
         if (item === undefined) return;
@@ -215,6 +220,8 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
 
   #checkOpen(): void {
     if (this.#isClosed()) throw closedError();
+    // L5: what is handed out once the transaction is over, no commit has checked.
+    this.#settings.checkOpen();
   }
 }
 

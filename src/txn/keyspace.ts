@@ -1,5 +1,6 @@
 /** A keyspace outside transactions: reads as of now or of a snapshot; every write call is a transaction of its own. */
 
+import { checkEncodings, checkOptions } from '../base/arguments.ts';
 import { checkEncodingName, type EncodingName, encode, type Input } from '../base/encoding.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import type { Version } from '../mvcc/version.ts';
@@ -60,6 +61,7 @@ export class Keyspace<
     options: EncodingOptions<K, V> = NO_OPTIONS as EncodingOptions<K, V>,
   ): Promise<Version> {
     try {
+      checkWriteOptions(options);
       return this.#submit(this.#key(key, options), this.#value(value, options));
     } catch (error) {
       return Promise.reject(error);
@@ -72,6 +74,7 @@ export class Keyspace<
     options: EncodingOptions<K, EncodingName> = NO_OPTIONS as EncodingOptions<K, EncodingName>,
   ): Promise<Version> {
     try {
+      checkWriteOptions(options);
       return this.#submit(this.#key(key, options), undefined);
     } catch (error) {
       return Promise.reject(error);
@@ -84,9 +87,11 @@ export class Keyspace<
     options: EncodingOptions = NO_OPTIONS,
   ): Promise<Version> {
     if (!Array.isArray(operations)) throw new TypeError('operations must be an array');
+    checkWriteOptions(options);
     const sections = new Map<string, RunSection>();
     let statement = 0;
     for (const operation of operations as readonly BatchOperation<KE, VE>[]) {
+      checkOptions(operation, 'operation');
       const keyspace = operation.keyspace ?? this.keyspaceName;
       let section = sections.get(keyspace);
       if (section === undefined) {
@@ -102,6 +107,10 @@ export class Keyspace<
     engine.checkWritable();
     if (sections.size === 0) return engine.publication.visible;
     return engine.committer.commitBlind(sections);
+  }
+
+  protected override checkOpen(): void {
+    this.engine().checkOpen();
   }
 
   protected override source(at: Snapshot | undefined): ReadSource {
@@ -162,4 +171,10 @@ export class Keyspace<
         );
     }
   }
+}
+
+function checkWriteOptions(options: EncodingOptions): void {
+  if (options === NO_OPTIONS) return;
+  checkOptions(options);
+  checkEncodings(options);
 }

@@ -3,22 +3,16 @@
  * a ReadSource, with encodings by keyspace and by call.
  */
 
+import { checkEncodings, checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import { BufferCopier } from '../base/buffer-copier.ts';
 import { successor } from '../base/bytes.ts';
-import {
-  checkEncodingName,
-  decode,
-  type EncodingName,
-  encode,
-  type Input,
-  type Output,
-} from '../base/encoding.ts';
+import { decode, type EncodingName, encode, type Input, type Output } from '../base/encoding.ts';
 import { throwIfAborted } from '../base/errors.ts';
 import { checkKey, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import type { VisibleCursor } from '../mvcc/visible.ts';
 import { entryShape, keyShape, SluiceIterator, valueShape } from './iterator.ts';
-import { keyString } from './read-set.ts';
+import { keyString, ownBytes } from './read-set.ts';
 import type { Bounds, ReadSource } from './read-source.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -66,6 +60,9 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     this.valueEncoding = valueEncoding;
   }
 
+  /** @throws SluiceError CLOSED when what is read from is no more: not even what is in memory is handed out then. */
+  protected abstract checkOpen(): void;
+
   /** Where the reads go, with a snapshot or as of now. @throws SluiceError CLOSED when it is gone. */
   protected abstract source(at: Snapshot | undefined): ReadSource;
 
@@ -74,11 +71,14 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     key: Input<K>,
     options: GetOptions<K, V> = EMPTY_OPTIONS,
   ): Promise<Output<V> | undefined> {
-    if (options.signal !== undefined) throwIfAborted(options.signal);
+    checkReadOptions(options);
+    throwIfAborted(options.signal);
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
-    if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, options.snapshot);
+    if (probe === undefined) {
+      probe = await source.lookupLater(this.keyspaceName, ownBytes(bytes, key), options.snapshot);
+    }
     return this.#value(probe, options);
   }
 
@@ -87,6 +87,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     key: Input<K>,
     options: GetOptions<K, V> = EMPTY_OPTIONS,
   ): Output<V> | undefined {
+    checkReadOptions(options);
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     return this.#value(source.lookupSync(this.keyspaceName, bytes, options.snapshot), options);
@@ -97,8 +98,9 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     keys: readonly Input<K>[],
     options: GetOptions<K, V> = EMPTY_OPTIONS,
   ): Promise<(Output<V> | undefined)[]> {
+    checkReadOptions(options);
     if (!Array.isArray(keys)) throw new TypeError('keys must be an array');
-    const encoded = keys.map((key) => this.#keyBytes(key as Input<K>, options));
+    const encoded = keys.map((key) => ownBytes(this.#keyBytes(key, options), key));
     const { at, done } = this.snapshotFor(options.snapshot);
     try {
       const values: (Output<V> | undefined)[] = [];
@@ -120,10 +122,14 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     key: Input<K>,
     options: GetOptions<K, VE> = EMPTY_OPTIONS,
   ): Promise<boolean> {
+    checkReadOptions(options);
+    throwIfAborted(options.signal);
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
-    if (probe === undefined) probe = await source.lookupLater(this.keyspaceName, bytes, options.snapshot);
+    if (probe === undefined) {
+      probe = await source.lookupLater(this.keyspaceName, ownBytes(bytes, key), options.snapshot);
+    }
     return probe.found && probe.type === TYPE_VALUE;
   }
 
@@ -156,6 +162,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   ): SluiceIterator<T> {
     const keyEncoding = this.#encodings(options)[0];
     const { limit = -1, reverse = false, signal } = options;
+    checkFlag(reverse, 'options.reverse');
     if (!Number.isInteger(limit) || limit < -1) {
       throw new TypeError(
         `options.limit must be a non-negative integer, or -1 for no limit; got ${String(limit)}`,
@@ -165,6 +172,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     const scan = this.source(options.snapshot).scan(this.keyspaceName, bounds, options.snapshot);
     return new SluiceIterator({
       scan,
+      checkOpen: () => this.checkOpen(),
       reverse,
       limit: limit === -1 ? Number.POSITIVE_INFINITY : limit,
       signal,
@@ -176,9 +184,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   }
 
   #keyBytes(key: unknown, options: EncodingOptions): Uint8Array {
-    const { keyEncoding } = options;
-    if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
-    const bytes = encode(keyEncoding ?? this.keyEncoding, key, 'key');
+    const bytes = encode(options.keyEncoding ?? this.keyEncoding, key, 'key');
     checkKey(bytes);
     return bytes;
   }
@@ -188,21 +194,24 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     options: EncodingOptions<EncodingName, V>,
   ): Output<V> | undefined {
     if (!probe.found || probe.type !== TYPE_VALUE) return undefined;
-    const { valueEncoding } = options;
-    if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
     // A call without an encoding of its own has V = VE.
-    const encoding = (valueEncoding ?? this.valueEncoding) as V;
+    const encoding = (options.valueEncoding ?? this.valueEncoding) as V;
     return decode(encoding, probe.valueBytes, probe.valueStart, probe.valueLength, this.#copier);
   }
 
   #encodings<K extends EncodingName, V extends EncodingName>(options: EncodingOptions<K, V>): [K, V] {
-    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
-    const keyEncoding = options.keyEncoding ?? this.keyEncoding;
-    const valueEncoding = options.valueEncoding ?? this.valueEncoding;
-    checkEncodingName(keyEncoding, 'options.keyEncoding');
-    checkEncodingName(valueEncoding, 'options.valueEncoding');
+    checkReadOptions(options);
+    const { keyEncoding = this.keyEncoding, valueEncoding = this.valueEncoding } = options;
     return [keyEncoding as K, valueEncoding as V];
   }
+}
+
+/** Nothing is looked at in the usual call, which gives no options. */
+function checkReadOptions(options: GetOptions<EncodingName, EncodingName>): void {
+  if (options === EMPTY_OPTIONS) return;
+  checkOptions(options);
+  checkEncodings(options);
+  checkSignal(options.signal);
 }
 
 /** gt and gte, lt and lte as one half-open range; where both of a pair are given the narrower counts. */

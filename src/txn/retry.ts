@@ -1,5 +1,6 @@
 /** Running a transaction function again after a conflict, with full-jitter exponential backoff. */
 
+import { checkOptions, checkSignal } from '../base/arguments.ts';
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 
@@ -20,8 +21,9 @@ export async function retrying<T>(
   options: TransactionOptions,
   run: (attempt: number, doNotRepeat: () => void) => Promise<T>,
 ): Promise<T> {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+  checkOptions(options);
   const { maxRetries = MAX_RETRIES, signal } = options;
+  checkSignal(signal);
   if (!Number.isInteger(maxRetries) || maxRetries < 0) {
     throw new TypeError(`options.maxRetries must be a non-negative integer; got ${String(maxRetries)}`);
   }

@@ -3,7 +3,8 @@
  * that it read has been changed since (L5). One that read nothing always commits (L6).
  */
 
-import { checkEncodingName, type EncodingName, encode, type Input } from '../base/encoding.ts';
+import { checkEncodings, checkOptions } from '../base/arguments.ts';
+import { type EncodingName, encode, type Input } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { IngestRow } from '../manifest/rows.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
@@ -58,29 +59,38 @@ export class TransactionKeyspace<
     value: Input<V>,
     options: EncodingOptions<K, V> = {},
   ): void {
-    const { valueEncoding } = options;
-    if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
-    const bytes = encode(valueEncoding ?? this.valueEncoding, value, 'value');
+    checkOptions(options);
+    checkEncodings(options);
+    const bytes = encode(options.valueEncoding ?? this.valueEncoding, value, 'value');
     checkValue(bytes);
     this.#write(key, options, ownBytes(bytes, value));
   }
 
   del<K extends EncodingName = KE>(key: Input<K>, options: EncodingOptions<K, EncodingName> = {}): void {
+    checkOptions(options);
+    checkEncodings(options);
     this.#write(key, options, undefined);
   }
 
-  protected override source(): ReadSource {
+  protected override checkOpen(): void {
+    this.#core.checkOpen();
+  }
+
+  protected override source(at: Snapshot | undefined): ReadSource {
+    if (at !== undefined)
+      throw new TypeError('options.snapshot is not for a transaction, which reads at its own');
     return this.#core.reader();
   }
 
-  protected override snapshotFor(): { at: Snapshot | undefined; done: () => void } {
-    return { at: undefined, done: () => undefined };
+  protected override snapshotFor(given: Snapshot | undefined): {
+    at: Snapshot | undefined;
+    done: () => void;
+  } {
+    return { at: given, done: () => undefined };
   }
 
   #write(key: unknown, options: EncodingOptions, value: Uint8Array | undefined): void {
-    const { keyEncoding } = options;
-    if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
-    const bytes = encode(keyEncoding ?? this.keyEncoding, key, 'key');
+    const bytes = encode(options.keyEncoding ?? this.keyEncoding, key, 'key');
     checkKey(bytes);
     this.#core.write(this.keyspaceName, ownBytes(bytes, key), value);
   }
@@ -123,7 +133,6 @@ export class TransactionCore implements ActiveTransaction {
 
   reader(): ReadSource {
     this.checkOpen();
-    this.engine.checkOpen();
     return this.#reader;
   }
 
@@ -141,8 +150,9 @@ export class TransactionCore implements ActiveTransaction {
   }
 
   checkOpen(): void {
-    if (this.state === 'open') return;
-    throw new SluiceError('CLOSED', `The transaction is ${this.state}; begin a new one`);
+    if (this.state !== 'open')
+      throw new SluiceError('CLOSED', `The transaction is ${this.state}; begin a new one`);
+    this.engine.checkOpen();
   }
 
   checkWritable(): void {

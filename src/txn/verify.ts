@@ -1,5 +1,6 @@
 /** `db.verify()`: the manifest against the files, the files against themselves, the levels against their rules. */
 
+import { checkCallback, checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import { compareBytes, formatKey } from '../base/bytes.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
@@ -24,7 +25,10 @@ export interface VerifyReport {
 }
 
 export async function verifyDatabase(engine: Engine, options: VerifyOptions): Promise<VerifyReport> {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+  checkOptions(options);
+  checkFlag(options.full, 'options.full');
+  checkSignal(options.signal);
+  checkCallback(options.onProgress, 'options.onProgress');
   const problems: string[] = [];
   const snapshot = engine.snapshot();
   let entries = 0;

@@ -8,7 +8,15 @@ import { memoryDirectory, openDatabase } from '../base/database.ts';
 import { parse, walk } from '../tidy/syntax.ts';
 
 /** For the parts of the database among themselves. */
-const INTERNAL = new Set(['constructor', 'engine', 'keyspaceName', 'source', 'snapshotFor', 'checkOwner']);
+const INTERNAL = new Set([
+  'constructor',
+  'engine',
+  'keyspaceName',
+  'checkOpen',
+  'source',
+  'snapshotFor',
+  'checkOwner',
+]);
 
 /** Node.js 20 calls its stand-ins `nodejs.dispose`. */
 function symbolName({ description = '' }: symbol): string {
