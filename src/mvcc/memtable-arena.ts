@@ -2,7 +2,7 @@
  * The flat memory of a memtable: entries and index nodes, appended, never moved, never freed one by one. Everything
  * is addressed by its word offset; there is no object per entry.
  *
- *   entry, in words   0 key length, type << 16, BESIDE | 1 version low | 2 version high | 3 value length
+ *   entry, in words   0 key length, type << 17, BESIDE | 1 version low | 2 version high | 3 value length
  *                     4 … key, zero-padded to a word | value (or its index in `beside`)
  *
  * Offset 0 means "none". Keys are zero-padded so that two of them compare a word at a time, about three times as fast as
@@ -20,8 +20,10 @@ const VERSION_HIGH = 2;
 const VALUE_LENGTH = 3;
 export const ENTRY_HEADER_WORDS = 4;
 
-const TYPE_BIT = 1 << 16;
-const BESIDE_BIT = 1 << 17;
+/** A staged key may be a byte longer than the longest key, so 16 bits would not do. */
+const LENGTH_MASK = 0x1ffff;
+const TYPE_BIT = 1 << 17;
+const BESIDE_BIT = 1 << 18;
 const TWO_32 = 4294967296;
 const SIGN = 0x80000000 | 0;
 
@@ -46,7 +48,7 @@ export class MemtableArena {
   }
 
   keyLength(entry: number): number {
-    return (this.words[entry + INFO] as number) & 0xffff;
+    return (this.words[entry + INFO] as number) & LENGTH_MASK;
   }
 
   keyStart(entry: number): number {
@@ -128,8 +130,8 @@ export class MemtableArena {
   /** Internal order. `skip`: how many leading key bytes are known to be equal. */
   compare(a: number, b: number, skip: number): number {
     const words = this.words;
-    const aLength = (words[a + INFO] as number) & 0xffff;
-    const bLength = (words[b + INFO] as number) & 0xffff;
+    const aLength = (words[a + INFO] as number) & LENGTH_MASK;
+    const bLength = (words[b + INFO] as number) & LENGTH_MASK;
     const order = this.#compareKeys(a, aLength, b, bLength, skip);
     if (order !== 0) return order;
     const high = (words[b + VERSION_HIGH] as number) - (words[a + VERSION_HIGH] as number);
