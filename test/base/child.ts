@@ -7,11 +7,13 @@ import type { Reply } from './child-answers.ts';
 
 export class Child {
   readonly #process: ChildProcess;
+  readonly #exit: Promise<unknown[]>;
 
   /** @param script URL of a module that calls `answer` of child-answers.ts */
   constructor(script: URL, ...args: string[]) {
     const hooks = new URL('./typescript-hooks.mjs', import.meta.url).href;
     this.#process = fork(script, args, { execArgv: ['--import', hooks] });
+    this.#exit = once(this.#process, 'exit');
     onTestFinished(() => {
       this.#process.kill('SIGKILL');
     });
@@ -24,7 +26,7 @@ export class Child {
   /** The answer of the child; an error there is an error here, with its code. */
   async ask(...question: unknown[]): Promise<unknown> {
     this.#process.send(question);
-    const gone = once(this.#process, 'exit').then(([code, signal]) => {
+    const gone = this.#exit.then(([code, signal]) => {
       throw new Error(`the child ended with ${code ?? signal} before it answered`);
     });
     const [reply] = (await Promise.race([once(this.#process, 'message'), gone])) as [Reply];
@@ -35,8 +37,7 @@ export class Child {
 
   /** As by `kill -9`; resolves when the process is gone. */
   async kill(): Promise<void> {
-    const gone = once(this.#process, 'exit');
     this.#process.kill('SIGKILL');
-    await gone;
+    await this.#exit;
   }
 }
