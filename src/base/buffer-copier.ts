@@ -32,8 +32,12 @@ export class BufferCopier {
     return copy;
   }
 
-  /** A scan over several sources goes back and forth between arrays: only one that comes twice is worth a view. */
+  /**
+   * A scan over several sources goes back and forth between arrays: only one that comes twice is worth a view. Memtables
+   * (shared memory) come and go, and must not be kept.
+   */
   #turnTo(buffer: ArrayBufferLike): boolean {
+    if (buffer instanceof SharedArrayBuffer) return false;
     const again = this.#lastBuffer === buffer;
     this.#lastBuffer = again ? undefined : buffer;
     if (again) this.#words = new DataView(buffer);

@@ -9,7 +9,6 @@
  * by the byte.
  */
 
-import { copyRange } from '../base/bytes.ts';
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from './internal-key.ts';
 import type { Version } from './version.ts';
 
@@ -31,17 +30,21 @@ const SIGN = 0x80000000 | 0;
 export const BESIDE_BYTES = 65_536;
 
 export class MemtableArena {
+  readonly buffer: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  readonly beside: Uint8Array[] = [];
+  readonly beside: Uint8Array[];
   /** In words: everything from here on is free, and scratch for the key being looked for. */
-  tail = 1;
+  tail: number;
   #source: Uint8Array | undefined;
   #sourceView: DataView | undefined;
   readonly #view: DataView;
 
-  constructor(capacityWords: number) {
-    const buffer = new ArrayBuffer(capacityWords * 4);
+  /** Shared memory, so that another thread can read it when it is full. */
+  constructor(buffer: SharedArrayBuffer, beside: Uint8Array[] = [], tail = 1) {
+    this.buffer = buffer;
+    this.beside = beside;
+    this.tail = tail;
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
     this.#view = new DataView(buffer);
@@ -118,7 +121,7 @@ export class MemtableArena {
     words[entry + VALUE_LENGTH] = length;
     if (length > BESIDE_BYTES) {
       info |= BESIDE_BIT;
-      words[at] = this.beside.push(copyRange(value, start, length)) - 1;
+      words[at] = this.beside.push(sharedCopy(value, start, length)) - 1;
       this.tail = at + 1;
     } else {
       this.#copyIn(at * 4, value, start, length);
@@ -210,4 +213,10 @@ export class MemtableArena {
     for (; i < whole; i += 4) view.setInt32(to + i, from.getInt32(start + i, true), true);
     for (; i < length; i++) this.bytes[to + i] = source[start + i] as number;
   }
+}
+
+function sharedCopy(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(length));
+  copy.set(bytes.subarray(start, start + length));
+  return copy;
 }

@@ -23,6 +23,14 @@ const CHILDREN = ENTRIES + FANOUT;
 const LEAF_WORDS = CHILDREN;
 const INNER_WORDS = CHILDREN + FANOUT;
 
+/** Where the nodes of an index are, as plain data. */
+export interface IndexPlaces {
+  readonly root: number;
+  readonly height: number;
+  readonly firstLeaf: number;
+  readonly lastLeaf: number;
+}
+
 export class MemtableIndex {
   /** What an empty index takes. */
   static readonly ROOT_WORDS = LEAF_WORDS;
@@ -31,7 +39,7 @@ export class MemtableIndex {
   readonly #arena: MemtableArena;
   #root: number;
   /** Levels of inner nodes above the leaves. */
-  #height = 0;
+  #height: number;
   /** Splits leave the left half in place, so it never changes. */
   readonly #firstLeaf: number;
   #lastLeaf: number;
@@ -45,11 +53,19 @@ export class MemtableIndex {
   #insertedLeaf = 0;
   #insertedSlot = 0;
 
-  constructor(arena: MemtableArena) {
+  /** A new one; or, at the places given, the one that the arena has. */
+  constructor(arena: MemtableArena, places?: IndexPlaces) {
     this.#arena = arena;
-    this.#root = this.#newNode(LEAF_WORDS);
-    this.#firstLeaf = this.#root;
-    this.#lastLeaf = this.#root;
+    this.#root = places?.root ?? this.#newNode(LEAF_WORDS);
+    this.#height = places?.height ?? 0;
+    this.#firstLeaf = places?.firstLeaf ?? this.#root;
+    this.#lastLeaf = places?.lastLeaf ?? this.#root;
+  }
+
+  /** Until the next insert. */
+  get places(): IndexPlaces {
+    const [root, height, firstLeaf, lastLeaf] = [this.#root, this.#height, this.#firstLeaf, this.#lastLeaf];
+    return { root, height, firstLeaf, lastLeaf };
   }
 
   /** Never more than this is allocated by one insert: one node a level, and a new root. */

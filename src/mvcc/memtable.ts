@@ -10,7 +10,7 @@ import type { Cursor } from './cursor.ts';
 import { type EntryType, KEY_BYTES_MAX, TYPE_DELETE } from './internal-key.ts';
 import { BESIDE_BYTES, ENTRY_HEADER_WORDS, MemtableArena, NONE } from './memtable-arena.ts';
 import { MemtableCursor } from './memtable-cursor.ts';
-import { MemtableIndex } from './memtable-index.ts';
+import { type IndexPlaces, MemtableIndex } from './memtable-index.ts';
 import type { Probe } from './probe.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
 
@@ -39,6 +39,19 @@ function batchBytes(entries: number, dataBytes: number, longestKey: number): num
   return entries * ENTRY_OVERHEAD_BYTES + dataBytes + slack * 4;
 }
 
+/** A memtable as plain data over shared memory, for another thread to read: nothing is copied when it is posted. */
+export interface MemtableImage {
+  readonly buffer: SharedArrayBuffer;
+  readonly beside: readonly Uint8Array[];
+  readonly tail: number;
+  readonly index: IndexPlaces;
+  readonly capacityBytes: number;
+  readonly entries: number;
+  readonly deletes: number;
+  readonly minVersion: Version;
+  readonly maxVersion: Version;
+}
+
 export class Memtable {
   readonly capacityBytes: number;
   entries = 0;
@@ -65,11 +78,27 @@ export class Memtable {
     return fixed * 4 + batchBytes(entries, dataBytes, 0);
   }
 
-  constructor(capacityBytes: number) {
+  /** Empty; or the one of an image, which is for reading only: by cursors, as lookups write to its scratch. */
+  constructor(capacityBytes: number, image?: MemtableImage) {
     const least = Memtable.bytesNeeded(1, 0);
     this.capacityBytes = Math.max(capacityBytes, least);
-    this.#arena = new MemtableArena(Math.ceil(Math.min(this.capacityBytes, ARENA_BYTES_MAX) / 4));
-    this.#index = new MemtableIndex(this.#arena);
+    const words = Math.ceil(Math.min(this.capacityBytes, ARENA_BYTES_MAX) / 4);
+    const buffer = image?.buffer ?? new SharedArrayBuffer(words * 4);
+    this.#arena = new MemtableArena(buffer, [...(image?.beside ?? [])], image?.tail);
+    this.#index = new MemtableIndex(this.#arena, image?.index);
+    if (image === undefined) return;
+    this.entries = image.entries;
+    this.deletes = image.deletes;
+    this.minVersion = image.minVersion;
+    this.maxVersion = image.maxVersion;
+  }
+
+  /** For another thread. REQUIRES: nothing is inserted any more. */
+  get image(): MemtableImage {
+    const { capacityBytes, entries, deletes, minVersion, maxVersion } = this;
+    const { buffer, beside, tail } = this.#arena;
+    const index = this.#index.places;
+    return { buffer, beside, tail, index, capacityBytes, entries, deletes, minVersion, maxVersion };
   }
 
   /** Whether `entries` inserts with `dataBytes` bytes of keys and values together will all succeed. */

@@ -1,8 +1,9 @@
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compareBytes } from '../../src/base/bytes.ts';
 import { TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
-import { Memtable } from '../../src/mvcc/memtable.ts';
+import { Memtable, type MemtableImage } from '../../src/mvcc/memtable.ts';
 import { Probe } from '../../src/mvcc/probe.ts';
 import { MAX_VERSION, OVERLAY_FLOOR, type Version, versionOf } from '../../src/mvcc/version.ts';
 import { expectWalk, walkArbitrary } from './cursor-walk.ts';
@@ -212,4 +213,40 @@ describe('a memtable', () => {
     expect(get(memtable, key, MAX_VERSION)).toBe('val');
     expect(get(memtable, long, MAX_VERSION)).toBeUndefined();
   });
+});
+
+it('another thread reads the image of a full memtable, nothing of it copied', () => {
+  const memtable = new Memtable(1 << 20);
+  const large = new Uint8Array(70_000).fill(9);
+  for (let i = 0; i < 1000; i++) {
+    const key = Buffer.from(`key${(i * 7919) % 1000}`);
+    const value = i % 400 === 0 ? large : Buffer.from(`value${i}`);
+    expect(
+      memtable.insert(key, 0, key.length, versionOf(i + 1), i % 3 === 0 ? 1 : 0, value, 0, value.length),
+    ).toBe(true);
+  }
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage(memtable.image);
+  const image = receiveMessageOnPort(port2)?.message as MemtableImage;
+  port1.close();
+  const copy = new Memtable(image.capacityBytes, image);
+  expect([copy.entries, copy.deletes, copy.minVersion, copy.maxVersion]).toEqual([
+    memtable.entries,
+    memtable.deletes,
+    memtable.minVersion,
+    memtable.maxVersion,
+  ]);
+  const ours = memtable.cursor();
+  const theirs = copy.cursor();
+  for (ours.first(), theirs.first(); ours.valid; ours.next(), theirs.next()) {
+    expect(showCursor(theirs)).toBe(showCursor(ours));
+  }
+  expect(theirs.valid).toBe(false);
+  expect(copy.smallest).toEqual(memtable.smallest);
+  expect(copy.largest).toEqual(memtable.largest);
+  // The same memory: what is written there now, the other sees.
+  const seen = theirs.keyBytes.buffer;
+  expect(seen).toBeInstanceOf(SharedArrayBuffer);
+  ours.keyBytes[image.tail * 4] = 77;
+  expect(theirs.keyBytes[image.tail * 4]).toBe(77);
 });
