@@ -20,6 +20,10 @@ import { ReverseKeys } from './reverse-keys.ts';
 import type { TableState } from './table-state.ts';
 
 const NO_BLOCK = -1;
+/** From the third block in a row on, a cursor is taken for a scan, which reads ahead: so much, then twice that, up to … */
+const SCAN_BLOCKS = 2;
+const READAHEAD_BYTES_MIN = 8192;
+const READAHEAD_BYTES_MAX = 262144;
 
 /** What a cursor needs of its table. */
 export interface CursorTable {
@@ -60,6 +64,9 @@ export class TableCursor implements Cursor {
   #key: Uint8Array;
   #keyLength = 0;
   #forward = true;
+  /** How many blocks it has gone on to since it last sought its place. */
+  #inARow = 0;
+  #readaheadNextBytes = READAHEAD_BYTES_MIN;
 
   /** What the last PENDING lacked, and what `load` brought for it. */
   #wanted = NO_BLOCK;
@@ -91,6 +98,7 @@ export class TableCursor implements Cursor {
   }
 
   first(): Status {
+    this.#sought();
     const state = this.#open();
     if (state === undefined) return PENDING;
     if (state.index.blocks === 0) return this.#end();
@@ -108,6 +116,7 @@ export class TableCursor implements Cursor {
   }
 
   seek(key: Uint8Array, keyStart: number, keyLength: number, version: Version): Status {
+    this.#sought();
     const state = this.#open();
     if (state === undefined) return PENDING;
     const global = this.#globalVersion;
@@ -174,7 +183,7 @@ export class TableCursor implements Cursor {
     if (this.#state === undefined) this.#adopt(this.#table.openSync());
     if (this.#wanted === NO_BLOCK) return;
     const state = this.#state as TableState;
-    const own = loadBlockSync(this.#table.cache, state, this.#wanted, this.#readaheadBytes, this.#cold);
+    const own = loadBlockSync(this.#table.cache, state, this.#wanted, this.#readahead(), this.#readsCold());
     this.#keep(state, this.#wanted, own);
   }
 
@@ -188,7 +197,7 @@ export class TableCursor implements Cursor {
     if (block === NO_BLOCK) return;
     state.retain();
     try {
-      await loadBlock(this.#table.cache, state, block, this.#readaheadBytes, this.#cold, (own) => {
+      await loadBlock(this.#table.cache, state, block, this.#readahead(), this.#readsCold(), (own) => {
         // Not when the cursor was closed meanwhile.
         if (this.#state === state) this.#keep(state, block, own);
       });
@@ -197,12 +206,34 @@ export class TableCursor implements Cursor {
     }
   }
 
+  get #isScan(): boolean {
+    return this.#inARow >= SCAN_BLOCKS;
+  }
+
+  #readahead(): number {
+    if (this.#readaheadBytes > 0) return this.#readaheadBytes;
+    if (!this.#isScan || this.#wanted !== this.#block + 1) return 0;
+    const bytes = this.#readaheadNextBytes;
+    this.#readaheadNextBytes = Math.min(bytes * 2, READAHEAD_BYTES_MAX);
+    return bytes;
+  }
+
+  /** A scan pushes nothing out of a full cache; one that has room keeps what it brings. */
+  #readsCold(): boolean {
+    return this.#cold || (this.#isScan && this.#table.cache.arena.evictions > 0);
+  }
+
   close(): void {
     this.valid = false;
     this.#dropLoaded();
     this.#leave();
     this.#state?.release();
     this.#state = undefined;
+  }
+
+  #sought(): void {
+    this.#inARow = 0;
+    this.#readaheadNextBytes = READAHEAD_BYTES_MIN;
   }
 
   #open(): TableState | undefined {
@@ -328,7 +359,8 @@ export class TableCursor implements Cursor {
     cache.hits++;
     const at = frame * FRAME_WORDS;
     const frames = cache.arena.frames;
-    if (!this.#cold) frames[at + FRAME_MARKS] = (frames[at + FRAME_MARKS] as number) | USED;
+    // What a scan passes is not thereby worth keeping.
+    if (!this.#cold && !this.#isScan) frames[at + FRAME_MARKS] = (frames[at + FRAME_MARKS] as number) | USED;
     this.valueBytes = cache.heap.bytes;
     this.#blockStart = frames[at] as number;
     this.#restartsAt = frames[at + 1] as number;
@@ -340,6 +372,7 @@ export class TableCursor implements Cursor {
     const block = this.#block + 1;
     if (block >= state.index.blocks) return this.#end();
     if (!this.#enter(state, block)) return PENDING;
+    this.#inARow++;
     return this.#toFirstEntry();
   }
 

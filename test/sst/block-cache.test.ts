@@ -114,6 +114,48 @@ test('blocks that are read again stay, blocks that a cold scan brings do not pus
   table.dispose();
 });
 
+test('an ordinary scan reads ahead, and pushes nothing out that is read again and again', () => {
+  const path = join(temporaryDirectory(), 'a.sst');
+  const entries = entriesOf(4000, () => 2000);
+  writeTable(path, entries, { compression: 'none' });
+  const cache = new BlockCache(2 << 20);
+  const table = tableAt(path, cache);
+  const scan = (): void => {
+    const cursor = table.cursor(undefined);
+    for (settle(cursor, () => cursor.first()); cursor.valid; settle(cursor, () => cursor.next()));
+    cursor.close();
+  };
+  // Fills the cache: no scan needs to give way to another.
+  scan();
+  expect(cache.stats().misses).toBeLessThan((table.openSync().index.blocks + 1) / 8);
+  const hot = entries.slice(100, 140);
+  for (let round = 0; round < 3; round++) for (const { key } of hot) getValue(table, key);
+  for (let round = 0; round < 3; round++) {
+    scan();
+    const { misses } = cache.stats();
+    for (const { key } of hot) getValue(table, key);
+    expect(cache.stats().misses - misses).toBeLessThan(5);
+  }
+  table.dispose();
+});
+
+test('a scan of what fits is in the cache afterwards', () => {
+  const path = join(temporaryDirectory(), 'a.sst');
+  const entries = entriesOf(1000, () => 1000);
+  writeTable(path, entries, { compression: 'none' });
+  const cache = new BlockCache(4 << 20);
+  const table = tableAt(path, cache);
+  for (let round = 0; round < 2; round++) {
+    const cursor = table.cursor(undefined);
+    for (settle(cursor, () => cursor.first()); cursor.valid; settle(cursor, () => cursor.next()));
+    cursor.close();
+  }
+  const { misses } = cache.stats();
+  for (const { key } of entries) getValue(table, key);
+  expect(cache.stats().misses).toBe(misses);
+  table.dispose();
+});
+
 test('with every chunk pinned by cursors, reads still finish, alone and together', async () => {
   const path = join(temporaryDirectory(), 'a.sst');
   const entries = entriesOf(3000, (i) => (i % 50 === 0 ? 40_000 : 900));
