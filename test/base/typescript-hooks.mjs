@@ -1,12 +1,14 @@
-/** Lets a child process of a test import our TypeScript, which Node 20 does not do itself. */
+/**
+ * Lets threads and child processes of a test import our TypeScript, which Node 20 does not do itself. Every thread
+ * registers for itself; the thread in which Node runs the hooks loads this module too, and must not.
+ */
 
 import { readFile } from 'node:fs/promises';
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { isMainThread } from 'node:worker_threads';
 import { transformSync } from 'rolldown/utils';
 
-if (isMainThread) register(import.meta.url);
+if (!import.meta.url.endsWith('?hooks')) register(`${import.meta.url}?hooks`);
 
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context);
