@@ -1,0 +1,123 @@
+/**
+ * Runs a compaction: merges the input runs, leaves out garbage, writes output tables. Streams: in memory are a block or
+ * a few of each run, one block of the output, and the output's index and filter.
+ *
+ * The same code runs in a worker thread, whose time is its own, and in slices on the main thread where the file system is
+ * one that only that thread has.
+ */
+
+import { at as elementAt } from '../../base/assert.ts';
+import type { Clock } from '../../base/env/env.ts';
+import type { FileSystem } from '../../base/env/file-system.ts';
+import { tableName } from '../../manifest/directory.ts';
+import type { TableRow } from '../../manifest/rows.ts';
+import { type Cursor, PENDING } from '../../mvcc/cursor.ts';
+import { mergeCursors } from '../../mvcc/merge.ts';
+import { BlockCache } from '../../sst/block-cache.ts';
+import { Table } from '../../sst/table.ts';
+import { TableCursor } from '../../sst/table-cursor.ts';
+import { LevelCursor } from '../level-cursor.ts';
+import { type CoveredBy, GarbageRule } from './garbage.ts';
+import type { CompactionJob, CompactionResult, JobHost } from './job.ts';
+import { Limiter } from './limiter.ts';
+import { OutputTables } from './output-tables.ts';
+
+/**
+ * Each run has a cache of its own, so that none pushes out what another has read ahead. What a cache keeps of a scan is
+ * a few chunks, which have to hold the blocks read ahead when they are decompressed.
+ */
+const CACHE_BYTES = 1 << 20;
+const READAHEAD_BYTES = 16 << 10;
+/** Clock and limit are looked at once for so many bytes of keys and values. */
+const CLOCK_BYTES = 65_536;
+/** Of a pause, so that a cancelled job does not sleep on. */
+const NAP_MS = 20;
+
+export interface CompactionEnv {
+  readonly fs: FileSystem;
+  readonly clock: Clock;
+  /** How long to go on before others get a turn. */
+  readonly sliceMs: number;
+}
+
+/** One table for the time that a cursor is in it: its descriptor and index are given back with the cursor. */
+class InputCursor extends TableCursor {
+  readonly #input: Table;
+
+  constructor(table: Table, row: TableRow) {
+    // The version that the manifest gives the table is baked into the keys that come out.
+    super(table, row.globalVersion, READAHEAD_BYTES, false);
+    this.#input = table;
+  }
+
+  override close(): void {
+    super.close();
+    this.#input.dispose();
+  }
+}
+
+function openRun(job: CompactionJob, rows: readonly TableRow[], fs: FileSystem, cache: BlockCache): Cursor {
+  return new LevelCursor(rows, (row) => {
+    const path = `${job.tablesDir}/${tableName(row.id)}`;
+    return new InputCursor(new Table({ path, fs, cache }), row);
+  });
+}
+
+/**
+ * L2: the outputs are on disk, bytes and names, when it resolves. On failure they are the caller's to remove.
+ *
+ * @throws SluiceError ABORTED by the host; CORRUPTION … of an input; NO_SPACE, IO … of the file system.
+ */
+export async function compact(
+  job: CompactionJob,
+  host: JobHost,
+  env: CompactionEnv,
+  coveredBy?: CoveredBy,
+): Promise<CompactionResult> {
+  const caches = job.runs.map(() => new BlockCache(CACHE_BYTES));
+  const bytesRead = (): number => caches.reduce((sum, cache) => sum + cache.readBytes, 0);
+  const inputs = mergeCursors(caches.map((cache, i) => openRun(job, elementAt(job.runs, i), env.fs, cache)));
+  const outputs = new OutputTables(job, host, env.fs);
+  const rule = new GarbageRule(job.retention, coveredBy);
+  const limiter = new Limiter(env.clock, job.bytesPerSecond);
+  let entriesRead = 0;
+  let unseenBytes = 0;
+  try {
+    let sliceEndMs = env.clock.monotonicMs() + env.sliceMs;
+    while (inputs.first() === PENDING) inputs.loadSync();
+    while (inputs.valid) {
+      const { keyBytes, keyStart, keyLength, version, type } = inputs;
+      entriesRead++;
+      if (rule.keeps(keyBytes, keyStart, keyLength, version, type)) {
+        if (!outputs.takes(keyBytes, keyStart, keyLength, rule.newKey)) await outputs.next();
+        outputs.add(inputs);
+      }
+      unseenBytes += keyLength + inputs.valueLength + 16;
+      while (inputs.next() === PENDING) inputs.loadSync();
+      if (unseenBytes < CLOCK_BYTES) continue;
+      unseenBytes = 0;
+      const pauseMs = limiter.pauseMs(outputs.bytes + bytesRead());
+      if (pauseMs === 0 && env.clock.monotonicMs() < sliceEndMs) continue;
+      for (let ms = pauseMs; ms > 0; ms -= NAP_MS) {
+        await env.clock.sleep(Math.min(ms, NAP_MS));
+        await host.turn();
+      }
+      await host.turn();
+      sliceEndMs = env.clock.monotonicMs() + env.sliceMs;
+    }
+    const rows = await outputs.finish();
+    return {
+      outputs: rows,
+      entriesRead,
+      entriesWritten: rows.reduce((sum, row) => sum + row.entries, 0),
+      heldBack: rule.heldBack,
+      bytesRead: bytesRead(),
+      bytesWritten: outputs.bytes,
+    };
+  } catch (error) {
+    outputs.abandon();
+    throw error;
+  } finally {
+    inputs.close();
+  }
+}

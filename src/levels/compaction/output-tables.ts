@@ -1,0 +1,118 @@
+/**
+ * The tables that a compaction writes, one after the other, cut at the target size, and earlier where a table would
+ * overlap too much of the level below its own: it would be dear to compact further.
+ *
+ * L3: a cut never comes between two versions of one user key.
+ */
+
+import { assert } from '../../base/assert.ts';
+import { compareRanges } from '../../base/bytes.ts';
+import type { File, FileSystem } from '../../base/env/file-system.ts';
+import { tableName } from '../../manifest/directory.ts';
+import type { FileId, TableRow } from '../../manifest/rows.ts';
+import type { Cursor } from '../../mvcc/cursor.ts';
+import { createHeap, type Heap } from '../../sst/heap.ts';
+import { builderHeapBytes, TableBuilder } from '../../sst/table-builder.ts';
+import type { CompactionJob, JobHost } from './job.ts';
+
+/** A table overlaps about so many target sizes of the level below at most. */
+const GRANDPARENT_FILES_MAX = 10;
+
+export class OutputTables {
+  readonly #job: CompactionJob;
+  readonly #host: JobHost;
+  readonly #fs: FileSystem;
+  readonly #heap: Heap;
+  readonly #rows: TableRow[] = [];
+  #file: File | undefined;
+  #builder: TableBuilder | undefined;
+  #id: FileId | undefined;
+  #finishedBytes = 0;
+  /** The first grandparent that the position is not past. */
+  #grandparent = 0;
+  /** Bytes of grandparents that the current table has gone past. */
+  #overlap = 0;
+
+  constructor(job: CompactionJob, host: JobHost, fs: FileSystem) {
+    this.#job = job;
+    this.#host = host;
+    this.#fs = fs;
+    // One heap for all of them: only one is built at a time.
+    this.#heap = createHeap(builderHeapBytes(job.builder.blockBytes));
+  }
+
+  /** Written so far. */
+  get bytes(): number {
+    return this.#finishedBytes + (this.#builder?.bytes ?? 0);
+  }
+
+  /** False: `next` must come before `add`. */
+  takes(key: Uint8Array, start: number, length: number, isNewKey: boolean): boolean {
+    if (this.#builder === undefined) return false;
+    if (!isNewKey) return true;
+    const { grandparents, targetFileBytes } = this.#job;
+    for (; this.#grandparent < grandparents.length; this.#grandparent++) {
+      const passed = grandparents[this.#grandparent];
+      if (passed === undefined) break;
+      if (compareRanges(passed.largest, 0, passed.largest.length, key, start, length) >= 0) break;
+      this.#overlap += passed.bytes;
+    }
+    if (this.#overlap > GRANDPARENT_FILES_MAX * targetFileBytes) return false;
+    return this.#builder.bytes < targetFileBytes;
+  }
+
+  /** Ends the current table, if there is one, and begins another. */
+  async next(): Promise<void> {
+    await this.#end();
+    this.#id = await this.#host.newFileId();
+    this.#file = await this.#fs.open(`${this.#job.tablesDir}/${tableName(this.#id)}`, 'create');
+    this.#builder = new TableBuilder(this.#file, { ...this.#job.builder, heap: this.#heap });
+    this.#overlap = 0;
+  }
+
+  add(entry: Cursor): void {
+    const { keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength } = entry;
+    this.#builder?.add(keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength);
+  }
+
+  async #end(): Promise<void> {
+    if (this.#builder === undefined || this.#file === undefined || this.#id === undefined) return;
+    const built = this.#builder.finish();
+    assert(built.entries > 0, 'a compaction wrote an empty table');
+    this.#builder = undefined;
+    this.#finishedBytes += built.bytes;
+    await this.#file.datasync();
+    this.#file.closeSync();
+    this.#file = undefined;
+    this.#rows.push({
+      id: this.#id,
+      tree: this.#job.tree,
+      level: this.#job.level,
+      bytes: built.bytes,
+      entries: built.entries,
+      deletes: built.deletes,
+      smallest: built.smallest,
+      largest: built.largest,
+      minVersion: built.minVersion,
+      maxVersion: built.maxVersion,
+      globalVersion: undefined,
+      source: 'compaction',
+      ingestId: undefined,
+    });
+  }
+
+  /** L2: bytes are synced table by table, names here, before any edit can name them. */
+  async finish(): Promise<readonly TableRow[]> {
+    await this.#end();
+    if (this.#rows.length > 0) await this.#fs.syncDirectory(this.#job.tablesDir);
+    return this.#rows;
+  }
+
+  /** Gives up descriptor and memory. The files are the caller's to remove. */
+  abandon(): void {
+    this.#builder?.abandon();
+    this.#builder = undefined;
+    this.#file?.closeSync();
+    this.#file = undefined;
+  }
+}

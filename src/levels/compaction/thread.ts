@@ -1,0 +1,49 @@
+/** The compaction thread: runs one job after the other, with a heap, kernels and a block cache of its own. */
+
+import { parentPort } from 'node:worker_threads';
+import { nodeEnv } from '../../base/env/node-env.ts';
+import { SluiceError } from '../../base/errors.ts';
+import type { FileId } from '../../manifest/rows.ts';
+import { ensureZstd } from '../../sst/zstd.ts';
+import { compact } from './compact.ts';
+import type { CompactionJob, JobHost } from './job.ts';
+import { type FromThread, type ToThread, toThreadError } from './thread-messages.ts';
+
+/** How long a cancelled job may go on. */
+const SLICE_MS = 20;
+
+let cancelled = false;
+let takeFileId: ((id: FileId) => void) | undefined;
+
+function send(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+const host: JobHost = {
+  newFileId() {
+    return new Promise((resolve) => {
+      takeFileId = resolve;
+      send({ kind: 'needFileId' });
+    });
+  },
+  async turn() {
+    await nodeEnv.clock.turn();
+    if (cancelled) throw new SluiceError('ABORTED', 'The compaction was cancelled');
+  },
+};
+
+async function run(job: CompactionJob): Promise<void> {
+  cancelled = false;
+  try {
+    await ensureZstd();
+    send({ kind: 'done', result: await compact(job, host, { ...nodeEnv, sliceMs: SLICE_MS }) });
+  } catch (error) {
+    send({ kind: 'failed', error: toThreadError(error) });
+  }
+}
+
+parentPort?.on('message', (message: ToThread) => {
+  if (message.kind === 'run') void run(message.job);
+  else if (message.kind === 'fileId') takeFileId?.(message.id);
+  else cancelled = true;
+});
