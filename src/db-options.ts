@@ -5,10 +5,14 @@ import { checkEncodingName, type EncodingName } from './base/encoding.ts';
 import type { Env } from './base/env/env.ts';
 import { nodeEnv } from './base/env/node-env.ts';
 import type { Compression } from './ingest/sst-writer.ts';
+import type { CompactionSettings } from './txn/compactor.ts';
 import type { Logger } from './txn/engine.ts';
 
 /** 'fsync': a commit is on disk when it resolves. 'os': it is with the operating system; a power cut may cost the newest. */
 export type Durability = 'fsync' | 'os';
+
+/** When tables are compacted without being asked. */
+export type CompactionMode = 'auto' | 'off';
 
 export interface DbOptions<KE extends EncodingName = EncodingName, VE extends EncodingName = EncodingName> {
   /** Open beside a process that writes, or alone, without changing anything. False by default. */
@@ -32,6 +36,24 @@ export interface DbOptions<KE extends EncodingName = EncodingName, VE extends En
   readonly maxOpenTables?: number;
   /** What recent commits wrote, for conflict checks. Beyond it the oldest transaction aborts with TOO_OLD; 64 MiB. */
   readonly conflictWindowBytes?: number;
+  /** 'auto' by default; 'off': only when `compactRange` is called. */
+  readonly compaction?: CompactionMode;
+  /** Tables in level 0 at which they are merged into the level below; 4. Writers are slowed down at five times that. */
+  readonly level0Trigger?: number;
+  /** Size of the level that level 0 is merged into; 256 MiB. */
+  readonly levelBaseBytes?: number;
+  /** How many times larger each further level is; 10. */
+  readonly levelMultiplier?: number;
+  /** Of tables that compaction writes; 64 MiB. */
+  readonly targetFileBytes?: number;
+  /** Compactions at a time, each in a thread; 2. */
+  readonly maxBackgroundWork?: number;
+  /** What compactions may read and write together; 0, the default: no limit. */
+  readonly backgroundBytesPerSecond?: number;
+  /** Versions that were current within this time are not dropped by compaction; 0. */
+  readonly keepHistoryMs?: number;
+  /** Versions of a key, newest first and down to its last deletion, that compaction does not drop; 1. */
+  readonly keepVersions?: number;
   /** Of the default keyspace, and of others that do not say; 'buffer'. */
   readonly keyEncoding?: KE;
   readonly valueEncoding?: VE;
@@ -43,6 +65,8 @@ export interface DbOptions<KE extends EncodingName = EncodingName, VE extends En
 export interface InternalOptions {
   readonly env?: Env;
   readonly walSegmentBytes?: number;
+  /** Compactions run in slices on the main thread; so they do in any case where `env` has another file system. */
+  readonly compactionInline?: boolean;
 }
 
 export interface Settings {
@@ -63,6 +87,8 @@ export interface Settings {
   readonly valueEncoding: EncodingName;
   readonly logger: Logger | undefined;
   readonly walSegmentBytes: number | undefined;
+  readonly compactionInline: boolean;
+  readonly compaction: CompactionSettings;
 }
 
 const MIB = 1 << 20;
@@ -74,11 +100,13 @@ export function resolveOptions(dir: unknown, options: DbOptions & InternalOption
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
   const {
     compression = 'lz4',
+    compaction = 'auto',
     durability = 'fsync',
     keyEncoding = 'buffer',
     valueEncoding = 'buffer',
   } = options;
   oneOf(compression, COMPRESSIONS, 'compression');
+  oneOf(compaction, ['auto', 'off'], 'compaction');
   oneOf(durability, ['fsync', 'os'], 'durability');
   checkLogger(options.logger);
   checkEncodingName(keyEncoding, 'options.keyEncoding');
@@ -107,6 +135,24 @@ export function resolveOptions(dir: unknown, options: DbOptions & InternalOption
     valueEncoding,
     logger: options.logger,
     walSegmentBytes: options.walSegmentBytes,
+    compactionInline: options.compactionInline ?? false,
+    compaction: compactionSettings(options, compaction === 'auto'),
+  };
+}
+
+function compactionSettings(options: DbOptions, auto: boolean): CompactionSettings {
+  return {
+    auto: auto && options.readOnly !== true,
+    limits: {
+      level0Trigger: integer(options.level0Trigger, 'level0Trigger', 4, 1, 1000),
+      levelBaseBytes: integer(options.levelBaseBytes, 'levelBaseBytes', 256 * MIB, 1 << 10, 2 ** 40),
+      levelMultiplier: integer(options.levelMultiplier, 'levelMultiplier', 10, 2, 100),
+      targetFileBytes: integer(options.targetFileBytes, 'targetFileBytes', 64 * MIB, 1 << 10, 2 ** 34),
+    },
+    keepHistoryMs: integer(options.keepHistoryMs, 'keepHistoryMs', 0, 0, 2 ** 42),
+    keepVersions: integer(options.keepVersions, 'keepVersions', 1, 1, 1_000_000),
+    maxWork: integer(options.maxBackgroundWork, 'maxBackgroundWork', 2, 1, 16),
+    bytesPerSecond: integer(options.backgroundBytesPerSecond, 'backgroundBytesPerSecond', 0, 0, 2 ** 40),
   };
 }
 

@@ -3,8 +3,10 @@
 import { checkFlag, checkOptions } from './base/arguments.ts';
 import type { EncodingName } from './base/encoding.ts';
 import { acquireLock, type Lock } from './base/env/lock.ts';
+import { nodeEnv } from './base/env/node-env.ts';
 import { throwIfAborted } from './base/errors.ts';
 import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
+import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
 import { checkDirectory, databasePaths } from './manifest/directory.ts';
 import { Manifest } from './manifest/manifest.ts';
 import { BlockCache } from './sst/block-cache.ts';
@@ -12,7 +14,9 @@ import { Table } from './sst/table.ts';
 import { TableCache } from './sst/table-cache.ts';
 import { ensureZstd } from './sst/zstd.ts';
 import { checkKeyspaceName } from './txn/catalog.ts';
+import { type CompactRange, compactRange } from './txn/compact-range.ts';
 import { Engine } from './txn/engine.ts';
+import type { EventListener } from './txn/events.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
 import type { IngestOptions, IngestResult } from './txn/ingest-statement.ts';
 import { Keyspace } from './txn/keyspace.ts';
@@ -179,6 +183,21 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     await engine.flusher.flushAll();
   }
 
+  /**
+   * Writes out the memtables, and merges all that the range has into the lowest level, without its garbage. The whole
+   * keyspace, or every keyspace, where the range or the keyspace is not given.
+   *
+   * @throws SluiceError KEYSPACE_NOT_FOUND, NO_SPACE, CORRUPTION of a table, CLOSED, ABORTED by the signal; READ_ONLY
+   */
+  async compactRange(options: CompactRange<KE> = {}): Promise<void> {
+    await compactRange(this.engine(), this.keyEncoding, options);
+  }
+
+  /** Calls `listener` at what the database does by itself, until the returned function is called. */
+  on(listener: EventListener): () => void {
+    return this.engine().events.on(listener);
+  }
+
   /** What the database holds and does, as a plain object that JSON takes. Costs little: nothing is read for it. */
   stats(): DatabaseStats {
     const engine = this.engine();
@@ -309,9 +328,11 @@ function newEngine(
   tableCache: TableCache,
 ): Engine {
   const { env } = settings;
+  const inline = settings.compactionInline || env.fs !== nodeEnv.fs;
   return new Engine({
     env,
     manifest,
+    compactionRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
     openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
     settings: {
       sync: settings.durability === 'fsync',
@@ -323,6 +344,7 @@ function newEngine(
         filterBitsPerKey: settings.filterBitsPerKey,
         external: false,
       },
+      compaction: settings.compaction,
       logger: settings.logger,
       tablesDir: databasePaths(settings.dir).tables,
     },

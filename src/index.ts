@@ -3,11 +3,13 @@
 export type { EncodingName } from './base/encoding.ts';
 export { type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
 export { type Db, open } from './db.ts';
-export type { DbOptions, Durability } from './db-options.ts';
+export type { CompactionMode, DbOptions, Durability } from './db-options.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
 export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
 export type { CommitResult, IngestedFile } from './txn/committer.ts';
+export type { CompactRange } from './txn/compact-range.ts';
 export type { Logger } from './txn/engine.ts';
+export type { DatabaseEvent, EventListener } from './txn/events.ts';
 export type { IngestPlan } from './txn/explain.ts';
 export type {
   IngestFileSummary,

@@ -12,6 +12,7 @@ import {
   parseArguments,
   UsageError,
 } from './command.ts';
+import { compact } from './compact.ts';
 import { del } from './del.ts';
 import { explain } from './explain.ts';
 import { get } from './get.ts';
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
   stat,
   keyspaces,
   verify,
+  compact,
   explain,
   sstBuild,
   sstInspect,

@@ -24,12 +24,27 @@ export const stat: Command = {
   },
 };
 
-function statLines({ version, log, keyspaces, removalsWaiting, poisoned }: DatabaseStats): string[] {
+function statLines(stats: DatabaseStats): string[] {
+  const { version, log, keyspaces, removalsWaiting, poisoned } = stats;
   const rows = [
     ['version', countText(version)],
     ['log', `${plural(log.segments, 'segment')}, ${bytesText(log.bytes)}`],
   ];
+  const work = backgroundText(stats);
+  if (work !== '') rows.push(['compaction', work]);
   if (removalsWaiting > 0) rows.push(['waiting', `${plural(removalsWaiting, 'file')} to remove, still read`]);
   if (poisoned !== undefined) rows.push(['poisoned', poisoned]);
   return [...columns(rows), ...keyspaces.flatMap((keyspace) => ['', ...drawLevels(keyspace)])];
+}
+
+/** Empty while there is nothing to tell: a command that has just opened the database mostly finds it so. */
+function backgroundText({ compaction, stall }: DatabaseStats): string {
+  const { running, merges, moves, bytesWritten, lastError } = compaction;
+  const parts: string[] = [];
+  if (running > 0) parts.push(`${running} running`);
+  if (merges + moves > 0)
+    parts.push(`${plural(merges, 'merge')}, ${plural(moves, 'move')}, ${bytesText(bytesWritten)} written`);
+  if (lastError !== undefined) parts.push(`failing: ${lastError}`);
+  if (stall.state !== 'none') parts.push(`writers ${stall.state}: ${stall.reason}`);
+  return parts.join('; ');
 }

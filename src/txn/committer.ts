@@ -63,7 +63,7 @@ export class Committer {
         for (const keyspace of only.sections.keys()) this.#engine.catalog.requireNewest(keyspace);
         return this.#engine.pipeline.submit(only.sections);
       };
-      return { version: await this.#checked(core, submit), ingested: replayed };
+      return { version: await this.#checked(core, dataBytes(only.sections), submit), ingested: replayed };
     }
     const { version, ingested } = await this.#commitTables(core, layers);
     return { version, ingested: [...replayed, ...ingested] };
@@ -74,14 +74,14 @@ export class Committer {
     const layers: MergedLayer[] = [{ kind: 'run', sections }];
     if (dataBytes(sections) > RECORD_DATA_BYTES_MAX)
       return (await this.#commitTables(undefined, layers)).version;
-    return this.#checked(undefined, () => {
+    return this.#checked(undefined, dataBytes(sections), () => {
       for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
       return this.#engine.pipeline.submit(sections);
     });
   }
 
   /** Runs `act` in the same turn in which the window has answered everything. */
-  async #checked<T>(core: TransactionCore | undefined, act: () => Promise<T>): Promise<T> {
+  async #checked<T>(core: TransactionCore | undefined, bytes: number, act: () => Promise<T>): Promise<T> {
     const engine = this.#engine;
     const reads = core?.reads;
     const check =
@@ -90,7 +90,7 @@ export class Committer {
         : new ConflictCheck(engine.window, reads, core.snapshotVersion);
     try {
       for (let round = 0; ; ) {
-        await engine.flusher.room();
+        await (round === 0 ? engine.throttle.room(bytes) : engine.throttle.hardRoom());
         engine.checkWritable();
         if (check !== undefined && core?.tooOld === true) throw tooOld();
         const outcome = check?.step() ?? 'clear';
@@ -120,7 +120,7 @@ export class Committer {
     const built: StagedFile[] = [];
     try {
       const { tables, depth } = await this.#tablesOf(layers, built);
-      const committed = await this.#checked(core, async () => {
+      const committed = await this.#checked(core, 0, async () => {
         const done = commitTables(tables, depth, {
           manifest: engine.manifest,
           apply: (edits, slot) => engine.apply(edits, slot),
@@ -134,6 +134,7 @@ export class Committer {
         return done;
       });
       engine.onPublished();
+      engine.onLevelsChanged();
       engine.pipeline.noteVisible();
       this.#removeSources(tables);
       return { version: committed.version, ingested: ingestedRows(tables, committed.rows) };

@@ -6,6 +6,7 @@
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Staging } from '../ingest/staging.ts';
+import type { CompactionRunner } from '../levels/compaction/runner.ts';
 import { Tree, type TreeOptions } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows.ts';
@@ -17,6 +18,8 @@ import { ActiveTransactions } from './active-transactions.ts';
 import { Applier } from './applier.ts';
 import { Catalog } from './catalog.ts';
 import { type CommitResult, Committer } from './committer.ts';
+import { type CompactionSettings, Compactor } from './compactor.ts';
+import { Events } from './events.ts';
 import { Flusher } from './flusher.ts';
 import { Keyspaces } from './keyspaces.ts';
 import { Pipeline } from './pipeline.ts';
@@ -24,6 +27,7 @@ import { Publication, type Slot } from './publication.ts';
 import { Remover } from './remover.ts';
 import { Snapshot } from './snapshot.ts';
 import { StoreReader, type StoreState } from './store-reader.ts';
+import { Throttle } from './throttle.ts';
 import type { TransactionCore } from './transaction.ts';
 import type { Wal } from './wal/wal.ts';
 import { ConflictWindow } from './window.ts';
@@ -43,6 +47,7 @@ export interface EngineSettings {
   readonly memtableBytes: number;
   readonly conflictWindowBytes: number;
   readonly builder: TableBuilderOptions;
+  readonly compaction: CompactionSettings;
   readonly logger: Logger | undefined;
   readonly tablesDir: string;
 }
@@ -51,6 +56,7 @@ export interface EngineParts {
   readonly env: Env;
   readonly manifest: Manifest;
   readonly openTable: (path: string) => Table;
+  readonly compactionRunner: CompactionRunner;
   readonly settings: EngineSettings;
 }
 
@@ -67,6 +73,9 @@ export class Engine {
   readonly keyspaces = new Keyspaces(this);
   readonly flusher = new Flusher(this);
   readonly remover: Remover;
+  readonly events: Events;
+  readonly compactor: Compactor;
+  readonly throttle: Throttle;
   readonly applier = new Applier(this);
   readonly state: StoreState;
   readonly reader: StoreReader;
@@ -80,8 +89,6 @@ export class Engine {
   #nextTreeId: number;
   #poison: unknown;
   #closed = false;
-  /** Called after each flush, for events. */
-  onFlushed: (row: TableRow) => void = () => undefined;
 
   constructor(parts: EngineParts) {
     const { env, manifest, settings } = parts;
@@ -94,6 +101,9 @@ export class Engine {
     this.remover = new Remover(env, manifest, (error) =>
       this.logger?.warn({ err: error }, 'a file that is not needed any more could not be removed'),
     );
+    this.events = new Events(settings.logger);
+    this.compactor = new Compactor(this, settings.compaction, parts.compactionRunner);
+    this.throttle = new Throttle(this, settings.compaction.auto ? settings.compaction.limits : undefined);
     this.#nextFileId = manifest.state.counters.nextFileId;
     this.#nextTreeId = manifest.state.counters.nextTreeId;
     this.publication = new Publication(manifest.state.counters.lastVersion);
@@ -190,7 +200,9 @@ export class Engine {
     const held = this.snapshots.acquire(this.publication.visible);
     return new Snapshot(held.version, this, () => {
       this.snapshots.release(held);
-      if (!this.#closed && this.#wal !== undefined) this.keyspaces.collect();
+      if (this.#closed || this.#wal === undefined) return;
+      this.keyspaces.collect();
+      this.compactor.snapshotClosed();
     });
   }
 
@@ -299,7 +311,20 @@ export class Engine {
     this.window.trim(Math.min(this.active.oldestNeeded(visible), visible) as Version);
   }
 
+  /** A memtable has become a table. */
+  onFlushed({ id, tree, bytes, entries }: TableRow): void {
+    this.events.emit({ kind: 'flush', keyspace: this.keyspaceOf(tree), table: id, bytes, entries });
+    this.onLevelsChanged();
+  }
+
+  /** A tree has got tables that were not there. */
+  onLevelsChanged(): void {
+    this.throttle.update();
+    this.compactor.poke();
+  }
+
   onPublished(): void {
+    this.compactor.published();
     this.trimWindow();
     while (this.window.bytes > this.settings.conflictWindowBytes && this.active.giveUpOldest())
       this.trimWindow();
@@ -329,6 +354,7 @@ export class Engine {
     this.#closed = true;
     await this.#pipeline.idle();
     await this.flusher.close();
+    await this.compactor.close();
     this.#pipeline.close();
     this.window.close();
     try {

@@ -133,14 +133,20 @@ export class Keyspace<
     const engine = this.engine();
     engine.checkWritable();
     engine.catalog.requireNewest(this.keyspaceName);
-    const room = engine.flusher.room();
+    const room = engine.throttle.room(key.length + (value?.length ?? 0));
     if (room === undefined) return engine.pipeline.submitOne(this.keyspaceName, key, value);
     return this.#submitLater(room, Uint8Array.from(key), value && Uint8Array.from(value));
   }
 
   async #submitLater(room: Promise<void>, key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
     await room;
-    return this.#submit(key, value);
+    const engine = this.engine();
+    // Others have waited too, and may have filled what there was.
+    for (let full = engine.throttle.hardRoom(); full !== undefined; full = engine.throttle.hardRoom())
+      await full;
+    engine.checkWritable();
+    engine.catalog.requireNewest(this.keyspaceName);
+    return engine.pipeline.submitOne(this.keyspaceName, key, value);
   }
 
   #key(key: unknown, options: EncodingOptions): Uint8Array {

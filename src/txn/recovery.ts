@@ -45,6 +45,7 @@ export function recover(options: RecoveryOptions): void {
   adoptDropped(engine, manifest);
   engine.keyspaces.collect();
   engine.flusher.poke();
+  engine.onLevelsChanged();
 }
 
 /**

@@ -4,7 +4,9 @@ import type { LevelStats } from '../levels/tree.ts';
 import type { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import type { BlockCache, BlockCacheStats } from '../sst/block-cache.ts';
 import type { TableCache } from '../sst/table-cache.ts';
+import type { CompactionStats } from './compactor.ts';
 import type { Engine } from './engine.ts';
+import type { StallStats } from './throttle.ts';
 
 export interface KeyspaceStats {
   readonly name: string;
@@ -40,6 +42,9 @@ export interface DatabaseStats {
     readonly oldestVersion: number | undefined;
     readonly oldestAgeMs: number;
   };
+  readonly compaction: CompactionStats;
+  /** Whether writers wait for compaction. */
+  readonly stall: StallStats;
   /** Files that wait for a reading process before they can be removed. */
   readonly removalsWaiting: number;
   /** Why nothing more is written; undefined while all is well. */
@@ -79,6 +84,8 @@ export function gatherStats(
       conflicts: engine.committer.conflicts,
     },
     snapshots: snapshotStats(registries),
+    compaction: engine.compactor.stats,
+    stall: engine.throttle.stats,
     removalsWaiting: engine.remover.waiting,
     poisoned: engine.poisoned === undefined ? undefined : String(engine.poisoned),
   };

@@ -4,7 +4,7 @@ import { checkCallback, checkFlag, checkOptions, checkSignal } from '../base/arg
 import { compareBytes, formatKey } from '../base/bytes.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
-import type { TableRow } from '../manifest/rows.ts';
+import type { FileId, TableRow } from '../manifest/rows.ts';
 import { checkTable } from '../sst/check-table.ts';
 import type { Engine } from './engine.ts';
 
@@ -30,13 +30,15 @@ export async function verifyDatabase(engine: Engine, options: VerifyOptions): Pr
   checkSignal(options.signal);
   checkCallback(options.onProgress, 'options.onProgress');
   const problems: string[] = [];
-  const snapshot = engine.snapshot();
   let entries = 0;
   let bytes = 0;
+  // In one turn, as flushes, ingests and compactions change manifest and trees together in one.
+  const trees = [...engine.catalog.trees()];
+  const rows = trees.flatMap((tree) => tree.rows());
+  const releases = trees.flatMap((tree) => tree.rows().map((row) => tree.retain(tree.view.table(row))));
+  checkManifest(engine.manifest.state.tables, rows, problems);
+  for (const tree of trees) checkLevels(tree, problems);
   try {
-    const trees = [...engine.catalog.trees()];
-    const rows = trees.flatMap((tree) => tree.rows());
-    for (const tree of trees) checkLevels(tree, problems);
     for (const [i, row] of rows.entries()) {
       throwIfAborted(options.signal);
       await checkRow(engine, row, options, problems);
@@ -46,8 +48,29 @@ export async function verifyDatabase(engine: Engine, options: VerifyOptions): Pr
     }
     return { ok: problems.length === 0, tables: rows.length, entries, bytes, problems };
   } finally {
-    snapshot.close();
+    for (const release of releases) release();
   }
+}
+
+/** Every table that the manifest names is in one tree, once, and as the manifest says; and no others are. */
+function checkManifest(
+  named: ReadonlyMap<FileId, TableRow>,
+  rows: readonly TableRow[],
+  problems: string[],
+): void {
+  const seen = new Set<FileId>();
+  for (const row of rows) {
+    const manifest = named.get(row.id);
+    if (seen.has(row.id)) problems.push(`the table ${row.id} is in the trees twice`);
+    else if (manifest === undefined) problems.push(`the manifest does not name the table ${row.id}`);
+    else if (manifest.tree !== row.tree || manifest.level !== row.level)
+      problems.push(
+        `the table ${row.id} is in tree ${row.tree}, level ${row.level}; the manifest says ${manifest.tree}, ${manifest.level}`,
+      );
+    seen.add(row.id);
+  }
+  for (const id of named.keys())
+    if (!seen.has(id)) problems.push(`no tree has the table ${id}, which the manifest names`);
 }
 
 /** L3: within levels 1 and below tables do not overlap. */

@@ -13,12 +13,20 @@ import type { FaultyFileSystem } from './faulty-file-system.ts';
 export type TestOptions = DbOptions<'utf8', 'utf8'> & InternalOptions;
 export type TextDb = Db<'utf8', 'utf8'>;
 
-/** Limits at which a few entries already make several blocks, tables and levels. */
+/**
+ * Limits at which a few entries already make several blocks, tables and levels, with compaction all the time. It runs on
+ * the main thread: starting one for each database would take most of the time.
+ */
 export const TINY: TestOptions = {
   durability: 'os',
   memtableBytes: 6144,
   blockBytes: 64,
   blockCacheBytes: 1 << 20,
+  level0Trigger: 2,
+  levelBaseBytes: 1 << 10,
+  levelMultiplier: 2,
+  targetFileBytes: 1 << 10,
+  compactionInline: true,
 };
 
 /** Opens with strings as keys and values; also takes the options that the public type hides. The caller closes. */

@@ -289,6 +289,21 @@ describe('ingest', () => {
     });
   });
 
+  test('compact merges what overlaps, and says what it came to', async () => {
+    for (const value of ['1', '2', '3']) {
+      const { path } = await build(`${value}.sst`, `a\t${value}\nb${value}\t\\N\n`);
+      await sluice(['ingest', db, path]);
+    }
+    const { code, out } = await sluice(['compact', db]);
+    expect(out).toMatch(/^Compacted 3 tables \(6 entries, .* B\) to 1 table \(1 entry, \d+ B\)\n$/);
+    expect(code).toBe(0);
+    expect((await sluice(['get', db, 'a'])).out).toBe('3\n');
+    expect(await sluiceJson(['compact', db, '--keyspace', 'default', '--gte', 'b'])).toMatchObject([
+      { after: { tables: 1, entries: 1 } },
+    ]);
+    expect((await sluice(['compact', db, '--keyspace', 'none'])).code).toBe(3);
+  });
+
   test('verify finds damage, and exits with 1', async () => {
     const { path } = await build('one.sst', 'a\tsomething\nb\telse\n');
     await sluice(['ingest', db, path]);

@@ -17,6 +17,7 @@ const NAMES = [
   'stat',
   'keyspaces',
   'verify',
+  'compact',
   'explain',
   'sst build',
   'sst inspect',

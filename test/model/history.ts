@@ -72,6 +72,7 @@ export type Op =
   | { readonly op: 'snapshotGet'; readonly slot: number; readonly keyspace: string; readonly key: string }
   | { readonly op: 'snapshotScan'; readonly slot: number; readonly range: Range }
   | { readonly op: 'flush' }
+  | { readonly op: 'compact'; readonly keyspace?: string; readonly gte?: string; readonly lt?: string }
   | { readonly op: 'reopen' }
   | { readonly op: 'dropKeyspace'; readonly keyspace: string };
 
@@ -129,6 +130,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.nat(3).map((to): Step => ({ op: 'rollback', to })) },
 );
 
+const compact: fc.Arbitrary<Op> = fc.oneof(
+  fc.constant<Op>({ op: 'compact' }),
+  fc.record({ op: fc.constant('compact' as const), keyspace, gte: key }),
+  fc.record({ op: fc.constant('compact' as const), lt: key }),
+);
+
 const slot = fc.nat(2);
 
 const op: fc.Arbitrary<Op> = fc.oneof(
@@ -156,6 +163,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotGet' as const), slot, keyspace, key }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotScan' as const), slot, range }) },
   { weight: 2, arbitrary: fc.constant<Op>({ op: 'flush' }) },
+  { weight: 2, arbitrary: compact },
   { weight: 1, arbitrary: fc.constant<Op>({ op: 'reopen' }) },
   {
     weight: 1,

@@ -1,0 +1,430 @@
+/**
+ * Compaction in the background: picks, has the work done elsewhere, and installs what came of it.
+ *
+ * What a merge may drop is fixed in the same turn in which it is picked (L4): the open snapshots, the horizon, and all
+ * sources outside its inputs. Inputs and places are reserved in that turn too, so whatever else is picked or ingested
+ * meanwhile keeps clear of them.
+ */
+
+import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
+import type { Retention } from '../levels/compaction/garbage.ts';
+import { type CompactionResult, runsOf } from '../levels/compaction/job.ts';
+import { levelTargets } from '../levels/compaction/level-targets.ts';
+import {
+  type CompactionLimits,
+  type Merge,
+  type Move,
+  type PickState,
+  pickCompaction,
+  pickRange,
+  scores,
+} from '../levels/compaction/pick.ts';
+import type { CompactionRunner, RunningJob } from '../levels/compaction/runner.ts';
+import { boundsOf, type HeldVersions, overlaps } from '../levels/compaction/table-ranges.ts';
+import type { Tree } from '../levels/tree.ts';
+import type { Edit, FileId, TableRow } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
+import type { Engine } from './engine.ts';
+import { History } from './history.ts';
+
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 60_000;
+/** Outputs of which a smaller part is held back by snapshots are not written again when those are closed. */
+const STALE_PART = 8;
+const BLOCKED_RETRY_MS = 10;
+
+export interface CompactionSettings {
+  readonly auto: boolean;
+  readonly limits: CompactionLimits;
+  readonly keepHistoryMs: number;
+  readonly keepVersions: number;
+  /** Merges at a time. */
+  readonly maxWork: number;
+  /** 0: no limit. */
+  readonly bytesPerSecond: number;
+}
+
+export interface CompactionStats {
+  /** Merges under way. */
+  readonly running: number;
+  /** Since open. */
+  readonly merges: number;
+  readonly moves: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly entriesDropped: number;
+  readonly failures: number;
+  /** Of the last merge, when it failed. */
+  readonly lastError: string | undefined;
+}
+
+export interface CompactRangeOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Compactor {
+  readonly #engine: Engine;
+  readonly #settings: CompactionSettings;
+  readonly #runner: CompactionRunner;
+  readonly #history: History;
+  readonly #running = new Map<Promise<void>, RunningJob>();
+  /** Trees that a `compactRange` waits for: nothing else is begun there. */
+  readonly #manual = new Map<Tree, number>();
+  /** Tables with versions for snapshots, and the newest of those snapshots. */
+  readonly #heldBack = new Map<FileId, Version>();
+  readonly #counts = { merges: 0, moves: 0, bytesRead: 0, bytesWritten: 0, entriesDropped: 0, failures: 0 };
+  #lastError: string | undefined;
+  #inARow = 0;
+  #cancelRetry: (() => void) | undefined;
+  #scheduled = false;
+  #closed = false;
+
+  constructor(engine: Engine, settings: CompactionSettings, runner: CompactionRunner) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#runner = runner;
+    this.#history = new History(settings.keepHistoryMs);
+  }
+
+  get stats(): CompactionStats {
+    return { running: this.#running.size, ...this.#counts, lastError: this.#lastError };
+  }
+
+  /** Something has changed that may call for a compaction. */
+  poke(): void {
+    if (this.#scheduled || this.#closed || !this.#settings.auto) return;
+    this.#scheduled = true;
+    void this.#engine.env.clock.turn().then(() => {
+      this.#scheduled = false;
+      this.#pump();
+    });
+  }
+
+  /** Publications tell the time of versions. */
+  published(): void {
+    const { env, publication } = this.#engine;
+    this.#history.sample(env.clock.monotonicMs(), publication.visible);
+  }
+
+  snapshotClosed(): void {
+    if (this.#heldBack.size > 0) this.poke();
+  }
+
+  /** A writer is stopped until a compaction is done. */
+  noteWaiting(): void {
+    this.#keepAlive();
+    this.poke();
+  }
+
+  /**
+   * All that the tree has in tables of [smallest, largest] (open where undefined) goes to the lowest level, without its
+   * garbage. @throws SluiceError ABORTED, CLOSED, and what stopped the merge.
+   */
+  async compactRange(
+    tree: Tree,
+    smallest: Uint8Array | undefined,
+    largest: Uint8Array | undefined,
+    { signal }: CompactRangeOptions,
+  ): Promise<void> {
+    this.#manual.set(tree, (this.#manual.get(tree) ?? 0) + 1);
+    this.#keepAlive();
+    try {
+      for (;;) {
+        throwIfAborted(signal);
+        this.#checkOpen();
+        if (this.#engine.isDropped(tree.id)) return;
+        const merge = pickRange(this.#stateOf(tree), smallest, largest);
+        if (merge === undefined) return;
+        if (merge !== 'blocked' && this.#running.size < this.#settings.maxWork) {
+          await this.#merge(tree, merge, signal);
+          return;
+        }
+        await this.#oneDone();
+      }
+    } catch (error) {
+      this.#checkOpen();
+      throw error;
+    } finally {
+      const left = (this.#manual.get(tree) ?? 1) - 1;
+      if (left > 0) this.#manual.set(tree, left);
+      else this.#manual.delete(tree);
+      this.#keepAlive();
+      this.poke();
+    }
+  }
+
+  /** Ends what runs, without its result. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelRetry?.();
+    this.#runner.keepAlive(true);
+    for (const job of this.#running.values()) job.cancel();
+    await Promise.allSettled(this.#running.keys());
+    await this.#runner.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new SluiceError('CLOSED', 'The database was closed during a compaction');
+  }
+
+  #keepAlive(): void {
+    this.#runner.keepAlive(this.#manual.size > 0 || this.#engine.throttle.isWaitedFor);
+  }
+
+  async #oneDone(): Promise<void> {
+    if (this.#running.size === 0) await this.#engine.env.clock.sleep(BLOCKED_RETRY_MS);
+    else await Promise.race([...this.#running.keys()].map((run) => run.catch(() => undefined)));
+  }
+
+  /* Picking. */
+
+  #pump(): void {
+    if (this.#closed || this.#cancelRetry !== undefined || this.#engine.poisoned !== undefined) return;
+    try {
+      while (this.#running.size < this.#settings.maxWork && this.#beginOne());
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#engine.throttle.update();
+  }
+
+  /** False: there is nothing to do, or nothing that can be begun now. */
+  #beginOne(): boolean {
+    const trees = [...this.#engine.catalog.trees()]
+      .filter((tree) => !this.#manual.has(tree) && !this.#engine.isDropped(tree.id))
+      .map((tree) => ({ tree, state: this.#stateOf(tree) }))
+      .map((each) => ({ ...each, urgency: urgencyOf(each.state) }))
+      .sort((a, b) => b.urgency - a.urgency);
+    for (const { tree, state } of trees) {
+      const choice = pickCompaction(state);
+      if (choice === undefined) continue;
+      if (choice.kind === 'move') this.#move(tree, choice);
+      else this.#merge(tree, choice, undefined).catch((error: unknown) => this.#failed(error));
+      return true;
+    }
+    return false;
+  }
+
+  #stateOf(tree: Tree): PickState {
+    const { levels } = tree.view;
+    const { snapshots } = this.#engine;
+    const horizon = this.#horizon();
+    const oldest = snapshots.oldest;
+    const stale = [...this.#heldBack].filter(([, newest]) => oldest === undefined || oldest > newest);
+    return {
+      levels,
+      limits: this.#settings.limits,
+      reservations: tree.reservations,
+      watermark: oldest === undefined || oldest > horizon ? horizon : oldest,
+      memtables: heldInMemory(tree),
+      stale: new Set(stale.map(([id]) => id)),
+    };
+  }
+
+  #horizon(): Version {
+    const { env, publication } = this.#engine;
+    return this.#history.horizon(env.clock.monotonicMs(), publication.visible);
+  }
+
+  /* Moving. */
+
+  /** The files stay where they are: one edit of their levels. */
+  #move(tree: Tree, { moves, reason }: Move): void {
+    const added = moves.map(({ table, level }) => ({
+      row: { ...table, level },
+      table: tree.view.table(table),
+    }));
+    this.#engine.apply(added.map(({ row }): Edit => ({ kind: 'addTable', table: row })));
+    tree.install(
+      added,
+      moves.map(({ table }) => table.id),
+    );
+    this.#counts.moves += moves.length;
+    this.#engine.events.emit({
+      kind: 'compaction',
+      keyspace: this.#engine.keyspaceOf(tree.id),
+      reason,
+      inputTables: moves.length,
+      outputTables: moves.length,
+      level: Math.max(...moves.map(({ level }) => level)),
+      bytesRead: 0,
+      bytesWritten: 0,
+      entriesRead: 0,
+      entriesWritten: 0,
+      ms: 0,
+    });
+  }
+
+  /* Merging. */
+
+  /** REQUIRES: picked in this same turn. */
+  #merge(tree: Tree, merge: Merge, signal: AbortSignal | undefined): Promise<void> {
+    const { inputs, level } = merge;
+    const { smallest, largest } = boundsOf(inputs);
+    const ids = inputs.map(({ id }) => id);
+    const outputs: FileId[] = [];
+    const job = this.#run(tree, merge, outputs);
+    const reservation = tree.reservations.reserve(
+      level,
+      smallest,
+      largest,
+      `a compaction to level ${level}`,
+      ids,
+    );
+    // L2: the files stay while they are read, also if their keyspace is dropped meanwhile.
+    const releases = inputs.map((row) => tree.retain(tree.view.table(row)));
+    const cancel = (): void => job.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    const beganMs = this.#engine.env.clock.monotonicMs();
+    const newest = this.#engine.snapshots.versions().at(-1);
+    const run = job.done
+      .then((result) => {
+        this.#install(tree, merge, result);
+        this.#note(tree, merge, result, newest, this.#engine.env.clock.monotonicMs() - beganMs);
+      })
+      .catch((error: unknown) => {
+        // An edit of unknown outcome may name the outputs: recovery decides.
+        if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) this.#discard(outputs);
+        throw error;
+      })
+      .finally(() => {
+        signal?.removeEventListener('abort', cancel);
+        tree.reservations.release(reservation);
+        for (const release of releases) release();
+        this.#running.delete(run);
+        this.#keepAlive();
+        this.#engine.throttle.update();
+        this.poke();
+      });
+    this.#running.set(run, job);
+    return run;
+  }
+
+  #run(tree: Tree, { inputs, level }: Merge, outputs: FileId[]): RunningJob {
+    const { limits, bytesPerSecond, maxWork } = this.#settings;
+    const { settings } = this.#engine;
+    const { smallest, largest } = boundsOf(inputs);
+    const below = tree.view.levels.tables[level + 1] === undefined || level === 0 ? undefined : level + 1;
+    const grandparents = below === undefined ? [] : tree.view.levels.overlapping(below, smallest, largest);
+    const job = {
+      tree: tree.id,
+      tablesDir: settings.tablesDir,
+      runs: runsOf(inputs),
+      level,
+      retention: this.#retention(tree, inputs),
+      builder: settings.builder,
+      targetFileBytes: limits.targetFileBytes,
+      grandparents: grandparents.map((row) => ({ largest: row.largest, bytes: row.bytes })),
+      bytesPerSecond: bytesPerSecond / maxWork,
+    };
+    return this.#runner.run(job, () => {
+      const id = this.#engine.newFileId();
+      outputs.push(id);
+      return id;
+    });
+  }
+
+  #retention(tree: Tree, inputs: readonly TableRow[]): Retention {
+    const bounds = boundsOf(inputs);
+    const taken = new Set(inputs.map(({ id }) => id));
+    const horizon = this.#horizon();
+    const others = tree.rows().filter(({ id }) => !taken.has(id));
+    const outside = [...heldInMemory(tree), ...others]
+      .filter((source) => source.minVersion < horizon && overlaps(source, bounds))
+      .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
+    return {
+      snapshots: this.#engine.snapshots.versions(),
+      horizon,
+      keepVersions: this.#settings.keepVersions,
+      outside,
+    };
+  }
+
+  /** One synchronous section: the edit is durable, then the tree has the outputs in the inputs' place. */
+  #install(tree: Tree, { inputs }: Merge, { outputs }: CompactionResult): void {
+    const engine = this.#engine;
+    if (engine.isDropped(tree.id)) {
+      this.#discard(outputs.map(({ id }) => id));
+      return;
+    }
+    const ids = inputs.map(({ id }) => id);
+    engine.apply([
+      ...ids.map((id): Edit => ({ kind: 'dropTable', id })),
+      ...outputs.map((table): Edit => ({ kind: 'addTable', table })),
+    ]);
+    tree.install(
+      outputs.map((row) => ({ row, table: engine.openTable(engine.tablePath(row.id)) })),
+      ids,
+    );
+    for (const id of ids) this.#heldBack.delete(id);
+    engine.remover.whenUnread(() => tree.removeFiles(ids));
+  }
+
+  #note(tree: Tree, merge: Merge, result: CompactionResult, newest: Version | undefined, ms: number): void {
+    const { entriesRead, entriesWritten, bytesRead, bytesWritten, heldBack, outputs } = result;
+    this.#inARow = 0;
+    this.#lastError = undefined;
+    this.#counts.merges++;
+    this.#counts.bytesRead += bytesRead;
+    this.#counts.bytesWritten += bytesWritten;
+    this.#counts.entriesDropped += entriesRead - entriesWritten;
+    if (newest !== undefined && heldBack * STALE_PART >= entriesWritten && heldBack > 0) {
+      for (const { id } of outputs) this.#heldBack.set(id, newest);
+    }
+    if (this.#engine.isDropped(tree.id)) return;
+    this.#engine.events.emit({
+      kind: 'compaction',
+      keyspace: this.#engine.keyspaceOf(tree.id),
+      reason: merge.reason,
+      inputTables: merge.inputs.length,
+      outputTables: outputs.length,
+      level: merge.level,
+      bytesRead,
+      bytesWritten,
+      entriesRead,
+      entriesWritten,
+      ms,
+    });
+  }
+
+  /** L2: what cannot be unlinked is garbage, which the sweep at open removes. */
+  #discard(ids: readonly FileId[]): void {
+    const { fs } = this.#engine.env;
+    for (const id of ids) {
+      try {
+        fs.unlinkSync(this.#engine.tablePath(id));
+      } catch (error) {
+        if (!isSluiceError(error)) throw error;
+      }
+    }
+  }
+
+  /** Nothing is lost: the inputs are as they were. It is tried again, at longer and longer intervals. */
+  #failed(cause: unknown): void {
+    if (this.#closed || isSluiceError(cause, 'ABORTED')) return;
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.#counts.failures++;
+    this.#lastError = error.message;
+    this.#engine.logger?.error({ err: error }, 'a compaction failed');
+    this.#engine.throttle.failed(error);
+    if (this.#cancelRetry !== undefined) return;
+    const retryMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#inARow++);
+    this.#engine.events.emit({ kind: 'failure', what: 'compaction', error, retryMs });
+    this.#cancelRetry = this.#engine.env.clock.after(retryMs, () => {
+      this.#cancelRetry = undefined;
+      this.poke();
+    });
+  }
+}
+
+function urgencyOf(state: PickState): number {
+  return Math.max(...scores(state, levelTargets(state.levels, state.limits)));
+}
+
+/** What the memtables, active and sealed, hold now. */
+function heldInMemory(tree: Tree): HeldVersions[] {
+  const { memtable, sealed } = tree.view;
+  return [memtable, ...sealed]
+    .filter(({ entries }) => entries > 0)
+    .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
+}
