@@ -5,7 +5,7 @@ import { checkEncodingName, type EncodingName } from './base/encoding.ts';
 import type { Env } from './base/env/env.ts';
 import { nodeEnv } from './base/env/node-env.ts';
 import type { Compression } from './ingest/sst-writer.ts';
-import type { CompactionSettings } from './txn/compactor.ts';
+import type { CompactionSettings } from './txn/compaction-plan.ts';
 import type { Logger } from './txn/engine.ts';
 
 /** 'fsync': a commit is on disk when it resolves. 'os': it is with the operating system; a power cut may cost the newest. */

@@ -7,11 +7,9 @@
  */
 
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
-import type { Retention } from '../levels/compaction/garbage.ts';
-import { type CompactionResult, runsOf } from '../levels/compaction/job.ts';
+import type { CompactionJob, CompactionResult } from '../levels/compaction/job.ts';
 import { levelTargets } from '../levels/compaction/level-targets.ts';
 import {
-  type CompactionLimits,
   type Merge,
   type Move,
   type PickState,
@@ -20,29 +18,15 @@ import {
   scores,
 } from '../levels/compaction/pick.ts';
 import type { CompactionRunner, RunningJob } from '../levels/compaction/runner.ts';
-import { boundsOf, type HeldVersions, overlaps } from '../levels/compaction/table-ranges.ts';
+import { boundsOf } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
-import type { Edit, FileId, TableRow } from '../manifest/rows.ts';
-import type { Version } from '../mvcc/version.ts';
+import type { Edit, FileId } from '../manifest/rows.ts';
+import { CompactionPlan, type CompactionSettings } from './compaction-plan.ts';
 import type { Engine } from './engine.ts';
-import { History } from './history.ts';
 
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 60_000;
-/** Outputs of which a smaller part is held back by snapshots are not written again when those are closed. */
-const STALE_PART = 8;
 const BLOCKED_RETRY_MS = 10;
-
-export interface CompactionSettings {
-  readonly auto: boolean;
-  readonly limits: CompactionLimits;
-  readonly keepHistoryMs: number;
-  readonly keepVersions: number;
-  /** Merges at a time. */
-  readonly maxWork: number;
-  /** 0: no limit. */
-  readonly bytesPerSecond: number;
-}
 
 export interface CompactionStats {
   /** Merges under way. */
@@ -66,12 +50,10 @@ export class Compactor {
   readonly #engine: Engine;
   readonly #settings: CompactionSettings;
   readonly #runner: CompactionRunner;
-  readonly #history: History;
+  readonly #plan: CompactionPlan;
   readonly #running = new Map<Promise<void>, RunningJob>();
   /** Trees that a `compactRange` waits for: nothing else is begun there. */
   readonly #manual = new Map<Tree, number>();
-  /** Tables with versions for snapshots, and the newest of those snapshots. */
-  readonly #heldBack = new Map<FileId, Version>();
   readonly #counts = { merges: 0, moves: 0, bytesRead: 0, bytesWritten: 0, entriesDropped: 0, failures: 0 };
   #lastError: string | undefined;
   #inARow = 0;
@@ -83,7 +65,7 @@ export class Compactor {
     this.#engine = engine;
     this.#settings = settings;
     this.#runner = runner;
-    this.#history = new History(settings.keepHistoryMs);
+    this.#plan = new CompactionPlan(engine, settings);
   }
 
   get stats(): CompactionStats {
@@ -100,14 +82,12 @@ export class Compactor {
     });
   }
 
-  /** Publications tell the time of versions. */
   published(): void {
-    const { env, publication } = this.#engine;
-    this.#history.sample(env.clock.monotonicMs(), publication.visible);
+    this.#plan.published();
   }
 
   snapshotClosed(): void {
-    if (this.#heldBack.size > 0) this.poke();
+    if (this.#plan.isHeldBack) this.poke();
   }
 
   /** A writer is stopped until a compaction is done. */
@@ -133,7 +113,7 @@ export class Compactor {
         throwIfAborted(signal);
         this.#checkOpen();
         if (this.#engine.isDropped(tree.id)) return;
-        const merge = pickRange(this.#stateOf(tree), smallest, largest);
+        const merge = pickRange(this.#plan.state(tree), smallest, largest);
         if (merge === undefined) return;
         if (merge !== 'blocked' && this.#running.size < this.#settings.maxWork) {
           await this.#merge(tree, merge, signal);
@@ -192,7 +172,7 @@ export class Compactor {
   #beginOne(): boolean {
     const trees = [...this.#engine.catalog.trees()]
       .filter((tree) => !this.#manual.has(tree) && !this.#engine.isDropped(tree.id))
-      .map((tree) => ({ tree, state: this.#stateOf(tree) }))
+      .map((tree) => ({ tree, state: this.#plan.state(tree) }))
       .map((each) => ({ ...each, urgency: urgencyOf(each.state) }))
       .sort((a, b) => b.urgency - a.urgency);
     for (const { tree, state } of trees) {
@@ -203,27 +183,6 @@ export class Compactor {
       return true;
     }
     return false;
-  }
-
-  #stateOf(tree: Tree): PickState {
-    const { levels } = tree.view;
-    const { snapshots } = this.#engine;
-    const horizon = this.#horizon();
-    const oldest = snapshots.oldest;
-    const stale = [...this.#heldBack].filter(([, newest]) => oldest === undefined || oldest > newest);
-    return {
-      levels,
-      limits: this.#settings.limits,
-      reservations: tree.reservations,
-      watermark: oldest === undefined || oldest > horizon ? horizon : oldest,
-      memtables: heldInMemory(tree),
-      stale: new Set(stale.map(([id]) => id)),
-    };
-  }
-
-  #horizon(): Version {
-    const { env, publication } = this.#engine;
-    return this.#history.horizon(env.clock.monotonicMs(), publication.visible);
   }
 
   /* Moving. */
@@ -263,7 +222,12 @@ export class Compactor {
     const { smallest, largest } = boundsOf(inputs);
     const ids = inputs.map(({ id }) => id);
     const outputs: FileId[] = [];
-    const job = this.#run(tree, merge, outputs);
+    const job = this.#plan.job(tree, merge);
+    const running = this.#runner.run(job, () => {
+      const id = this.#engine.newFileId();
+      outputs.push(id);
+      return id;
+    });
     const reservation = tree.reservations.reserve(
       level,
       smallest,
@@ -273,14 +237,13 @@ export class Compactor {
     );
     // L2: the files stay while they are read, also if their keyspace is dropped meanwhile.
     const releases = inputs.map((row) => tree.retain(tree.view.table(row)));
-    const cancel = (): void => job.cancel();
+    const cancel = (): void => running.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     const beganMs = this.#engine.env.clock.monotonicMs();
-    const newest = this.#engine.snapshots.versions().at(-1);
-    const run = job.done
+    const run = running.done
       .then((result) => {
-        this.#install(tree, merge, result);
-        this.#note(tree, merge, result, newest, this.#engine.env.clock.monotonicMs() - beganMs);
+        this.#install(tree, ids, job, result);
+        this.#note(tree, merge, result, this.#engine.env.clock.monotonicMs() - beganMs);
       })
       .catch((error: unknown) => {
         // An edit of unknown outcome may name the outputs: recovery decides.
@@ -296,58 +259,18 @@ export class Compactor {
         this.#engine.throttle.update();
         this.poke();
       });
-    this.#running.set(run, job);
+    this.#running.set(run, running);
     return run;
   }
 
-  #run(tree: Tree, { inputs, level }: Merge, outputs: FileId[]): RunningJob {
-    const { limits, bytesPerSecond, maxWork } = this.#settings;
-    const { settings } = this.#engine;
-    const { smallest, largest } = boundsOf(inputs);
-    const below = tree.view.levels.tables[level + 1] === undefined || level === 0 ? undefined : level + 1;
-    const grandparents = below === undefined ? [] : tree.view.levels.overlapping(below, smallest, largest);
-    const job = {
-      tree: tree.id,
-      tablesDir: settings.tablesDir,
-      runs: runsOf(inputs),
-      level,
-      retention: this.#retention(tree, inputs),
-      builder: settings.builder,
-      targetFileBytes: limits.targetFileBytes,
-      grandparents: grandparents.map((row) => ({ largest: row.largest, bytes: row.bytes })),
-      bytesPerSecond: bytesPerSecond / maxWork,
-    };
-    return this.#runner.run(job, () => {
-      const id = this.#engine.newFileId();
-      outputs.push(id);
-      return id;
-    });
-  }
-
-  #retention(tree: Tree, inputs: readonly TableRow[]): Retention {
-    const bounds = boundsOf(inputs);
-    const taken = new Set(inputs.map(({ id }) => id));
-    const horizon = this.#horizon();
-    const others = tree.rows().filter(({ id }) => !taken.has(id));
-    const outside = [...heldInMemory(tree), ...others]
-      .filter((source) => source.minVersion < horizon && overlaps(source, bounds))
-      .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
-    return {
-      snapshots: this.#engine.snapshots.versions(),
-      horizon,
-      keepVersions: this.#settings.keepVersions,
-      outside,
-    };
-  }
-
   /** One synchronous section: the edit is durable, then the tree has the outputs in the inputs' place. */
-  #install(tree: Tree, { inputs }: Merge, { outputs }: CompactionResult): void {
+  #install(tree: Tree, ids: readonly FileId[], job: CompactionJob, result: CompactionResult): void {
     const engine = this.#engine;
+    const { outputs } = result;
     if (engine.isDropped(tree.id)) {
       this.#discard(outputs.map(({ id }) => id));
       return;
     }
-    const ids = inputs.map(({ id }) => id);
     engine.apply([
       ...ids.map((id): Edit => ({ kind: 'dropTable', id })),
       ...outputs.map((table): Edit => ({ kind: 'addTable', table })),
@@ -356,21 +279,18 @@ export class Compactor {
       outputs.map((row) => ({ row, table: engine.openTable(engine.tablePath(row.id)) })),
       ids,
     );
-    for (const id of ids) this.#heldBack.delete(id);
+    this.#plan.installed(ids, job, result);
     engine.remover.whenUnread(() => tree.removeFiles(ids));
   }
 
-  #note(tree: Tree, merge: Merge, result: CompactionResult, newest: Version | undefined, ms: number): void {
-    const { entriesRead, entriesWritten, bytesRead, bytesWritten, heldBack, outputs } = result;
+  #note(tree: Tree, merge: Merge, result: CompactionResult, ms: number): void {
+    const { entriesRead, entriesWritten, bytesRead, bytesWritten, outputs } = result;
     this.#inARow = 0;
     this.#lastError = undefined;
     this.#counts.merges++;
     this.#counts.bytesRead += bytesRead;
     this.#counts.bytesWritten += bytesWritten;
     this.#counts.entriesDropped += entriesRead - entriesWritten;
-    if (newest !== undefined && heldBack * STALE_PART >= entriesWritten && heldBack > 0) {
-      for (const { id } of outputs) this.#heldBack.set(id, newest);
-    }
     if (this.#engine.isDropped(tree.id)) return;
     this.#engine.events.emit({
       kind: 'compaction',
@@ -419,12 +339,4 @@ export class Compactor {
 
 function urgencyOf(state: PickState): number {
   return Math.max(...scores(state, levelTargets(state.levels, state.limits)));
-}
-
-/** What the memtables, active and sealed, hold now. */
-function heldInMemory(tree: Tree): HeldVersions[] {
-  const { memtable, sealed } = tree.view;
-  return [memtable, ...sealed]
-    .filter(({ entries }) => entries > 0)
-    .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
 }

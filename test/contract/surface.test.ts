@@ -65,7 +65,10 @@ test('what the package exports', () => {
     type BatchOperation
     type BeginOptions
     type CommitResult
+    type CompactRange
+    type CompactionMode
     type Compression
+    type DatabaseEvent
     type DatabaseStats
     type Db
     type DbOptions
@@ -74,6 +77,7 @@ test('what the package exports', () => {
     type EncodingName
     type EncodingOptions
     type ErrorCode
+    type EventListener
     type GetOptions
     type IngestFileSummary
     type IngestMode
@@ -129,7 +133,7 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] batch begin close del dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    "db: [Symbol.asyncDispose] batch begin close compactRange del dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
     keyspace: batch del get getMany getSync has iterator keyEncoding keys name put valueEncoding values
     txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
     txnKeyspace: del get getMany getSync has iterator keyEncoding keys put valueEncoding values

@@ -27,6 +27,9 @@ const db = await open(join(dir, 'db'), {
   durability: durability === 'os' ? 'os' : 'fsync',
   memtableBytes: 1 << 16,
   blockCacheBytes: 1 << 20,
+  level0Trigger: 2,
+  levelBaseBytes: 1 << 16,
+  targetFileBytes: 1 << 14,
   keyEncoding: 'utf8',
   valueEncoding: 'utf8',
 });

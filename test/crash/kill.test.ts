@@ -66,7 +66,7 @@ class Crashes {
   }
 
   async check(full: boolean): Promise<void> {
-    const db = await openText(join(this.#dir, 'db'), { durability: 'os' });
+    const db = await openText(join(this.#dir, 'db'), { durability: 'os', compaction: 'off' });
     try {
       const found = new Map<string, string>();
       for (const keyspace of KEYSPACES) {

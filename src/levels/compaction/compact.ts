@@ -13,7 +13,7 @@ import { tableName } from '../../manifest/directory.ts';
 import type { TableRow } from '../../manifest/rows.ts';
 import { type Cursor, PENDING } from '../../mvcc/cursor.ts';
 import { mergeCursors } from '../../mvcc/merge.ts';
-import { BlockCache } from '../../sst/block-cache.ts';
+import type { BlockCache } from '../../sst/block-cache.ts';
 import { Table } from '../../sst/table.ts';
 import { TableCursor } from '../../sst/table-cursor.ts';
 import { LevelCursor } from '../level-cursor.ts';
@@ -21,12 +21,8 @@ import { type CoveredBy, GarbageRule } from './garbage.ts';
 import type { CompactionJob, CompactionResult, JobHost } from './job.ts';
 import { Limiter } from './limiter.ts';
 import { OutputTables } from './output-tables.ts';
+import type { Workspace } from './workspace.ts';
 
-/**
- * Each run has a cache of its own, so that none pushes out what another has read ahead. What a cache keeps of a scan is
- * a few chunks, which have to hold the blocks read ahead when they are decompressed.
- */
-const CACHE_BYTES = 1 << 20;
 const READAHEAD_BYTES = 16 << 10;
 /** Clock and limit are looked at once for so many bytes of keys and values. */
 const CLOCK_BYTES = 65_536;
@@ -36,6 +32,8 @@ const NAP_MS = 20;
 export interface CompactionEnv {
   readonly fs: FileSystem;
   readonly clock: Clock;
+  /** Used by nobody else meanwhile. */
+  readonly workspace: Workspace;
   /** How long to go on before others get a turn. */
   readonly sliceMs: number;
 }
@@ -74,10 +72,11 @@ export async function compact(
   env: CompactionEnv,
   coveredBy?: CoveredBy,
 ): Promise<CompactionResult> {
-  const caches = job.runs.map(() => new BlockCache(CACHE_BYTES));
-  const bytesRead = (): number => caches.reduce((sum, cache) => sum + cache.readBytes, 0);
+  const caches = env.workspace.caches(job.runs.length);
+  const readAtFirst = caches.reduce((sum, cache) => sum + cache.readBytes, 0);
+  const bytesRead = (): number => caches.reduce((sum, cache) => sum + cache.readBytes, -readAtFirst);
   const inputs = mergeCursors(caches.map((cache, i) => openRun(job, elementAt(job.runs, i), env.fs, cache)));
-  const outputs = new OutputTables(job, host, env.fs);
+  const outputs = new OutputTables(job, host, env.fs, env.workspace.builderHeap(job.builder.blockBytes));
   const rule = new GarbageRule(job.retention, coveredBy);
   const limiter = new Limiter(env.clock, job.bytesPerSecond);
   let entriesRead = 0;

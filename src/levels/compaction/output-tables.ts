@@ -11,8 +11,8 @@ import type { File, FileSystem } from '../../base/env/file-system.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Cursor } from '../../mvcc/cursor.ts';
-import { createHeap, type Heap } from '../../sst/heap.ts';
-import { builderHeapBytes, TableBuilder } from '../../sst/table-builder.ts';
+import type { Heap } from '../../sst/heap.ts';
+import { TableBuilder } from '../../sst/table-builder.ts';
 import type { CompactionJob, JobHost } from './job.ts';
 
 /** A table overlaps about so many target sizes of the level below at most. */
@@ -33,12 +33,12 @@ export class OutputTables {
   /** Bytes of grandparents that the current table has gone past. */
   #overlap = 0;
 
-  constructor(job: CompactionJob, host: JobHost, fs: FileSystem) {
+  /** `heap`: for one table after the other. */
+  constructor(job: CompactionJob, host: JobHost, fs: FileSystem, heap: Heap) {
     this.#job = job;
     this.#host = host;
     this.#fs = fs;
-    // One heap for all of them: only one is built at a time.
-    this.#heap = createHeap(builderHeapBytes(job.builder.blockBytes));
+    this.#heap = heap;
   }
 
   /** Written so far. */

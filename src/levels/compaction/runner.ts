@@ -10,6 +10,7 @@ import type { FileId } from '../../manifest/rows.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, CompactionResult } from './job.ts';
 import { type FromThread, fromThreadError, type ToThread } from './thread-messages.ts';
+import { Workspace } from './workspace.ts';
 
 /** One compaction under way. */
 export interface RunningJob {
@@ -27,6 +28,9 @@ export interface CompactionRunner {
 }
 
 const SLICE_MS = 4;
+
+/** Of jobs on this thread, whichever database they are of. */
+const idleWorkspaces: Workspace[] = [];
 
 /** Runs jobs in slices of the event loop. */
 export class InlineRunner implements CompactionRunner {
@@ -48,7 +52,11 @@ export class InlineRunner implements CompactionRunner {
     const cancel = (): void => {
       cancelled = true;
     };
-    return { done: compact(job, host, { ...this.#env, sliceMs: SLICE_MS }), cancel };
+    const workspace = idleWorkspaces.pop() ?? new Workspace();
+    const done = compact(job, host, { ...this.#env, sliceMs: SLICE_MS, workspace }).finally(() =>
+      idleWorkspaces.push(workspace),
+    );
+    return { done, cancel };
   }
 
   keepAlive(): void {

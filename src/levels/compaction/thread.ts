@@ -8,10 +8,12 @@ import { ensureZstd } from '../../sst/zstd.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, JobHost } from './job.ts';
 import { type FromThread, type ToThread, toThreadError } from './thread-messages.ts';
+import { Workspace } from './workspace.ts';
 
 /** How long a cancelled job may go on. */
 const SLICE_MS = 20;
 
+const workspace = new Workspace();
 let cancelled = false;
 let takeFileId: ((id: FileId) => void) | undefined;
 
@@ -36,7 +38,7 @@ async function run(job: CompactionJob): Promise<void> {
   cancelled = false;
   try {
     await ensureZstd();
-    send({ kind: 'done', result: await compact(job, host, { ...nodeEnv, sliceMs: SLICE_MS }) });
+    send({ kind: 'done', result: await compact(job, host, { ...nodeEnv, sliceMs: SLICE_MS, workspace }) });
   } catch (error) {
     send({ kind: 'failed', error: toThreadError(error) });
   }

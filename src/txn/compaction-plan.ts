@@ -1,0 +1,128 @@
+/**
+ * What a compaction is given to know, all of it as of one turn: who may read, what is held elsewhere (L4).
+ *
+ * Also remembers which tables were written with versions that only a snapshot needed, to have them written again when it
+ * is closed.
+ */
+
+import type { Retention } from '../levels/compaction/garbage.ts';
+import { type CompactionJob, type CompactionResult, runsOf } from '../levels/compaction/job.ts';
+import type { CompactionLimits, Merge, PickState } from '../levels/compaction/pick.ts';
+import { boundsOf, type HeldVersions, overlaps } from '../levels/compaction/table-ranges.ts';
+import type { Tree } from '../levels/tree.ts';
+import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
+import type { Engine } from './engine.ts';
+import { History } from './history.ts';
+
+/** Outputs of which a smaller part is held back by snapshots are not written again when those are closed. */
+const STALE_PART = 8;
+
+export interface CompactionSettings {
+  readonly auto: boolean;
+  readonly limits: CompactionLimits;
+  readonly keepHistoryMs: number;
+  readonly keepVersions: number;
+  /** Merges at a time. */
+  readonly maxWork: number;
+  /** 0: no limit. */
+  readonly bytesPerSecond: number;
+}
+
+export class CompactionPlan {
+  readonly #engine: Engine;
+  readonly #settings: CompactionSettings;
+  readonly #history: History;
+  /** Tables with versions for snapshots, and the newest of those snapshots. */
+  readonly #heldBack = new Map<FileId, Version>();
+
+  constructor(engine: Engine, settings: CompactionSettings) {
+    this.#engine = engine;
+    this.#settings = settings;
+    this.#history = new History(settings.keepHistoryMs);
+  }
+
+  /** Publications tell the time of versions. */
+  published(): void {
+    const { env, publication } = this.#engine;
+    this.#history.sample(env.clock.monotonicMs(), publication.visible);
+  }
+
+  /** Whether closing a snapshot may call for a compaction. */
+  get isHeldBack(): boolean {
+    return this.#heldBack.size > 0;
+  }
+
+  state(tree: Tree): PickState {
+    const horizon = this.#horizon();
+    const { oldest } = this.#engine.snapshots;
+    const stale = [...this.#heldBack].filter(([, newest]) => oldest === undefined || oldest > newest);
+    return {
+      levels: tree.view.levels,
+      limits: this.#settings.limits,
+      reservations: tree.reservations,
+      watermark: oldest === undefined || oldest > horizon ? horizon : oldest,
+      memtables: heldInMemory(tree),
+      stale: new Set(stale.map(([id]) => id)),
+    };
+  }
+
+  /** REQUIRES: picked in this same turn. */
+  job(tree: Tree, { inputs, level }: Merge): CompactionJob {
+    const { limits, bytesPerSecond, maxWork } = this.#settings;
+    const { builder, tablesDir } = this.#engine.settings;
+    const { smallest, largest } = boundsOf(inputs);
+    const hasBelow = level > 0 && level + 1 < LEVEL_COUNT;
+    const grandparents = hasBelow ? tree.view.levels.overlapping(level + 1, smallest, largest) : [];
+    return {
+      tree: tree.id,
+      tablesDir,
+      runs: runsOf(inputs),
+      level,
+      retention: this.#retention(tree, inputs),
+      builder,
+      targetFileBytes: limits.targetFileBytes,
+      grandparents: grandparents.map((row) => ({ largest: row.largest, bytes: row.bytes })),
+      bytesPerSecond: bytesPerSecond / maxWork,
+    };
+  }
+
+  /** The job's outputs are in the tree, its inputs no longer. */
+  installed(inputs: readonly FileId[], { retention }: CompactionJob, result: CompactionResult): void {
+    const { heldBack, entriesWritten, outputs } = result;
+    for (const id of inputs) this.#heldBack.delete(id);
+    const newest = retention.snapshots.filter((version) => version < retention.horizon).at(-1);
+    if (newest === undefined || heldBack === 0 || heldBack * STALE_PART < entriesWritten) return;
+    for (const { id } of outputs) this.#heldBack.set(id, newest);
+  }
+
+  #horizon(): Version {
+    const { env, publication } = this.#engine;
+    return this.#history.horizon(env.clock.monotonicMs(), publication.visible);
+  }
+
+  #retention(tree: Tree, inputs: readonly TableRow[]): Retention {
+    const bounds = boundsOf(inputs);
+    const taken = new Set(inputs.map(({ id }) => id));
+    const horizon = this.#horizon();
+    const others = tree.rows().filter(({ id }) => !taken.has(id));
+    const outside = [...heldInMemory(tree), ...others]
+      // Only tombstones up to the horizon go: what is as new hides nothing of theirs.
+      .filter((source) => source.minVersion < horizon && overlaps(source, bounds))
+      .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
+    return {
+      snapshots: this.#engine.snapshots.versions(),
+      horizon,
+      keepVersions: this.#settings.keepVersions,
+      outside,
+    };
+  }
+}
+
+/** What the memtables, active and sealed, hold now. */
+function heldInMemory(tree: Tree): HeldVersions[] {
+  const { memtable, sealed } = tree.view;
+  return [memtable, ...sealed]
+    .filter(({ entries }) => entries > 0)
+    .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
+}
