@@ -193,6 +193,7 @@ export class Engine {
   poison(cause: unknown): void {
     if (this.#poison !== undefined) return;
     this.#poison = cause;
+    this.throttle.failed(cause);
     this.logger?.error({ err: cause }, 'the database is poisoned: no more writes until it is reopened');
   }
 
@@ -353,6 +354,9 @@ export class Engine {
       return;
     }
     this.#closed = true;
+    this.throttle.failed(
+      new SluiceError('CLOSED', 'The database was closed before there was room for the write'),
+    );
     await this.#pipeline.idle();
     await this.flusher.close();
     await this.compactor.close();

@@ -110,7 +110,7 @@ export class Throttle {
     this.#enter(severity, reason);
   }
 
-  /** Compaction has failed: waiting for it would be waiting for a repair. */
+  /** Compaction has failed, or nothing is compacted any more: waiting for it would be waiting for a repair. */
   failed(error: unknown): void {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }

@@ -4,8 +4,8 @@
  * level 0 is compacted to. So nine tenths of the data lie in the lowest level however little there is, and space that
  * overwritten entries take stays near a tenth.
  *
- * Levels between level 0 and the base have no place in that. Ingests put tables there, where all levels below overlap;
- * L3 makes it legal to pass them by, and a compaction of such a level goes straight to the base.
+ * Levels between level 0 and the base have no place in that. Ingests put tables there, where all levels below overlap.
+ * Each is one more run to look at, as a table of level 0 is, and is compacted with those, straight to the base (L3).
  */
 
 import type { Levels } from '../../manifest/levels.ts';
@@ -47,18 +47,19 @@ export function levelTargets(levels: Levels, { levelBaseBytes, levelMultiplier }
 export function pendingBytes(levels: Levels, shape: LevelShape, level0Trigger: number): number {
   const { base, bytes } = levelTargets(levels, shape);
   let pending = 0;
-  const level0 = levels.tables[0]?.length ?? 0;
-  let arriving = 0;
-  if (level0 >= level0Trigger) {
-    arriving = levels.bytes(0);
-    pending += arriving + levels.bytes(base);
+  let runs = levels.tables[0]?.length ?? 0;
+  let arriving = levels.bytes(0);
+  for (let level = 1; level < base; level++) {
+    if (levels.bytes(level) > 0) runs++;
+    arriving += levels.bytes(level);
   }
-  for (let level = 1; level < LOWEST; level++) {
+  if (runs < level0Trigger) arriving = 0;
+  else pending += arriving + levels.bytes(base);
+  for (let level = base; level < LOWEST; level++) {
     const has = levels.bytes(level) + (level === base ? arriving : 0);
     const excess = has - (bytes[level] ?? 0);
     if (excess <= 0) continue;
-    const to = level < base ? base : level + 1;
-    const below = levels.bytes(to);
+    const below = levels.bytes(level + 1);
     pending += excess * (1 + Math.min(shape.levelMultiplier, below / Math.max(1, has)));
   }
   return pending;

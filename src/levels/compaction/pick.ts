@@ -61,16 +61,23 @@ export interface PickState {
   readonly stale: ReadonlySet<FileId>;
 }
 
-/** How urgent each level is; from 1 on it is compacted. */
-export function scores({ levels, limits, reservations }: PickState, targets: LevelTargets): number[] {
-  const idle = (level: number): TableRow[] =>
-    at(levels.tables, level).filter(({ id }) => !reservations.takes(id));
-  return levels.tables.map((_, level) => {
-    if (level === LOWEST) return 0;
-    if (level === 0) return idle(0).length / limits.level0Trigger;
-    const bytes = sumBytes(idle(level));
-    if (bytes === 0) return 0;
-    return level < targets.base ? 1 + bytes / limits.levelBaseBytes : bytes / at(targets.bytes, level);
+function idleTables({ levels, reservations }: PickState, level: number): TableRow[] {
+  return at(levels.tables, level).filter(({ id }) => !reservations.takes(id));
+}
+
+/** What a reader has to look at above the base: each table of level 0, each level between that has any. */
+function upperRuns(state: PickState, targets: LevelTargets): readonly (readonly TableRow[])[] {
+  const between = state.levels.tables.map((_, level) => level).slice(1, targets.base);
+  const levels = between.map((level) => idleTables(state, level)).filter((rows) => rows.length > 0);
+  return [...idleTables(state, 0).map((row) => [row]), ...levels];
+}
+
+/** How urgent each level is; from 1 on it is compacted. Levels between level 0 and the base count with level 0. */
+export function scores(state: PickState, targets: LevelTargets): number[] {
+  return state.levels.tables.map((_, level) => {
+    if (level === 0) return upperRuns(state, targets).length / state.limits.level0Trigger;
+    if (level < targets.base || level === LOWEST) return 0;
+    return sumBytes(idleTables(state, level)) / at(targets.bytes, level);
   });
 }
 
@@ -80,9 +87,9 @@ export function pickCompaction(state: PickState): Choice | undefined {
   const ranked = scores(state, targets)
     .map((score, level) => ({ score, level }))
     .filter(({ score }) => score >= 1)
-    .sort((a, b) => b.score - a.score);
+    .sort((a, b) => b.score - a.score || a.level - b.level);
   for (const { level } of ranked) {
-    const choice = level === 0 ? pickLevel0(state, targets) : pickLevel(state, targets, level);
+    const choice = level === 0 ? pickUpper(state, targets) : pickLevel(state, level);
     if (choice !== undefined) return choice;
   }
   return pickGarbage(state);
@@ -131,12 +138,13 @@ function downTo(state: Held, upper: readonly TableRow[], level: number, reason: 
   return mergeOf(state, [...upper, ...state.levels.overlapping(level, smallest, largest)], level, reason);
 }
 
-/* Level 0. */
+/* Level 0, and what lies between it and the base. */
 
-function pickLevel0(state: PickState, targets: LevelTargets): Choice | undefined {
-  const { levels, limits, reservations } = state;
-  const idle = at(levels.tables, 0).filter(({ id }) => !reservations.takes(id));
-  const reason = `${idle.length} tables in level 0`;
+function pickUpper(state: PickState, targets: LevelTargets): Choice | undefined {
+  const { limits } = state;
+  const runs = upperRuns(state, targets);
+  const idle = runs.flat();
+  const reason = `${runs.length} runs above level ${targets.base}`;
   const groups = sumBytes(idle) <= limits.targetFileBytes ? [idle] : clusters(idle);
   const alone = groups.flatMap((group) => (group.length === 1 ? group : []));
   const move = moveOf(state, alone, targets.base, reason);
@@ -146,7 +154,7 @@ function pickLevel0(state: PickState, targets: LevelTargets): Choice | undefined
     const merge = downTo(state, group, targets.base, reason);
     if (merge !== undefined) return merge;
   }
-  return mergeWithinLevel0(state, idle);
+  return mergeWithinLevel0(state, idleTables(state, 0));
 }
 
 /** The way down is blocked: fewer, larger tables serve readers meanwhile. The smallest ones, which cost least. */
@@ -185,14 +193,13 @@ function moveOf(
   return moves.length === 0 ? undefined : { kind: 'move', moves, reason };
 }
 
-/* Levels from 1 on. */
+/* Levels from the base on. */
 
-function pickLevel(state: PickState, targets: LevelTargets, level: number): Choice | undefined {
-  const { levels, reservations } = state;
-  const to = level < targets.base ? targets.base : level + 1;
-  const reason = level < targets.base ? `level ${level} is above the base` : `level ${level} is full`;
-  const ranked = at(levels.tables, level)
-    .filter(({ id }) => !reservations.takes(id))
+function pickLevel(state: PickState, level: number): Choice | undefined {
+  const { levels } = state;
+  const to = level + 1;
+  const reason = `level ${level} is full`;
+  const ranked = idleTables(state, level)
     .map((table) => ({
       table,
       ratio: sumBytes(levels.overlapping(to, table.smallest, table.largest)) / Math.max(1, table.bytes),
