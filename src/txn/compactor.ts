@@ -307,10 +307,11 @@ export class Compactor {
     });
   }
 
-  /** L2: what cannot be unlinked is garbage, which the sweep at open removes. */
+  /** L2: only what nothing durable names. What cannot be unlinked is garbage, which the sweep at open removes. */
   #discard(ids: readonly FileId[]): void {
     const { fs } = this.#engine.env;
     for (const id of ids) {
+      if (this.#engine.manifest.state.tables.has(id)) continue;
       try {
         fs.unlinkSync(this.#engine.tablePath(id));
       } catch (error) {

@@ -19,7 +19,7 @@ import { TableCursor } from '../../sst/table-cursor.ts';
 import { LevelCursor } from '../level-cursor.ts';
 import { type CoveredBy, GarbageRule } from './garbage.ts';
 import type { CompactionJob, CompactionResult, JobHost } from './job.ts';
-import { Limiter } from './limiter.ts';
+import type { Limiter } from './limiter.ts';
 import { OutputTables } from './output-tables.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -32,6 +32,7 @@ const NAP_MS = 20;
 export interface CompactionEnv {
   readonly fs: FileSystem;
   readonly clock: Clock;
+  readonly limiter: Limiter;
   /** Used by nobody else meanwhile. */
   readonly workspace: Workspace;
   /** How long to go on before others get a turn. */
@@ -78,7 +79,16 @@ export async function compact(
   const inputs = mergeCursors(caches.map((cache, i) => openRun(job, elementAt(job.runs, i), env.fs, cache)));
   const outputs = new OutputTables(job, host, env.fs, env.workspace.builderHeap(job.builder.blockBytes));
   const rule = new GarbageRule(job.retention, coveredBy);
-  const limiter = new Limiter(env.clock, job.bytesPerSecond);
+  let paidBytes = 0;
+  const pause = async (): Promise<void> => {
+    const bytes = outputs.bytes + bytesRead();
+    const pauseMs = env.limiter.pauseMs(bytes - paidBytes, job.bytesPerSecond);
+    paidBytes = bytes;
+    for (let ms = pauseMs; ms > 0; ms -= NAP_MS) {
+      await env.clock.sleep(Math.min(ms, NAP_MS));
+      await host.turn();
+    }
+  };
   let entriesRead = 0;
   let unseenBytes = 0;
   try {
@@ -95,16 +105,13 @@ export async function compact(
       while (inputs.next() === PENDING) inputs.loadSync();
       if (unseenBytes < CLOCK_BYTES) continue;
       unseenBytes = 0;
-      const pauseMs = limiter.pauseMs(outputs.bytes + bytesRead());
-      if (pauseMs === 0 && env.clock.monotonicMs() < sliceEndMs) continue;
-      for (let ms = pauseMs; ms > 0; ms -= NAP_MS) {
-        await env.clock.sleep(Math.min(ms, NAP_MS));
-        await host.turn();
-      }
+      await pause();
+      if (env.clock.monotonicMs() < sliceEndMs) continue;
       await host.turn();
       sliceEndMs = env.clock.monotonicMs() + env.sliceMs;
     }
     const rows = await outputs.finish();
+    await pause();
     return {
       outputs: rows,
       entriesRead,

@@ -1,4 +1,4 @@
-/** Keeps background work to so many bytes a second, by pauses. */
+/** Keeps background work to so many bytes a second, by pauses; over all jobs of a thread, as small ones add up too. */
 
 import type { Clock } from '../../base/env/env.ts';
 
@@ -7,25 +7,19 @@ const BURST_MS = 100;
 
 export class Limiter {
   readonly #clock: Clock;
-  readonly #bytesPerMs: number;
-  /** When all that was counted so far is paid for. */
-  #paidAtMs: number;
-  #counted = 0;
+  /** When all that was done so far is paid for. */
+  #paidAtMs = Number.NEGATIVE_INFINITY;
 
-  /** 0 bytes a second: no limit. */
-  constructor(clock: Clock, bytesPerSecond: number) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#bytesPerMs = bytesPerSecond / 1000;
-    this.#paidAtMs = clock.monotonicMs();
   }
 
-  /** How long to pause now, `bytes` having been done since the beginning; 0 while that is within the limit. */
-  pauseMs(bytes: number): number {
-    if (this.#bytesPerMs === 0) return 0;
+  /** How long to pause now that so many more bytes were done; 0: not at all. A rate of 0 is no limit. */
+  pauseMs(bytes: number, bytesPerSecond: number): number {
+    if (bytesPerSecond === 0) return 0;
     const nowMs = this.#clock.monotonicMs();
     const from = Math.max(this.#paidAtMs, nowMs - BURST_MS);
-    this.#paidAtMs = from + (bytes - this.#counted) / this.#bytesPerMs;
-    this.#counted = bytes;
+    this.#paidAtMs = from + (bytes * 1000) / bytesPerSecond;
     return Math.max(0, this.#paidAtMs - nowMs);
   }
 }

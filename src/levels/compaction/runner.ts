@@ -9,6 +9,7 @@ import { SluiceError } from '../../base/errors.ts';
 import type { FileId } from '../../manifest/rows.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, CompactionResult } from './job.ts';
+import { Limiter } from './limiter.ts';
 import { type FromThread, fromThreadError, type ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
 
@@ -35,9 +36,11 @@ const idleWorkspaces: Workspace[] = [];
 /** Runs jobs in slices of the event loop. */
 export class InlineRunner implements CompactionRunner {
   readonly #env: Env;
+  readonly #limiter: Limiter;
 
   constructor(env: Env) {
     this.#env = env;
+    this.#limiter = new Limiter(env.clock);
   }
 
   run(job: CompactionJob, newFileId: () => FileId): RunningJob {
@@ -53,9 +56,8 @@ export class InlineRunner implements CompactionRunner {
       cancelled = true;
     };
     const workspace = idleWorkspaces.pop() ?? new Workspace();
-    const done = compact(job, host, { ...this.#env, sliceMs: SLICE_MS, workspace }).finally(() =>
-      idleWorkspaces.push(workspace),
-    );
+    const env = { ...this.#env, limiter: this.#limiter, sliceMs: SLICE_MS, workspace };
+    const done = compact(job, host, env).finally(() => idleWorkspaces.push(workspace));
     return { done, cancel };
   }
 

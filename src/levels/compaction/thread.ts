@@ -7,6 +7,7 @@ import type { FileId } from '../../manifest/rows.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, JobHost } from './job.ts';
+import { Limiter } from './limiter.ts';
 import { type FromThread, type ToThread, toThreadError } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
 
@@ -14,6 +15,7 @@ import { Workspace } from './workspace.ts';
 const SLICE_MS = 20;
 
 const workspace = new Workspace();
+const limiter = new Limiter(nodeEnv.clock);
 let cancelled = false;
 let takeFileId: ((id: FileId) => void) | undefined;
 
@@ -38,7 +40,10 @@ async function run(job: CompactionJob): Promise<void> {
   cancelled = false;
   try {
     await ensureZstd();
-    send({ kind: 'done', result: await compact(job, host, { ...nodeEnv, sliceMs: SLICE_MS, workspace }) });
+    send({
+      kind: 'done',
+      result: await compact(job, host, { ...nodeEnv, limiter, sliceMs: SLICE_MS, workspace }),
+    });
   } catch (error) {
     send({ kind: 'failed', error: toThreadError(error) });
   }

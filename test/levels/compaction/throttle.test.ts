@@ -1,0 +1,75 @@
+/** Writers and compaction: slowed down before they are stopped, and let go; and a process that ends. */
+
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { memoryDirectory, openDatabase, openText, type TextDb, TINY } from '../../base/database.ts';
+
+const name = (i: number): string => `key${String(i % 97).padStart(3, '0')}`;
+
+function statesOf(db: TextDb): string[] {
+  const states: string[] = [];
+  db.on((event) => {
+    if (event.kind === 'stall') states.push(event.state);
+  });
+  return states;
+}
+
+test('writers are slowed down, then stopped, then let go, as level 0 grows and shrinks', async () => {
+  // Compaction that hardly moves: stopping is what it takes to keep level 0 small.
+  const db = await openDatabase(memoryDirectory(), {
+    ...TINY,
+    levelBaseBytes: 1 << 20,
+    backgroundBytesPerSecond: 30_000,
+  });
+  const states = statesOf(db);
+  const random = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');
+  const beganMs = performance.now();
+  for (let i = 0; !states.includes('stopped') || i % 50 !== 0; i++) {
+    await db.put(name(i), random.slice(i % 1000, (i % 1000) + 2000));
+    if (performance.now() - beganMs > 40_000) break;
+  }
+  expect(states.slice(0, 2)).toEqual(['slow', 'stopped']);
+  // The write that was stopped has come through, and it is told why it had to wait.
+  const { stall, keyspaces } = db.stats();
+  expect(stall).toMatchObject({ reason: expect.stringMatching(/tables in level 0|^$/) });
+  expect(stall.waitedMs).toBeGreaterThan(0);
+  expect(stall.stops).toBeGreaterThan(0);
+  expect(keyspaces[0]?.levels[0]?.tables).toBeLessThan(25);
+});
+
+test('a writer that is stopped is told when the database is closed', async () => {
+  const db = await openText(memoryDirectory(), { ...TINY, backgroundBytesPerSecond: 1 });
+  const states = statesOf(db);
+  const random = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');
+  let waiting: Promise<unknown> = Promise.resolve();
+  for (let i = 0; !states.includes('stopped'); i++) {
+    waiting = db.put(name(i), random.slice(i % 1000, (i % 1000) + 3000));
+    await Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200))]);
+  }
+  const stopped = db.put('last', 'x');
+  stopped.catch(() => undefined);
+  waiting.catch(() => undefined);
+  await db.close();
+  await expect(stopped).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test('with compaction off nobody waits for it', async () => {
+  const db = await openDatabase(memoryDirectory(), { ...TINY, compaction: 'off' });
+  const states = statesOf(db);
+  for (let i = 0; i < 300; i++) await db.put(name(i), 'x'.repeat(2000));
+  await db.flush();
+  expect(db.stats().keyspaces[0]?.levels[0]?.tables).toBeGreaterThan(30);
+  expect(states).toEqual([]);
+});
+
+test('a compaction that is waited for keeps the process alive; one in the background does not', async () => {
+  const script = fileURLToPath(new URL('./compact-and-leave.ts', import.meta.url));
+  const hooks = new URL('../../base/typescript-hooks.mjs', import.meta.url).href;
+  const run = (wait: string) =>
+    promisify(execFile)(process.execPath, ['--import', hooks, script, join(memoryDirectory(), 'db'), wait]);
+  expect((await run('wait')).stdout).toBe('compacted to 1 table\n');
+  expect((await run('leave')).stdout).toBe('left\n');
+});
