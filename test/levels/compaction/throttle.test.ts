@@ -22,7 +22,7 @@ test('writers are slowed down, then stopped, then let go, as level 0 grows and s
   const db = await openDatabase(memoryDirectory(), {
     ...TINY,
     levelBaseBytes: 1 << 20,
-    backgroundBytesPerSecond: 30_000,
+    backgroundBytesPerSecond: 300_000,
   });
   const states = statesOf(db);
   const random = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');

@@ -1,0 +1,14 @@
+/** Random histories with compaction where it runs in earnest: in threads, while the main thread goes on. */
+
+import { test } from 'vitest';
+import { checkHistories, TIMEOUT_MS } from './check.ts';
+import { Run } from './run.ts';
+
+/** Few: a thread is started for most of them. */
+const HISTORIES = 40;
+
+test(
+  `${HISTORIES} random histories, compacted in threads`,
+  () => checkHistories(HISTORIES, (history) => Run.history(history, { open: { compactionInline: false } })),
+  TIMEOUT_MS,
+);
