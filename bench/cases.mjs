@@ -1,63 +1,299 @@
 /**
- * What is measured. A case is run once per engine and round, each time in a fresh process; `task` is what child.mjs
- * and the C++ program are told.
+ * What is measured, and the targets. A case is run once per engine and round, each time in a fresh process; `task` is
+ * what child.mjs and the C++ program are told; `rows` says what each number of their answer is, and what it should be.
  */
 
 import { join } from 'node:path';
 
-const ALL = ['sluice', 'lmdb', 'classic-level', 'rocksdb'];
+export const ENGINES = {
+  sluice: 'SluiceDB',
+  lmdb: 'lmdb',
+  'classic-level': 'classic-level',
+  'better-sqlite3': 'better-sqlite3',
+  rocksdb: 'RocksDB',
+  'rocksdb-node': 'RocksDB in Node',
+};
+
+const ALL = Object.keys(ENGINES);
 const WITH_TABLES = ['sluice', 'rocksdb'];
+const TREES = ['sluice', 'classic-level', 'rocksdb', 'rocksdb-node'];
 
-const COMMITTERS = [1, 16, 256];
-const WIDE_VALUE_BYTES = 4000; // halved by LZ4
+/** `targets`: by how much SluiceDB is to be ahead of which engine, and `atMost`, which binds its own figure. */
+const row = (unit) => (label, targets) => ({ label, unit, targets: targets ?? {} });
+const rate = row('rate');
+const ms = row('ms');
+const us = row('us');
+const factor = row('factor');
+const megabytes = row('MB');
 
-function fileSet(root, label, files, entries, valueBytes) {
-  const dir = join(root, 'files', label.replaceAll(' ', '-'));
+const MIB = 1 << 20;
+const WIDE_VALUE_BYTES = 4000; // halved by LZ4: 500 entries are 1 MB of file
+const TINY_ENTRIES = 20;
+const KEY_STEP = 2;
+
+/** `root`: where the data is; not needed to read labels and targets. */
+export function makeCases({ root = '', scale }) {
+  const context = contextOf(root, scale);
   return {
-    label,
-    valueBytes,
-    entries: Math.max(1, Math.round(entries)),
-    files: Array.from({ length: files }, (_, n) => join(dir, `${String(n).padStart(3, '0')}.sst`)),
+    count: context.count,
+    cases: [
+      ...tables(context),
+      ...reads(context),
+      ...writes(context),
+      ...ingests(context),
+      ...latency(context),
+    ],
   };
 }
 
-export function makeCases({ root, scale }) {
+function contextOf(root, scale) {
   const count = Math.round(2_000_000 * scale);
   const store = (engine) => join(root, 'store', engine);
   const scratch = (engine) => join(root, 'scratch', engine);
-  const common = { data: join(root, 'data'), count, cacheBytes: 768 << 20 };
-  const reads = Math.round(count / 2);
-  const measureMs = Math.max(400, Math.round(2000 * scale));
+  const common = { data: join(root, 'data'), count, cacheBytes: 768 * MIB };
+  const fileSet = (name, files, entries, valueBytes) => ({
+    dir: join(root, 'files', name),
+    files,
+    entries: Math.max(1, Math.round(entries)),
+    valueBytes,
+    keyStep: KEY_STEP,
+  });
+  const wide = (name, mb) => fileSet(name, 1, mb * 500, WIDE_VALUE_BYTES);
+  const many = Math.max(10, Math.round(10_000 * scale));
+  return {
+    scale,
+    count,
+    store,
+    scratch,
+    common,
+    fileSet,
+    wide,
+    large: wide('large', Math.max(2, Math.round(1000 * scale))),
+    largeLabel: size(Math.max(2, Math.round(1000 * scale))),
+    many: fileSet('many', many, TINY_ENTRIES, 100),
+    manyLabel: many.toLocaleString('en'),
+  };
+}
 
-  const cases = [
-    { name: 'build', engines: WITH_TABLES, task: (e) => ({ kind: 'build', ...common, dir: scratch(e) }) },
-    { name: 'load', engines: ALL, task: (e) => ({ kind: 'load', ...common, dir: store(e) }) },
-    ...[false, true].map((missing) => ({
-      name: missing ? 'miss' : 'get',
+const size = (mb) => (mb >= 1000 ? `${+(mb / 1000).toFixed(1)} GB` : `${mb} MB`);
+const millions = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n.toLocaleString('en'));
+
+/** What a case needs: a set of files. */
+const needsFiles = (set) => () => ({ path: set.dir, task: { kind: 'files', ...set } });
+
+function tables({ scratch, common, count, fileSet }) {
+  const four = { ...fileSet('four', 4, count / 4, 100), data: common.data, count };
+  return [
+    {
+      name: 'build',
+      engines: WITH_TABLES,
+      rows: { rate: rate('table build', { rocksdb: 1.3 }) },
+      task: (e) => ({ kind: 'build', ...common, dir: scratch(e) }),
+    },
+    {
+      name: 'compaction',
+      engines: WITH_TABLES,
+      needs: [() => ({ path: four.dir, task: { kind: 'interleaved', ...four } })],
+      rows: { rate: rate('compaction, 4-way merge', { rocksdb: 1.5 }) },
+      task: (e) => ({ kind: 'compaction', dir: scratch(e), count, compaction: 'off', set: four }),
+    },
+  ];
+}
+
+function reads({ scale, store, common, count, many, manyLabel }) {
+  const load = (e) => ({ kind: 'load', ...common, dir: store(e) });
+  const loaded = (e) => ({ path: store(e), engine: e, task: load(e) });
+  const get = (e) => ({ kind: 'get', ...common, dir: store(e), reads: Math.round(count / 2) });
+  const puts = Math.round(count * 2.5);
+  const treeDir = (e) => `${store(e)}-tree`;
+  const tree = { ...common, puts, shape: treeShape(scale) };
+  const openDir = (e) => `${store(e)}-many`;
+  return [
+    { name: 'load', engines: ALL, rows: { rate: rate('bulk load, sorted') }, task: load },
+    {
+      name: 'get',
       engines: ALL,
-      loaded: true,
-      task: (e) => ({ kind: 'get', ...common, dir: store(e), reads, missing }),
-    })),
-    { name: 'scan', engines: ALL, loaded: true, task: (e) => ({ kind: 'scan', ...common, dir: store(e) }) },
-    ...COMMITTERS.map((committers) => ({
+      needs: [loaded],
+      rows: { rate: rate('get, random, warm', { rocksdb: 1.5, lmdb: 1.2 }) },
+      task: get,
+    },
+    {
+      name: 'miss',
+      engines: ALL,
+      needs: [loaded],
+      rows: { rate: rate('get, missing key', { rocksdb: 1, lmdb: 3 }) },
+      task: (e) => ({ ...get(e), missing: true }),
+    },
+    {
+      name: 'scan',
+      engines: ALL,
+      needs: [loaded],
+      rows: {
+        cursor: rate('full scan by cursor, warm', { rocksdb: 2, lmdb: 8 }),
+        buffers: rate('full scan into fresh Buffers, warm', { rocksdb: 0.5, lmdb: 2 }),
+      },
+      task: (e) => ({ kind: 'scan', ...common, dir: store(e) }),
+    },
+    {
+      name: 'tree',
+      engines: TREES,
+      needs: [(e) => ({ path: treeDir(e), engine: e, task: { kind: 'treeLoad', ...tree, dir: treeDir(e) } })],
+      rows: { rate: rate(`get, after ${millions(puts)} random puts`, { rocksdb: 1 }) },
+      task: (e) => ({ kind: 'tree', ...tree, dir: treeDir(e), reads: Math.round(count / 2) }),
+    },
+    {
+      name: 'cold',
+      engines: TREES,
+      needs: [loaded],
+      rows: { rate: rate('get, block cache of 8 MB', { rocksdb: 1.2 }) },
+      task: (e) => ({ ...get(e), reads: Math.round(count / 10), cacheBytes: 8 * MIB, warm: false }),
+    },
+    {
+      name: 'open',
+      engines: WITH_TABLES,
+      needs: [
+        needsFiles(many),
+        (e) => ({
+          path: openDir(e),
+          engine: e,
+          task: { kind: 'manyTables', dir: openDir(e), compaction: 'off', set: many },
+        }),
+      ],
+      rows: { ms: ms(`open with ${manyLabel} tables, to first read`, { atMost: 1000 }) },
+      task: (e) => ({ kind: 'openToFirstRead', dir: openDir(e), compaction: 'off', set: many }),
+    },
+  ];
+}
+
+/** Small enough for five levels at any scale: 4 MiB memtables, levels that grow by 4. */
+function treeShape(scale) {
+  const bytes = (full, least) => Math.max(least, Math.round(full * scale));
+  return {
+    memtableBytes: bytes(4 * MIB, 64 << 10),
+    levelBytes: bytes(4 * MIB, 64 << 10),
+    fileBytes: bytes(2 * MIB, 64 << 10),
+    multiplier: 4,
+  };
+}
+
+function writes({ scale, scratch, count }) {
+  const measureMs = Math.max(100, Math.round(2000 * scale));
+  const rows = Math.round(count * 2.5);
+  const memoryRows = Math.round(5_000_000 * scale);
+  return [
+    ...[1, 16, 256].map((committers) => ({
       name: `commit-${committers}`,
       engines: ALL,
+      rows: { rate: rate(`durable commits, ${committers} at once`, { lmdb: 1.5 }) },
       task: (e) => ({ kind: 'commit', dir: scratch(e), committers, measureMs }),
     })),
+    {
+      name: 'random-load',
+      engines: TREES,
+      rows: {
+        rate: rate(`random load of ${millions(rows)} rows, all work done`, { 'classic-level': 1.5 }),
+        takenRate: rate('… until the last batch was taken'),
+        amplification: factor('… bytes written for each byte put'),
+      },
+      task: (e) => ({ kind: 'randomLoad', dir: scratch(e), rows }),
+    },
+    {
+      name: 'memory',
+      engines: ['sluice', 'classic-level', 'rocksdb'],
+      rows: {
+        megabytes: megabytes(`memory beyond cache and memtables, ${size(Math.round(5000 * scale))} of data`, {
+          atMost: 150,
+        }),
+      },
+      task: (e) => ({
+        kind: 'memory',
+        dir: scratch(e),
+        rows: memoryRows,
+        valueBytes: 1000,
+        reads: Math.round(memoryRows / 20),
+        cacheBytes: 64 * MIB,
+      }),
+    },
   ];
-  const sets = [
-    ...[1, 10, 100].map((n) => fileSet(root, n === 1 ? '1 file' : `${n} files`, n, count / n, 100)),
-    ...[1, Math.max(2, Math.round(500 * scale))].map((mb) =>
-      fileSet(root, `${mb} MB`, 1, mb * 500, WIDE_VALUE_BYTES),
-    ),
-  ];
-  for (const set of sets) {
-    cases.push({
-      name: `ingest-${set.label.replaceAll(' ', '-')}`,
+}
+
+function ingests({ count, scratch, fileSet, wide, large, largeLabel }) {
+  const some = (n) => [n === 1 ? '1 file' : `${n} files`, fileSet(`files-${n}`, n, count / n, 100)];
+  const small = wide('small', 1);
+  const named = { '1-file': some(1), '10-files': some(10), '100-files': some(100), '1-MB': ['1 MB', small] };
+  return [
+    ...Object.entries({ ...named, large: [largeLabel, large] }).map(([name, [label, set]]) => ({
+      name: `ingest-${name}`,
       engines: WITH_TABLES,
-      set,
-      task: (e) => ({ kind: 'ingest', dir: scratch(e), ...set, repeats: 5 }),
-    });
-  }
-  return { count, cases };
+      needs: [needsFiles(set)],
+      rows: {
+        checkedMs: ms(
+          `ingest ${label}, call, all blocks checked`,
+          label.includes('file') ? { rocksdb: 1 } : {},
+        ),
+        uncheckedMs: ms(`ingest ${label}, call, unchecked`),
+        commitMs: ms(`ingest ${label}, commit alone`),
+      },
+      task: (e) => ({ kind: 'ingest', dir: scratch(e), set, repeats: 5 }),
+    })),
+    {
+      name: 'commit-flat',
+      engines: ['sluice'],
+      needs: [needsFiles(small), needsFiles(large)],
+      rows: { factor: factor(`ingest, commit alone, ${largeLabel} to 1 MB`, { atMost: 1.2 }) },
+      task: (e) => ({ kind: 'commitFlat', dir: scratch(e), small, large, repeats: 16 }),
+    },
+  ];
+}
+
+function latency({ scale, scratch, large, largeLabel, many, manyLabel }) {
+  const beside = (mode, targets) => ({
+    name: `puts-beside-${mode}`,
+    engines: WITH_TABLES,
+    needs: [needsFiles(large)],
+    rows: {
+      factor: factor(`p99 of durable puts while ${largeLabel} is ingested (${mode}), to idle`, targets),
+      besideMs: ms('… p99 beside the ingest'),
+      idleMs: ms('… p99 idle'),
+    },
+    task: (e) => ({
+      kind: 'putsBesideIngest',
+      dir: scratch(e),
+      set: large,
+      mode,
+      leastMs: 50 + Math.round(150 * scale),
+    }),
+  });
+  return [
+    beside('move', { atMost: 1.5 }),
+    beside('copy'),
+    {
+      name: 'conflict',
+      engines: ['sluice'],
+      needs: [needsFiles(many)],
+      rows: {
+        factor: factor(`commit with ${manyLabel} ingested ranges in the window, to none`, { atMost: 2 }),
+        fullUs: us('… with them'),
+        emptyUs: us('… without'),
+      },
+      task: (e) => ({ kind: 'conflictCheck', dir: scratch(e), set: many, batch: 100 }),
+    },
+    {
+      name: 'loop',
+      engines: ['sluice', 'classic-level', 'rocksdb-node'],
+      rows: {
+        ownMs: ms(`event loop held at most, ${largeLabel} loaded and compacted, without garbage collection`, {
+          atMost: 20,
+        }),
+        maxMs: ms('… garbage collection included'),
+        p99Ms: ms('… p99 of windows of 20 ms'),
+      },
+      task: (e) => ({
+        kind: 'loopDelay',
+        dir: scratch(e),
+        rows: Math.round(1_000_000 * scale),
+        valueBytes: 1000,
+      }),
+    },
+  ];
 }

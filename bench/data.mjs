@@ -9,7 +9,7 @@ import { join } from 'node:path';
 export const KEY_BYTES = 16;
 export const VALUE_BYTES = 100;
 
-/** A seeded generator (mulberry32): 32 random bits a call. */
+/** A seeded generator (mulberry32): 32 random bits a call. rocksdb/data.h has the same. */
 export function generator(seed) {
   let state = seed >>> 0;
   return () => {
@@ -26,6 +26,13 @@ export function writeDigits(target, at, number) {
     target[at + i] = 48 + (rest % 10);
     rest = Math.floor(rest / 10);
   }
+}
+
+/** `user` and 12 digits of `number`. */
+export function keyOf(number) {
+  const key = Buffer.alloc(KEY_BYTES, 'user');
+  writeDigits(key, 0, number);
+  return key;
 }
 
 function makeKeys(count) {
@@ -61,3 +68,6 @@ export function writeData(dir, count) {
 
 export const readKeys = (dir) => readFileSync(join(dir, 'keys.bin'));
 export const readValues = (dir) => readFileSync(join(dir, 'values.bin'));
+
+/** Entry i of a flat file. */
+export const slices = (bytes, width) => (i) => bytes.subarray(i * width, (i + 1) * width);

@@ -1,8 +1,16 @@
-/** Sources that may be moved away: hard links in DIR to the files given, made anew for each ingest. */
+/** Directories and files that the cases use and use up. */
 
 import { linkSync, mkdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
+/** A path at which nothing is, in a directory that exists. */
+export function fresh(dir) {
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dirname(dir), { recursive: true });
+  return dir;
+}
+
+/** Sources that may be moved away: hard links in DIR to the files given, made anew for each ingest. */
 export function relink(files, dir) {
   rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
@@ -11,4 +19,9 @@ export function relink(files, dir) {
     linkSync(file, source);
     return source;
   });
+}
+
+/** The paths of a set: a description of it is short, a list of 10,000 paths is no command line. */
+export function pathsOf({ dir, files }) {
+  return Array.from({ length: files }, (_, n) => join(dir, `${String(n).padStart(5, '0')}.sst`));
 }

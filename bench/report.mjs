@@ -1,16 +1,15 @@
-/** From measurements to the tables of RESULTS.md. */
+/** From measurements to the tables that the run prints and RESULTS.md holds. */
 
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
-
-const NAMES = { sluice: 'SluiceDB', lmdb: 'lmdb', 'classic-level': 'classic-level', rocksdb: 'RocksDB' };
+import { ENGINES } from './cases.mjs';
+import { rowsOf } from './verdict.mjs';
 
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
-const isTime = (row) => row.startsWith('ingest');
 
-function figure(row, value) {
-  if (isTime(row)) return `${value < 100 ? value.toPrecision(3) : value.toFixed(0)} ms`;
+function figure(unit, value) {
+  const short = (number) => (number < 100 ? number.toPrecision(3) : number.toFixed(0));
+  if (unit === 'us') return `${short(value)} µs`;
+  if (unit === 'factor') return `${value.toFixed(2)}x`;
+  if (unit !== 'rate') return `${short(value)} ${unit}`;
   if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M/s`;
   if (value >= 1e4) return `${(value / 1e3).toFixed(0)} k/s`;
   return `${value.toFixed(0)}/s`;
@@ -18,86 +17,135 @@ function figure(row, value) {
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)}`;
 
-/** { row → { engine → values } } in the order of first appearance. */
-function gather(results, pairsOf) {
-  const table = new Map();
-  for (const result of results) {
-    for (const [row, value] of pairsOf(result)) {
-      const byEngine = table.get(row) ?? {};
-      byEngine[result.engine] = [...(byEngine[result.engine] ?? []), value];
-      table.set(row, byEngine);
-    }
-  }
-  return table;
-}
-
 function markdown(head, body) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...body.map(line)].join('\n');
 }
 
-function speeds(results, engines) {
-  const peers = engines.filter((engine) => engine !== 'sluice');
-  const body = [];
-  for (const [row, byEngine] of gather(results, (result) => Object.entries(result.rows))) {
-    const ours = byEngine.sluice && median(byEngine.sluice);
-    const cells = peers.map((peer) => {
-      if (!byEngine[peer]) return '';
-      const theirs = median(byEngine[peer]);
-      if (ours === undefined) return figure(row, theirs);
-      const ratio = isTime(row) ? theirs / ours : ours / theirs;
-      return `${figure(row, theirs)} (**${ratio.toFixed(2)}x**)`;
-    });
-    body.push([row, ours === undefined ? '' : figure(row, ours), ...cells]);
-  }
-  return markdown(['', 'SluiceDB', ...peers.map((peer) => NAMES[peer])], body);
-}
+const enginesIn = (results) =>
+  Object.keys(ENGINES).filter((engine) => Object.values(results).some((record) => record.engines[engine]));
 
-function resources(results, engines) {
-  const body = [];
-  const table = gather(results, (result) => [[result.case, [result.memoryBytes, result.writtenBytes]]]);
-  for (const [name, byEngine] of table) {
+function speeds(results) {
+  const engines = enginesIn(results);
+  const measured = rowsOf(results).filter((row) => row.notYet || Object.keys(row.values).length > 0);
+  const body = measured.map((row) => {
     const cells = engines.map((engine) => {
-      const samples = byEngine[engine];
-      return samples
-        ? [0, 1].map((i) => megabytes(median(samples.map((sample) => sample[i])))).join(' / ')
-        : '';
+      if (engine === 'sluice' && row.notYet) return 'not there yet';
+      if (row.values[engine] === undefined) return '';
+      const ratio = row.ratios[engine];
+      return `${figure(row.unit, row.values[engine])}${ratio === undefined ? '' : ` (**${ratio.toFixed(2)}x**)`}`;
     });
-    body.push([name, ...cells]);
-  }
-  return markdown(['case', ...engines.map((engine) => NAMES[engine])], body);
+    return [row.label, ...cells];
+  });
+  return markdown(['', ...engines.map((engine) => ENGINES[engine])], body);
 }
 
-export function describe(results, { engines, notes, count, runs }) {
+function targets(results) {
+  const body = rowsOf(results).flatMap(({ label, unit, values, ratios, verdicts, notYet }) =>
+    verdicts.map(({ against, target, result, by }) => {
+      const wanted = against ? `≥ ${target}x ${ENGINES[against]}` : `≤ ${figure(unit, target)}`;
+      const measured = against ? ratios[against] : values.sluice;
+      const is = measured === undefined ? '' : against ? `${measured.toFixed(2)}x` : figure(unit, measured);
+      const verdict = result === 'missed' ? `**missed by ${by}**` : notYet ? 'not there yet' : result;
+      return [label, wanted, is, verdict];
+    }),
+  );
+  const table = markdown(['', 'target', 'measured', ''], body);
+  return body.length === 0 ? 'No targets among these.' : table;
+}
+
+/** Memory beyond the input, and bytes written, by case. */
+function resources(results) {
+  const engines = enginesIn(results);
+  const body = Object.entries(results).map(([name, record]) => [
+    name,
+    ...engines.map((engine) => {
+      const own = record.engines[engine];
+      return own ? `${megabytes(median(own.memoryBytes))} / ${megabytes(median(own.writtenBytes))}` : '';
+    }),
+  ]);
+  return markdown(['case', ...engines.map((engine) => ENGINES[engine])], body);
+}
+
+/** What engines said beside their figures, as the number of levels of a tree. */
+function facts(results) {
+  const lines = Object.entries(results).flatMap(([name, record]) => {
+    const all = Object.entries(record.engines).filter(([, own]) => own.facts);
+    const said = all.map(
+      ([engine, own]) =>
+        `${ENGINES[engine]} ${Object.entries(own.facts)
+          .map(([fact, value]) => `${fact} ${value}`)
+          .join(', ')}`,
+    );
+    return said.length === 0 ? [] : [`- ${name}: ${said.join('; ')}`];
+  });
+  return lines.length === 0 ? [] : [...lines, ''];
+}
+
+const notes = (results) => [
+  ...new Set(Object.values(results).flatMap((record) => Object.values(record.notes))),
+];
+
+const EXPLANATION = [
+  'In brackets: how many times as good as that engine SluiceDB is, be it speed or time; above 1 SluiceDB is ahead.',
+  'Entries have 16 + 100 bytes and half compresses; LZ4, Bloom filter of 10 bits a key. Every figure is the median of as many fresh',
+  'processes as the last table says, engines in turns.',
+  '',
+  '- Scans: best of three passes; engines with one way only stand in both rows with it.',
+  '- Ingest: files moved into an empty database, durable when the call returns; `commit alone` is what is left once',
+  '  `txn.ingest()` has staged the files, and stands beside the whole unchecked call of RocksDB, which has one call for both.',
+  '- Get after random puts: updates, one in 16 a delete, over a tree of small levels, each growing by 4; all reads from memory.',
+  '- Random load: batches of 1,000, not synced one by one; all work is done when no thread of the process computes or writes.',
+  '- Memory: peak of the process less the budget of the block cache and what memtables took at most.',
+  '- Event loop: `perf_hooks.monitorEventLoopDelay` in windows of 20 ms, after a tenth of the load.',
+];
+
+export function describe(results) {
   return [
-    `${count.toLocaleString('en')} entries of 16 + 100 bytes, LZ4, Bloom filter of 10 bits a key. Median of ${runs}, each in a fresh process,`,
-    'engines in turns. In brackets: how many times as fast as that engine SluiceDB is; above 1 SluiceDB is ahead.',
+    targets(results),
     '',
-    'Scans: best of three passes. Ingest: files moved into an empty database, durable when the call returns; `commit alone` is what',
-    'is left once `txn.ingest()` has staged the files, and stands beside the whole unchecked call of RocksDB, which has one call for both.',
+    speeds(results),
     '',
-    ...notes.flatMap((note) => [note, '']),
-    speeds(results, engines),
-    '',
+    ...facts(results),
     'Memory (peak above the input held in memory) and bytes written to the device by the process, in MB:',
     '',
-    resources(results, engines),
+    resources(results),
+    '',
+    ...notes(results).map((note) => `- ${note}`),
   ].join('\n');
 }
 
-export function writeResults(path, text, args) {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  const machine = `${cpus().length} x ${cpus()[0].model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
-  const shown = args.filter((arg, i) => !arg.startsWith('--dir') && args[i - 1] !== '--dir');
-  const page = [
+function provenance(results) {
+  const body = Object.entries(results).map(([name, { commit, date, scale, runs, command, machine }]) => [
+    name,
+    commit,
+    date,
+    String(scale),
+    String(runs),
+    `\`${command}\``,
+    machine,
+  ]);
+  return markdown(['case', 'commit', 'date', 'scale', 'runs', 'command', 'machine'], body);
+}
+
+/** RESULTS.md. */
+export function page(results) {
+  return [
     '# Benchmark results',
     '',
-    `- Command: \`${['npm run bench --', ...shown].join(' ')}\``,
-    `- Commit: ${commit}`,
-    `- Machine: ${machine}, ${process.platform} ${process.arch}`,
+    'Made by `npm run bench -- --write`, or from [results.json](results.json) by `npm run bench:report`: do not edit.',
     '',
-    text,
+    '![How many times as fast as others](results.svg)',
     '',
-  ];
-  writeFileSync(path, page.join('\n'));
+    ...EXPLANATION,
+    '',
+    '## Figures',
+    '',
+    describe(results),
+    '',
+    '## Measured when, and how',
+    '',
+    provenance(results),
+    '',
+  ].join('\n');
 }

@@ -5,14 +5,20 @@ import { KEY_BYTES } from '../data.mjs';
 
 const LOAD_BATCH = 5_000;
 const SCAN_BATCH = 1_000;
+const MEMTABLE_BYTES = 32 << 20; // as ours
 
-export async function openEngine(dir, { cacheBytes }) {
+/** LevelDB has a memtable in use and one being written. */
+export async function openEngine(dir, { cacheBytes, durable = true, shape }) {
+  const writeBufferSize = shape?.memtableBytes ?? MEMTABLE_BYTES;
   const db = new ClassicLevel(dir, {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
     cacheSize: cacheBytes,
+    writeBufferSize,
+    ...(shape && { maxFileSize: shape.fileBytes }),
   });
   await db.open();
+  const settle = () => db.compactRange(Buffer.alloc(1), Buffer.alloc(KEY_BYTES + 1, 0xff));
   return {
     async load(keyAt, valueAt, count) {
       for (let from = 0; from < count; from += LOAD_BATCH) {
@@ -24,7 +30,8 @@ export async function openEngine(dir, { cacheBytes }) {
       }
     },
     /** Reads are measured on a compacted database. */
-    settle: () => db.compactRange(Buffer.alloc(1), Buffer.alloc(KEY_BYTES + 1, 0xff)),
+    settle,
+    compact: settle,
     get: (key) => db.getSync(key),
     async scan(visit) {
       const iterator = db.iterator();
@@ -36,6 +43,11 @@ export async function openEngine(dir, { cacheBytes }) {
       await iterator.close();
     },
     put: (key, value) => db.put(key, value, { sync: true }),
+    batch: (operations) => db.batch(operations, { sync: durable }),
+    memtableBytes: () => 2 * writeBufferSize,
+    shape: () => ({ levels: [0, 1, 2, 3, 4, 5, 6].filter((n) => tablesAt(db, n) > 0).length }),
     close: () => db.close(),
   };
 }
+
+const tablesAt = (db, level) => Number(db.getProperty(`leveldb.num-files-at-level${level}`));

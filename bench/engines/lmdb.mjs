@@ -5,13 +5,13 @@ import { open } from 'lmdb';
 
 const LOAD_BATCH = 50_000;
 
-export async function openEngine(dir) {
+export async function openEngine(dir, { durable = true }) {
   const db = open({
     path: join(dir, 'data.mdb'),
     encoding: 'binary',
     keyEncoding: 'binary',
     noMemInit: true,
-    separateFlushed: true,
+    ...(durable ? { separateFlushed: true } : { noSync: true }),
   });
   return {
     load(keyAt, valueAt, count) {
@@ -26,6 +26,14 @@ export async function openEngine(dir) {
       for (const { key, value } of db.getRange()) visit(key, value);
     },
     put: (key, value) => db.put(key, value).flushed,
+    batch(operations) {
+      db.transactionSync(() => {
+        for (const { type, key, value } of operations) {
+          if (type === 'put') db.putSync(key, value);
+          else db.removeSync(key);
+        }
+      });
+    },
     close: () => db.close(),
   };
 }

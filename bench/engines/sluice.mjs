@@ -25,8 +25,36 @@ export async function ingestFiles(dir, files, verify) {
   return { callMs: done - started, commitMs: done - staged };
 }
 
-export async function openEngine(dir, { cacheBytes }) {
-  const db = await open(dir, { blockCacheBytes: cacheBytes });
+/** For cases of our own: not fsynced, so that the work of a commit is seen, not the disk's. */
+export const openTransactional = (dir, options) => open(dir, { durability: 'os', ...options });
+
+/** `shape`: a tree of more and smaller levels than by default. */
+function openOptions({ cacheBytes, durable = true, compaction = 'auto', shape }) {
+  return {
+    blockCacheBytes: cacheBytes,
+    durability: durable ? 'fsync' : 'os',
+    compaction,
+    ...(shape && {
+      memtableBytes: shape.memtableBytes,
+      levelBaseBytes: shape.levelBytes,
+      levelMultiplier: shape.multiplier,
+      targetFileBytes: shape.fileBytes,
+    }),
+  };
+}
+
+async function visitAll(iterator, visit) {
+  for (;;) {
+    const entries = await iterator.nextv(SCAN_BATCH);
+    if (entries.length === 0) break;
+    for (const [key, value] of entries) visit(key, value);
+  }
+  iterator.close();
+}
+
+export async function openEngine(dir, options) {
+  const db = await open(dir, openOptions(options));
+  const levels = () => db.stats().keyspaces[0].levels.filter((level) => level.tables > 0);
   return {
     async load(keyAt, valueAt, count) {
       const file = `${dir}.load.sst`;
@@ -35,16 +63,21 @@ export async function openEngine(dir, { cacheBytes }) {
       await db.ingest([file], { mode: 'move' });
     },
     get: (key) => db.getSync(key),
-    async scan(visit) {
-      const iterator = db.iterator();
-      for (;;) {
-        const entries = await iterator.nextv(SCAN_BATCH);
-        if (entries.length === 0) break;
-        for (const [key, value] of entries) visit(key, value);
-      }
-      iterator.close();
-    },
+    scan: (visit) => visitAll(db.iterator(), visit),
+    /** Views may be of memory that is used again: the cheapest way there is. */
+    scanByCursor: (visit) => visitAll(db.iterator({ keyEncoding: 'view', valueEncoding: 'view' }), visit),
     put: (key, value) => db.put(key, value),
+    batch: (operations) => db.batch(operations),
+    ingest: (files, mode = 'move') => db.ingest(files, { mode }),
+    ...(db.compactRange && { compact: () => db.compactRange() }),
+    flush: () => db.flush(),
+    memtableBytes() {
+      const { memtableBytes } = db.stats().keyspaces[0];
+      return memtableBytes;
+    },
+    async shape() {
+      return { levels: levels().length, entries: levels().reduce((sum, level) => sum + level.entries, 0) };
+    },
     close: () => db.close(),
   };
 }

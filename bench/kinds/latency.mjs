@@ -1,0 +1,150 @@
+/** How long one operation makes others wait: puts beside an ingest, commits beside many ranges, and the event loop. */
+
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
+import { generator, keyOf, makeValues, slices, VALUE_BYTES } from '../data.mjs';
+import { fresh, pathsOf, relink } from '../files.mjs';
+import { inputIsRead, median, quantile, untilQuiet } from '../meter.mjs';
+import { putRandom } from './writes.mjs';
+
+const INGESTS = 3;
+
+/** p99 of durable puts, one after the other, while a large file is ingested, and for as long without. */
+export async function putsBesideIngest(engine, { dir, set, mode, leastMs }) {
+  const db = await engine.openEngine(fresh(dir), { cacheBytes: 64 << 20 });
+  const valueAt = slices(makeValues(1000), VALUE_BYTES);
+  inputIsRead();
+  const random = generator(8);
+  /** The times of puts that began before `over()`. */
+  const putUntil = async (over) => {
+    const times = [];
+    while (!over()) {
+      const started = performance.now();
+      await db.put(keyOf(random() * 100 + 1), valueAt(times.length % 1000));
+      times.push(performance.now() - started);
+    }
+    return times;
+  };
+  const during = async (ms) => {
+    const end = performance.now() + ms;
+    return putUntil(() => performance.now() >= end);
+  };
+  await during(leastMs);
+  const idle = [];
+  const beside = [];
+  for (let n = 0; n < INGESTS; n++) {
+    const sources = relink(pathsOf(set), `${dir}-sources`);
+    const started = performance.now();
+    let done = false;
+    const ingesting = db.ingest(sources, mode).then(() => {
+      done = true;
+    });
+    beside.push(...(await putUntil(() => done)));
+    await ingesting;
+    const tookMs = performance.now() - started;
+    await untilQuiet();
+    idle.push(...(await during(Math.max(leastMs, tookMs))));
+  }
+  await db.close();
+  const idleMs = quantile(idle, 0.99);
+  const besideMs = quantile(beside, 0.99);
+  return { rows: { idleMs, besideMs, factor: besideMs / idleMs }, facts: { puts: beside.length } };
+}
+
+const READS = 10;
+const TRANSACTIONS = 200;
+
+/** The commits of transactions that were begun before many files were ingested, and of others with nothing in between. */
+export async function conflictCheck(engine, { dir, set, batch }) {
+  const sources = relink(pathsOf(set), `${dir}-sources`);
+  const db = await engine.openTransactional(fresh(dir), { conflictWindowBytes: 1 << 30 });
+  inputIsRead();
+  const random = generator(9);
+  const keys = set.files * set.entries;
+  const begin = () =>
+    Array.from({ length: TRANSACTIONS }, (_, n) => {
+      const txn = db.begin();
+      // Odd keys: amid those of a file, in its range, and not in it.
+      for (let i = 0; i < READS; i++) txn.getSync(keyOf((random() % keys) * set.keyStep + 1));
+      txn.put(keyOf(5e11 + n), 'value');
+      return txn;
+    });
+  const commit = async (transactions) => {
+    const times = [];
+    for (const txn of transactions) {
+      await turn();
+      const started = performance.now();
+      await txn.commit();
+      times.push(performance.now() - started);
+    }
+    return times;
+  };
+  await commit(begin());
+  const empty = median(await commit(begin()));
+  const waiting = begin();
+  for (let from = 0; from < sources.length; from += batch)
+    await db.ingest(sources.slice(from, from + batch), { mode: 'move', verify: 'none' });
+  const full = median(await commit(waiting));
+  await db.close();
+  return { rows: { emptyUs: empty * 1000, fullUs: full * 1000, factor: full / empty } };
+}
+
+const WINDOW_MS = 20;
+const RESOLUTION_MS = 1;
+
+/** Watches the event loop: per window of some ms its longest delay, with what the collector of garbage took of it. */
+function watchLoop() {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  const windows = [];
+  const collections = [];
+  const observer = new PerformanceObserver((list) => collections.push(...list.getEntries()));
+  observer.observe({ entryTypes: ['gc'] });
+  histogram.enable();
+  let from = performance.now();
+  const close = () => {
+    const now = performance.now();
+    // The first delay of a window may have begun before it.
+    windows.push({ from: from - histogram.max / 1e6, to: now, ms: histogram.max / 1e6 - RESOLUTION_MS });
+    histogram.reset();
+    from = now;
+  };
+  const timer = setInterval(close, WINDOW_MS);
+  return {
+    async stop() {
+      await turn();
+      close();
+      clearInterval(timer);
+      await new Promise((resolve) => setTimeout(resolve, 50)); // entries of collections arrive later
+      observer.disconnect();
+      histogram.disable();
+      const collected = ({ from: start, to }) =>
+        collections
+          .filter((entry) => entry.startTime < to && entry.startTime + entry.duration > start)
+          .reduce((sum, entry) => sum + entry.duration, 0);
+      const delays = windows.map((window) => window.ms);
+      const own = windows.map((window) => Math.max(0, window.ms - collected(window)));
+      return { maxMs: Math.max(...delays), ownMs: Math.max(...own), p99Ms: quantile(delays, 0.99) };
+    },
+  };
+}
+
+const WARM_UP = 0.1;
+
+export async function loopDelay(engine, { dir, rows, valueBytes }) {
+  const db = await engine.openEngine(fresh(dir), { cacheBytes: 64 << 20, durable: false });
+  inputIsRead();
+  let watch;
+  await putRandom(db, {
+    rows,
+    valueBytes,
+    batch: 100,
+    onBatch: (part) => {
+      if (part >= WARM_UP) watch ??= watchLoop();
+    },
+  });
+  await db.compact?.();
+  await untilQuiet();
+  const { maxMs, ownMs, p99Ms } = await watch.stop();
+  await db.close();
+  return { rows: { ownMs, maxMs, p99Ms } };
+}
