@@ -3,6 +3,8 @@
 //   bench KIND NAME=VALUE…
 //   bench version
 
+#include <sys/resource.h>
+
 #include "bench.h"
 #include "ingest.h"
 #include "reads.h"
@@ -50,6 +52,11 @@ int main(int argc, char** argv) {
     const size_t equals = arg.find('=');
     Require(equals != std::string::npos, "arguments are NAME=VALUE");
     args[arg.substr(0, equals)] = arg.substr(equals + 1);
+  }
+  rlimit files;  // RocksDB keeps all tables open, as many as there are
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
   }
   const auto kind = kKinds.find(argv[1]);
   Require(kind != kKinds.end(), "unknown kind");
