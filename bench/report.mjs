@@ -1,6 +1,6 @@
 /** From measurements to the tables that the run prints and RESULTS.md holds. */
 
-import { ENGINES } from './cases.mjs';
+import { ENGINES, makeCases } from './cases.mjs';
 import { rowsOf } from './verdict.mjs';
 
 const median = (list) => list.toSorted((a, b) => a - b)[list.length >> 1];
@@ -21,6 +21,14 @@ function markdown(head, body) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...body.map(line)].join('\n');
 }
+
+/** As the cases are in cases.mjs, not as they were measured. */
+const inOrder = (results) =>
+  Object.fromEntries(
+    makeCases({ scale: 1 })
+      .cases.filter(({ name }) => name in results)
+      .map(({ name }) => [name, results[name]]),
+  );
 
 const enginesIn = (results) =>
   Object.keys(ENGINES).filter((engine) => Object.values(results).some((record) => record.engines[engine]));
@@ -82,9 +90,18 @@ function facts(results) {
   return lines.length === 0 ? [] : [...lines, ''];
 }
 
-const notes = (results) => [
-  ...new Set(Object.values(results).flatMap((record) => Object.values(record.notes))),
-];
+/** What is to be said of engines, and of which cases unless of all. */
+function notes(results) {
+  const casesOf = new Map();
+  for (const [name, record] of Object.entries(results))
+    for (const text of Object.values(record.notes)) casesOf.set(text, [...(casesOf.get(text) ?? []), name]);
+  const takePart = (engine) => Object.values(results).filter((record) => record.engines[engine]).length;
+  return [...casesOf].map(([text, names]) => {
+    const engine = Object.entries(results[names[0]].notes).find((entry) => entry[1] === text)[0];
+    const all = names.length >= takePart(engine);
+    return `- ${all ? '' : `In ${names.join(', ')}: `}${text}`;
+  });
+}
 
 const EXPLANATION = [
   'In brackets: how many times as good as that engine SluiceDB is, be it speed or time; above 1 SluiceDB is ahead.',
@@ -100,7 +117,8 @@ const EXPLANATION = [
   '- Event loop: `perf_hooks.monitorEventLoopDelay` in windows of 20 ms, after a tenth of the load.',
 ];
 
-export function describe(results) {
+export function describe(unordered) {
+  const results = inOrder(unordered);
   return [
     targets(results),
     '',
@@ -111,20 +129,22 @@ export function describe(results) {
     '',
     resources(results),
     '',
-    ...notes(results).map((note) => `- ${note}`),
+    ...notes(results),
   ].join('\n');
 }
 
 function provenance(results) {
-  const body = Object.entries(results).map(([name, { commit, date, scale, runs, command, machine }]) => [
-    name,
-    commit,
-    date,
-    String(scale),
-    String(runs),
-    `\`${command}\``,
-    machine,
-  ]);
+  const body = Object.entries(inOrder(results)).map(
+    ([name, { commit, date, scale, runs, command, machine }]) => [
+      name,
+      commit,
+      date,
+      String(scale),
+      String(runs),
+      `\`${command}\``,
+      machine,
+    ],
+  );
   return markdown(['case', 'commit', 'date', 'scale', 'runs', 'command', 'machine'], body);
 }
 
