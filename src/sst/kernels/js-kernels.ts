@@ -5,6 +5,7 @@ import { crc32c } from './js-crc32c.ts';
 import { encodeEntries } from './js-encode-entries.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
+import { sortRecords } from './js-sort-records.ts';
 import { hashKey, xxh3Low } from './js-xxh3.ts';
 import { xxh32, xxh64Low } from './js-xxhash.ts';
 import { type Kernels, UNKNOWN } from './kernels.ts';
@@ -90,5 +91,9 @@ export class JsKernels implements Kernels {
 
   encodeEntries(stateAt: number, at: number, end: number): number {
     return encodeEntries(this.#bytes, stateAt, at, end);
+  }
+
+  sortRecords(offsetsAt: number, count: number): void {
+    sortRecords(this.#bytes, offsetsAt, count);
   }
 }

@@ -81,4 +81,7 @@ export interface Kernels {
 
   /** As js-encode-entries.ts has it, which also says what is in the state at `stateAt`, a multiple of 4. */
   encodeEntries(stateAt: number, at: number, end: number): number;
+
+  /** As js-sort-records.ts has it; `scratchAt`: `sortScratchBytes(count)` of room. All three are multiples of 4. */
+  sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
 }

@@ -22,6 +22,7 @@ export const LAST_KEY = 0x24000;
 type Ranges = (src: number, length: number, dst: number, bytes: number) => number;
 
 interface Exports {
+  sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
   encodeEntries(stateAt: number, at: number, end: number): number;
   checkDataBlock(
     start: number,
@@ -179,5 +180,9 @@ export class WasmKernels implements Kernels {
 
   encodeEntries(stateAt: number, at: number, end: number): number {
     return this.#exports.encodeEntries(stateAt, at, end) >>> 0;
+  }
+
+  sortRecords(offsetsAt: number, count: number, scratchAt: number): void {
+    this.#exports.sortRecords(offsetsAt, count, scratchAt);
   }
 }

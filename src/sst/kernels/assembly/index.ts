@@ -9,6 +9,7 @@ export { checkDataBlock } from './check-block';
 export { encodeEntries } from './encode-entries';
 export { findInBlock } from './find-in-block';
 export { lz4Compress, lz4Decompress } from './lz4';
+export { sortRecords } from './sort-records';
 export { snappyCompress, snappyDecompress, snappyRawLength } from './snappy';
 
 makeCrcTables();
