@@ -272,8 +272,10 @@ function latency({ scale, scratch, large, largeLabel, many, manyLabel }) {
       engines: ['sluice'],
       needs: [needsFiles(many)],
       rows: {
-        factor: factor(`commit with ${manyLabel} ingested ranges in the window, to none`, { atMost: 2 }),
-        fullUs: us('… with them'),
+        outside: factor(`commit with ${manyLabel} ingested ranges in the window, to none`, { atMost: 2 }),
+        within: factor('… of transactions that read within those ranges', { atMost: 2 }),
+        outsideUs: us('… with them'),
+        withinUs: us('… with them, read within'),
         emptyUs: us('… without'),
       },
       task: (e) => ({ kind: 'conflictCheck', dir: scratch(e), set: many, batch: 100 }),

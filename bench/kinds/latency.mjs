@@ -54,39 +54,44 @@ export async function putsBesideIngest(engine, { dir, set, mode, leastMs }) {
 const READS = 10;
 const TRANSACTIONS = 200;
 
-/** The commits of transactions that were begun before many files were ingested, and of others with nothing in between. */
+/**
+ * The commits of transactions that were begun before many files were ingested, and of others with nothing in between:
+ * such as read between no two keys of any file, and such as read within the ranges of files what is not in them.
+ */
 export async function conflictCheck(engine, { dir, set, batch }) {
   const sources = relink(pathsOf(set), `${dir}-sources`);
   const db = await engine.openTransactional(fresh(dir), { conflictWindowBytes: 1 << 30 });
   inputIsRead();
   const random = generator(9);
   const keys = set.files * set.entries;
-  const begin = () =>
+  const outside = () => keyOf(5e11 + 1e6 + random());
+  const within = () => keyOf((random() % keys) * set.keyStep + 1); // odd: amid those of a file
+  const begin = (key) =>
     Array.from({ length: TRANSACTIONS }, (_, n) => {
       const txn = db.begin();
-      // Odd keys: amid those of a file, in its range, and not in it.
-      for (let i = 0; i < READS; i++) txn.getSync(keyOf((random() % keys) * set.keyStep + 1));
+      for (let i = 0; i < READS; i++) txn.getSync(key());
       txn.put(keyOf(5e11 + n), 'value');
       return txn;
     });
-  const commit = async (transactions) => {
+  const commitUs = async (transactions) => {
     const times = [];
     for (const txn of transactions) {
       await turn();
       const started = performance.now();
       await txn.commit();
-      times.push(performance.now() - started);
+      times.push((performance.now() - started) * 1000);
     }
-    return times;
+    return median(times);
   };
-  await commit(begin());
-  const empty = median(await commit(begin()));
-  const waiting = begin();
+  await commitUs(begin(outside));
+  const emptyUs = await commitUs(begin(outside));
+  const waiting = [outside, within].map(begin);
   for (let from = 0; from < sources.length; from += batch)
     await db.ingest(sources.slice(from, from + batch), { mode: 'move', verify: 'none' });
-  const full = median(await commit(waiting));
+  const outsideUs = await commitUs(waiting[0]);
+  const withinUs = await commitUs(waiting[1]);
   await db.close();
-  return { rows: { emptyUs: empty * 1000, fullUs: full * 1000, factor: full / empty } };
+  return { rows: { outside: outsideUs / emptyUs, within: withinUs / emptyUs, outsideUs, withinUs, emptyUs } };
 }
 
 const WINDOW_MS = 20;
