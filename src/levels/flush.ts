@@ -17,8 +17,8 @@ const SLICE_MS = 4;
 /** The clock is read once for this many bytes of keys and values. */
 const CLOCK_BYTES = 65_536;
 
+/** Plain data, which may go to another thread. */
 export interface FlushJob {
-  readonly env: Env;
   readonly tree: TreeId;
   readonly id: FileId;
   readonly path: string;
@@ -32,9 +32,9 @@ export interface FlushJob {
  * REQUIRES: the memtable is sealed and not empty.
  * @throws SluiceError NO_SPACE, IO … of the file system.
  */
-export async function flushMemtable(memtable: Memtable, job: FlushJob): Promise<TableRow> {
+export async function flushMemtable(memtable: Memtable, job: FlushJob, env: Env): Promise<TableRow> {
   assert(memtable.entries > 0, 'an empty memtable needs no table');
-  const { env, path } = job;
+  const { path } = job;
   const file = await env.fs.open(path, 'create');
   let builder: TableBuilder | undefined;
   try {

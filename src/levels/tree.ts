@@ -18,7 +18,7 @@ import type { Probe } from '../mvcc/probe.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
-import { flushMemtable } from './flush.ts';
+import { type FlushJob, flushMemtable } from './flush.ts';
 import { type PlacedRange, type Placement, placeTable } from './placement.ts';
 import { Reservations } from './reservations.ts';
 import { SEARCHED, View } from './view.ts';
@@ -40,6 +40,8 @@ export interface InstalledTable {
   readonly row: TableRow;
   readonly table: Table;
 }
+
+export type FlushRunner = (memtable: Memtable, job: FlushJob) => Promise<TableRow>;
 
 /** A table file that nothing durable names yet. */
 export interface FlushedTable extends InstalledTable {
@@ -337,11 +339,12 @@ export class Tree {
     return this.#view.sealed.at(-1);
   }
 
-  async flush(memtable: Memtable, id: FileId): Promise<FlushedTable> {
+  /** `run`: where it is done; here, in slices, when absent. */
+  async flush(memtable: Memtable, id: FileId, run?: FlushRunner): Promise<FlushedTable> {
     const { env, tablePath, tablesDir, builder, openTable } = this.#options;
     const path = tablePath(id);
-    const row = await flushMemtable(memtable, {
-      env,
+    const flush = run ?? ((sealed, job) => flushMemtable(sealed, job, env));
+    const row = await flush(memtable, {
       tree: this.id,
       id,
       path,

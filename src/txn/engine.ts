@@ -7,7 +7,7 @@ import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Staging } from '../ingest/staging.ts';
 import type { CompactionRunner } from '../levels/compaction/runner.ts';
-import { Tree, type TreeOptions } from '../levels/tree.ts';
+import { type FlushRunner, Tree, type TreeOptions } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
@@ -76,6 +76,8 @@ export class Engine {
   readonly remover: Remover;
   readonly events: Events;
   readonly compactor: Compactor;
+  /** Where memtables are flushed. */
+  readonly runFlush: FlushRunner;
   readonly throttle: Throttle;
   readonly applier = new Applier(this);
   readonly state: StoreState;
@@ -103,7 +105,9 @@ export class Engine {
       this.logger?.warn({ err: error }, 'a file that is not needed any more could not be removed'),
     );
     this.events = new Events(settings.logger);
-    this.compactor = new Compactor(this, settings.compaction, parts.compactionRunner);
+    const runner = parts.compactionRunner;
+    this.compactor = new Compactor(this, settings.compaction, runner);
+    this.runFlush = (memtable, job) => runner.flush(memtable, job);
     this.throttle = new Throttle(this, settings.compaction.auto ? settings.compaction.limits : undefined);
     this.#nextFileId = manifest.state.counters.nextFileId;
     this.#nextTreeId = manifest.state.counters.nextTreeId;

@@ -127,7 +127,7 @@ export class Flusher {
     const engine = this.#engine;
     const memtable = tree.oldestSealed;
     if (memtable === undefined) return;
-    const flushed = await tree.flush(memtable, engine.newFileId());
+    const flushed = await tree.flush(memtable, engine.newFileId(), engine.runFlush);
     // A commit may be in two trees of which only one is flushed: without its log record it would be torn.
     await engine.wal.sync();
     if (engine.isDropped(tree.id)) {

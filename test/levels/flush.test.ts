@@ -1,8 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { Env } from '../../src/base/env/env.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import { flushMemtable } from '../../src/levels/flush.ts';
+import { ThreadRunner } from '../../src/levels/compaction/runner.ts';
+import { type FlushJob, flushMemtable } from '../../src/levels/flush.ts';
 import type { FileId, TableRow, TreeId } from '../../src/manifest/rows.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import type { Memtable } from '../../src/mvcc/memtable.ts';
@@ -20,16 +21,12 @@ const entryOf = (key: string, version: number, value: string | undefined): Entry
 });
 
 function flush(memtable: Memtable, directory: string, env: Env): Promise<TableRow> {
+  return flushMemtable(memtable, jobIn(directory), env);
+}
+
+function jobIn(directory: string): FlushJob {
   const id = 7 as FileId;
-  const path = `${directory}/7.sst`;
-  return flushMemtable(memtable, {
-    env,
-    tree: 2 as TreeId,
-    id,
-    path,
-    directory,
-    builder: { external: false },
-  });
+  return { tree: 2 as TreeId, id, path: `${directory}/7.sst`, directory, builder: { external: false } };
 }
 
 it('writes every version of every key, and says what it wrote', async () => {
@@ -104,4 +101,34 @@ it('gives way to the event loop every few milliseconds', async () => {
   await flush(memtableOf(entries, 8 << 20), temporaryDirectory(), { ...nodeEnv, clock });
   expect(turns).toBeGreaterThan(10);
   expect(turns).toBeLessThan(100);
+});
+
+it('in another thread makes the same file, and tells the same errors', async () => {
+  const entries = Array.from({ length: 6000 }, (_, i) =>
+    entryOf(
+      `key${(i * 7919) % 6000}`,
+      i + 1,
+      i % 5 === 0 ? undefined : 'v'.repeat(i === 77 ? 100_000 : i % 900),
+    ),
+  );
+  const memtable = memtableOf(entries, 16 << 20);
+  expect(memtable.bytesUsed).toBeGreaterThan(1 << 20);
+  const [here, there] = [temporaryDirectory(), temporaryDirectory()];
+  const expected = await flush(memtable, here, nodeEnv);
+  const runner = new ThreadRunner();
+  try {
+    let turns = 0;
+    const ticking = setInterval(() => turns++, 1);
+    const row = await runner.flush(memtable, jobIn(there));
+    clearInterval(ticking);
+    expect(row).toEqual(expected);
+    expect(readFileSync(`${there}/7.sst`).equals(readFileSync(`${here}/7.sst`))).toBe(true);
+    expect(turns).toBeGreaterThan(0);
+    // The same thread again, where there is a file already; then one more that works.
+    await expect(runner.flush(memtable, jobIn(there))).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    const other = temporaryDirectory();
+    expect(await runner.flush(memtable, jobIn(other))).toEqual(expected);
+  } finally {
+    await runner.close();
+  }
 });

@@ -1,12 +1,15 @@
 /**
- * Where compactions run: in worker threads, or in slices on this thread where the file system is one that other threads
+ * Where compactions and flushes run: in worker threads, or in slices on this thread where the file system is one that other threads
  * do not have (a test's).
  */
 
 import { Worker } from 'node:worker_threads';
 import type { Env } from '../../base/env/env.ts';
+import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
-import type { FileId } from '../../manifest/rows.ts';
+import type { FileId, TableRow } from '../../manifest/rows.ts';
+import type { Memtable } from '../../mvcc/memtable.ts';
+import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, CompactionResult } from './job.ts';
 import { Limiter } from './limiter.ts';
@@ -22,6 +25,8 @@ export interface RunningJob {
 
 export interface CompactionRunner {
   run(job: CompactionJob, newFileId: () => FileId): RunningJob;
+  /** As `flushMemtable`. */
+  flush(memtable: Memtable, job: FlushJob): Promise<TableRow>;
   /** The process stays alive for jobs while somebody waits for them. */
   keepAlive(wanted: boolean): void;
   /** Ends the threads. REQUIRES: every job is done. */
@@ -29,6 +34,8 @@ export interface CompactionRunner {
 }
 
 const SLICE_MS = 4;
+/** Of a memtable. */
+const THREAD_FLUSH_BYTES_MIN = 1 << 20;
 
 /** Of jobs on this thread, whichever database they are of. */
 const idleWorkspaces: Workspace[] = [];
@@ -61,6 +68,10 @@ export class InlineRunner implements CompactionRunner {
     return { done, cancel };
   }
 
+  flush(memtable: Memtable, job: FlushJob): Promise<TableRow> {
+    return flushMemtable(memtable, job, this.#env);
+  }
+
   keepAlive(): void {
     // The event loop that runs the slices is alive.
   }
@@ -75,25 +86,58 @@ const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thre
 export class ThreadRunner implements CompactionRunner {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
+  /** Threads that flush, which is soon done: the process stays alive for it. */
+  readonly #flushing = new Set<Worker>();
+  #lastFlush: Promise<unknown> = Promise.resolve();
   #keepsAlive = false;
 
   run(job: CompactionJob, newFileId: () => FileId): RunningJob {
     const worker = this.#idle.pop() ?? this.#start();
-    worker.removeAllListeners();
     const send = (message: ToThread): void => worker.postMessage(message);
-    const done = new Promise<CompactionResult>((resolve, reject) => {
+    const done = this.#answer(worker, (message) => {
+      if (message.kind === 'needFileId') send({ kind: 'fileId', id: newFileId() });
+      return message.kind === 'done' ? message.result : undefined;
+    });
+    this.#refer(worker);
+    send({ kind: 'run', job });
+    return { done, cancel: () => send({ kind: 'cancel' }) };
+  }
+
+  /** One at a time, beside compactions: a flush is what writers wait for. Small ones cost less here than there. */
+  flush(memtable: Memtable, job: FlushJob): Promise<TableRow> {
+    if (memtable.bytesUsed < THREAD_FLUSH_BYTES_MIN) return flushMemtable(memtable, job, nodeEnv);
+    const flushed = this.#lastFlush.then(() => this.#flushInThread(memtable, job));
+    this.#lastFlush = flushed.catch(() => undefined);
+    return flushed;
+  }
+
+  #flushInThread(memtable: Memtable, job: FlushJob): Promise<TableRow> {
+    const worker = this.#idle.pop() ?? this.#start();
+    this.#flushing.add(worker);
+    const done = this.#answer(worker, (message) => (message.kind === 'flushed' ? message.row : undefined));
+    this.#refer(worker);
+    const message: ToThread = { kind: 'flush', image: memtable.image, job };
+    worker.postMessage(message);
+    return done.finally(() => {
+      this.#flushing.delete(worker);
+      this.#refer(worker);
+    });
+  }
+
+  /** Resolves with what `resultOf` makes of a message, once it makes anything of one. */
+  #answer<T>(worker: Worker, resultOf: (message: FromThread) => T | undefined): Promise<T> {
+    worker.removeAllListeners();
+    return new Promise<T>((resolve, reject) => {
       const finish = (): void => {
         this.#forget(worker);
         if (this.#all.has(worker)) this.#idle.push(worker);
       };
       worker.on('message', (message: FromThread) => {
-        if (message.kind === 'needFileId') {
-          send({ kind: 'fileId', id: newFileId() });
-          return;
-        }
+        const result = resultOf(message);
+        if (result === undefined && message.kind !== 'failed') return;
         finish();
-        if (message.kind === 'done') resolve(message.result);
-        else reject(fromThreadError(message.error));
+        if (result !== undefined) resolve(result);
+        else if (message.kind === 'failed') reject(fromThreadError(message.error));
       });
       // It did not answer and never will: out of memory, or a bug of ours.
       const gone = (error: Error): void => {
@@ -102,12 +146,8 @@ export class ThreadRunner implements CompactionRunner {
         reject(error);
       };
       worker.on('error', gone);
-      worker.on('exit', (code) => gone(new Error(`a compaction thread ended with exit code ${code}`)));
+      worker.on('exit', (code) => gone(new Error(`a background thread ended with exit code ${code}`)));
     });
-    // Listening to messages refs the worker.
-    this.#refer(worker);
-    send({ kind: 'run', job });
-    return { done, cancel: () => send({ kind: 'cancel' }) };
   }
 
   keepAlive(wanted: boolean): void {
@@ -140,8 +180,9 @@ export class ThreadRunner implements CompactionRunner {
     worker.on('exit', drop);
   }
 
+  /** Listening to messages refs a worker, so this comes after it. */
   #refer(worker: Worker): void {
-    if (this.#keepsAlive) worker.ref();
+    if (this.#keepsAlive || this.#flushing.has(worker)) worker.ref();
     else worker.unref();
   }
 }

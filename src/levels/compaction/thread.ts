@@ -1,10 +1,12 @@
-/** The compaction thread: runs one job after the other, with a heap, kernels and a block cache of its own. */
+/** A background thread: runs one job after the other, with a heap, kernels and a block cache of its own. */
 
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { FileId } from '../../manifest/rows.ts';
+import { Memtable, type MemtableImage } from '../../mvcc/memtable.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
+import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, JobHost } from './job.ts';
 import { Limiter } from './limiter.ts';
@@ -49,8 +51,24 @@ async function run(job: CompactionJob): Promise<void> {
   }
 }
 
+/** A flush pauses between slices for nobody here, and is not cancelled: it is soon done. */
+async function flush(image: MemtableImage, job: FlushJob): Promise<void> {
+  try {
+    await ensureZstd();
+    const heap = workspace.builderHeap(job.builder.blockBytes);
+    const memtable = new Memtable(image.capacityBytes, image);
+    send({
+      kind: 'flushed',
+      row: await flushMemtable(memtable, { ...job, builder: { ...job.builder, heap } }, nodeEnv),
+    });
+  } catch (error) {
+    send({ kind: 'failed', error: toThreadError(error) });
+  }
+}
+
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'run') void run(message.job);
+  else if (message.kind === 'flush') void flush(message.image, message.job);
   else if (message.kind === 'fileId') takeFileId?.(message.id);
   else cancelled = true;
 });
