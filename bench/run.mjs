@@ -43,7 +43,7 @@ const root = mkdtempSync(join(options.dir, 'sluice-bench-'));
 const { count, cases } = makeCases({ root, scale });
 const chosen =
   options.cases === '' ? (options.smoke ? oneOfEachSort() : cases) : options.cases.split(',').map(caseNamed);
-const engines = findEngines(options.engines.split(',').map(engineNamed));
+const engines = findEngines(options.engines.split(',').map(engineNamed), !options.smoke);
 
 function oneOfEachSort() {
   const sort = ({ kind, missing, warm }) => `${kind} ${missing} ${warm}`;

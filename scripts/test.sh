@@ -46,11 +46,6 @@ install_packages() {
 }
 
 # --force: one of them asks for a newer Node.js than is needed to link its library.
-install_peers() {
-  if [ -d bench/peers/node_modules ]; then return 0; fi
-  (cd bench/peers && npm ci --force --no-audit --no-fund)
-}
-
 has_rocksdb() {
   command -v sst_dump >/dev/null && command -v g++ >/dev/null && [ -e /usr/include/rocksdb/db.h ]
 }
@@ -93,6 +88,5 @@ check "build" npm run -s build
 run_vitest
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw
-check "what the benchmark compares with" install_peers
 check "the benchmark runs" npm run -s bench -- --smoke
 finish
