@@ -85,6 +85,14 @@ const names = await db.keys({ gte: 'city:', lt: 'city;' }).all();
 
 assert.deepEqual(names, ['city:AE:Dubai', 'city:CH:Zürich', 'city:PE:Lima']);
 
+// Ranges
+await db.transaction((txn) => {
+  txn.deleteRange({ gte: 'city:', lt: 'city;' }); // gone for reads from here on …
+  txn.put('city:PE:Lima', { population: 11_000_000 }); // … but for what comes later
+});
+
+assert.deepEqual(await db.keys({ gte: 'city:', lt: 'city;' }).all(), ['city:PE:Lima']);
+
 // Keyspaces
 const sessions = db.keyspace('sessions', { valueEncoding: 'utf8' });
 await sessions.put('s1', 'user:ada');

@@ -18,7 +18,13 @@ export type {
   IngestSummary,
 } from './txn/ingest-statement.ts';
 export type { SluiceIterator } from './txn/iterator.ts';
-export type { BatchOperation, DelOperation, Keyspace, PutOperation } from './txn/keyspace.ts';
+export type {
+  BatchOperation,
+  DeleteRangeOperation,
+  DelOperation,
+  Keyspace,
+  PutOperation,
+} from './txn/keyspace.ts';
 export type { KeyspaceOptions } from './txn/keyspace-options.ts';
 export type { EncodingOptions, GetOptions, IteratorOptions, RangeOptions } from './txn/readable.ts';
 export type { TransactionOptions } from './txn/retry.ts';

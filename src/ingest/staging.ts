@@ -10,6 +10,7 @@ import type { Env } from '../base/env/env.ts';
 import type { File, FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { FileId } from '../manifest/rows.ts';
+import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import { checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 
@@ -53,6 +54,8 @@ export interface StagedFile {
   /** User keys, both inclusive. */
   readonly smallest: Uint8Array;
   readonly largest: Uint8Array;
+  /** What its range deletions delete, but for its own entries. */
+  readonly deletedSpans: readonly KeySpan[];
   readonly sha256: string | undefined;
 }
 
@@ -158,7 +161,21 @@ export class Staging {
       }
       const { entries, deletes, bytes } = facts;
       const { mode, keyspace } = options;
-      return { source, mode, keyspace, id, path, table, bytes, entries, deletes, smallest, largest, sha256 };
+      return {
+        source,
+        mode,
+        keyspace,
+        id,
+        path,
+        table,
+        bytes,
+        entries,
+        deletes,
+        smallest,
+        largest,
+        deletedSpans: [],
+        sha256,
+      };
     } catch (error) {
       table.dispose();
       removeGarbage(this.#options.env.fs, path);

@@ -11,16 +11,19 @@ import type { Env } from '../base/env/env.ts';
 import { isSluiceError } from '../base/errors.ts';
 import { Levels } from '../manifest/levels.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
+import { Coverage } from '../mvcc/coverage.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import type { EntryType } from '../mvcc/internal-key.ts';
 import { Memtable } from '../mvcc/memtable.ts';
 import type { Probe } from '../mvcc/probe.ts';
-import type { Version } from '../mvcc/version.ts';
+import { type RangeTombstone, RangeTombstones } from '../mvcc/range-tombstones.ts';
+import { MAX_VERSION, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import { type PlacedRange, type Placement, placeTable } from './placement.ts';
 import { Reservations } from './reservations.ts';
+import { type TreeStats, treeStats } from './tree-stats.ts';
 import { SEARCHED, View } from './view.ts';
 
 export interface TreeOptions {
@@ -52,24 +55,9 @@ export interface FlushedTable extends InstalledTable {
 /** Cursors over all that may matter to a scan; `release` after they are closed. */
 export interface TreeScan {
   readonly cursors: readonly Cursor[];
+  /** What range tombstones hide of it; undefined: nothing. */
+  readonly coverage: Coverage | undefined;
   release(): void;
-}
-
-export interface LevelStats {
-  readonly tables: number;
-  readonly bytes: number;
-  readonly entries: number;
-}
-
-export interface TreeStats {
-  /** LEVEL_COUNT of them. */
-  readonly levels: readonly LevelStats[];
-  readonly memtableBytes: number;
-  readonly memtableEntries: number;
-  /** Memtables waiting to be flushed. */
-  readonly sealedMemtables: number;
-  /** Tables that were dropped and are still read by someone. */
-  readonly doomedTables: number;
 }
 
 /** A lookup that waits for a block of the table at `place`. */
@@ -98,12 +86,13 @@ export class Tree {
   #view: View;
   #flushedThrough: Version;
 
-  constructor(options: TreeOptions, rows: readonly TableRow[]) {
+  constructor(options: TreeOptions, rows: readonly TableRow[], tombstones: readonly RangeTombstone[] = []) {
     this.id = options.id;
     this.#options = options;
     this.#flushedThrough = options.flushedThrough;
     for (const { id } of rows) this.#tables.set(id, options.openTable(options.tablePath(id)));
-    this.#view = new View(new Memtable(options.memtableBytes), [], Levels.of(rows), this.#tables);
+    const levels = Levels.of(rows).withTombstones(RangeTombstones.of(tombstones));
+    this.#view = new View(new Memtable(options.memtableBytes), [], levels, this.#tables);
   }
 
   get view(): View {
@@ -232,17 +221,23 @@ export class Tree {
     this.#unpin(pending.view);
   }
 
-  /** Cursors for keys in [lower, upper). */
-  scan(lower?: Uint8Array, upper?: Uint8Array, snapshot?: Version): TreeScan {
+  /** Cursors for keys in [lower, upper). `own`: range tombstones of the reader itself, newer than all of the tree. */
+  scan(
+    lower?: Uint8Array,
+    upper?: Uint8Array,
+    snapshot: Version = MAX_VERSION,
+    own?: RangeTombstones,
+  ): TreeScan {
     const view = this.#view;
-    const cursors = view.cursors(lower, upper, snapshot);
+    const coverage = Coverage.of(view.levels.tombstones, snapshot, own, lower, upper);
+    const cursors = view.cursors(lower, upper, snapshot, coverage);
     this.#pin(view);
     let held = true;
     const release = (): void => {
       if (held) this.#unpin(view);
       held = false;
     };
-    return { cursors, release };
+    return { cursors, coverage, release };
   }
 
   #pin(view: View): void {
@@ -264,11 +259,21 @@ export class Tree {
     return placeTable(this.#view.levels, this.reservations, smallest, largest, earlier);
   }
 
-  /** The manifest names the added tables and no longer the dropped ones; `removeFiles` of those is for later. */
-  install(added: readonly InstalledTable[], dropped: readonly FileId[] = []): void {
+  /**
+   * The manifest names the added tables and range tombstones, and no longer the dropped tables; `removeFiles` of those
+   * is for later.
+   */
+  install(
+    added: readonly InstalledTable[],
+    dropped: readonly FileId[] = [],
+    tombstones: readonly RangeTombstone[] = [],
+  ): void {
     for (const { row, table } of added) this.#tables.set(row.id, table);
     const { memtable, sealed, levels } = this.#view;
-    const next = levels.drop(dropped).add(added.map(({ row }) => row));
+    let next = levels.drop(dropped).add(added.map(({ row }) => row));
+    if (tombstones.length > 0) {
+      next = next.withTombstones(RangeTombstones.of([...(levels.tombstones?.list ?? []), ...tombstones]));
+    }
     this.#swap(new View(memtable, sealed, next, this.#tables));
   }
 
@@ -378,18 +383,6 @@ export class Tree {
   }
 
   stats(): TreeStats {
-    const { memtable, sealed, levels } = this.#view;
-    const memtables = [memtable, ...sealed];
-    return {
-      levels: levels.tables.map((rows) => ({
-        tables: rows.length,
-        bytes: rows.reduce((sum, row) => sum + row.bytes, 0),
-        entries: rows.reduce((sum, row) => sum + row.entries, 0),
-      })),
-      memtableBytes: memtables.reduce((sum, m) => sum + m.bytesUsed, 0),
-      memtableEntries: memtables.reduce((sum, m) => sum + m.entries, 0),
-      sealedMemtables: sealed.length,
-      doomedTables: this.#doomed.size,
-    };
+    return treeStats(this.#view, this.#doomed.size);
   }
 }

@@ -4,12 +4,15 @@
  */
 
 import { at } from '../base/assert.ts';
-import { compareBytes, compareRanges } from '../base/bytes.ts';
+import { compareBytes, compareRanges, EMPTY_BYTES } from '../base/bytes.ts';
 import type { Levels } from '../manifest/levels.ts';
 import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
+import type { Coverage } from '../mvcc/coverage.ts';
 import { type Cursor, PENDING } from '../mvcc/cursor.ts';
+import { TYPE_DELETE } from '../mvcc/internal-key.ts';
 import type { Memtable } from '../mvcc/memtable.ts';
 import type { Probe } from '../mvcc/probe.ts';
+import { UncoveredCursor } from '../mvcc/uncovered-cursor.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
 import { LevelCursor } from './level-cursor.ts';
@@ -85,10 +88,22 @@ export class View {
     return table;
   }
 
-  /** L3: in any order, each giving way to a newer version only. */
+  /** L3: in any order, each giving way to a newer version only. Range tombstones come first: they are in memory too. */
   searchMemtables(probe: Probe): void {
+    if (this.levels.tombstones !== undefined) this.#cover(probe);
     this.memtable.get(probe);
     for (let i = 0; i < this.sealed.length; i++) at(this.sealed, i).get(probe);
+  }
+
+  /**
+   * A range tombstone of version t hides what is older than t and nothing else, as a deletion found at t - 1 does: a
+   * source may replace that only by a version ≥ t. So no source need know of range tombstones, nor be asked for what
+   * they hide.
+   */
+  #cover(probe: Probe): void {
+    const { key, keyStart, keyLength, snapshot } = probe;
+    const version = this.levels.tombstones?.newest(key, keyStart, keyLength, snapshot) ?? NO_VERSION;
+    if (version > NO_VERSION) probe.accept((version - 1) as Version, TYPE_DELETE, EMPTY_BYTES, 0, 0);
   }
 
   /**
@@ -135,20 +150,32 @@ export class View {
 
   /**
    * A cursor for each memtable, each table of level 0 and each other level that may hold a key in [lower, upper) with a
-   * version ≤ `snapshot`. They may show more than that.
+   * version ≤ `snapshot`. They may show more than that, but pass over stretches that `coverage` hides of them wholly.
    */
-  cursors(lower?: Uint8Array, upper?: Uint8Array, snapshot: Version = MAX_VERSION): Cursor[] {
+  cursors(
+    lower?: Uint8Array,
+    upper?: Uint8Array,
+    snapshot: Version = MAX_VERSION,
+    coverage?: Coverage,
+  ): Cursor[] {
+    const uncovered = (cursor: Cursor, newest: Version): Cursor =>
+      coverage === undefined ? cursor : new UncoveredCursor(cursor, coverage.fork(), newest);
     const cursors: Cursor[] = [];
     for (const memtable of [this.memtable, ...this.sealed]) {
       if (memtable.entries === 0 || memtable.minVersion > snapshot) continue;
       if (isApart(memtable.smallest, memtable.largest, lower, upper)) continue;
-      cursors.push(memtable.cursor());
+      cursors.push(uncovered(memtable.cursor(), memtable.maxVersion));
     }
-    const open = (row: TableRow): Cursor => this.table(row).cursor(row.globalVersion);
+    const open = (row: TableRow): Cursor =>
+      uncovered(this.table(row).cursor(row.globalVersion), row.maxVersion);
+    const hidden = coverage?.fork();
     this.levels.tables.forEach((rows, level) => {
       const within = level === 0 ? rows : rows.slice(...this.#span(level, lower, upper));
       const wanted = within.filter(
-        (row) => row.minVersion <= snapshot && !isApart(row.smallest, row.largest, lower, upper),
+        (row) =>
+          row.minVersion <= snapshot &&
+          !isApart(row.smallest, row.largest, lower, upper) &&
+          hidden?.coversAbove(row.maxVersion, row.smallest, row.largest) !== true,
       );
       if (level === 0) cursors.push(...wanted.map(open));
       else if (wanted.length === 1) cursors.push(open(at(wanted, 0)));

@@ -8,13 +8,20 @@
  *                                       maxVersion, globalVersion | null, source, ingestId | null]
  *     "K" + name, UTF-8                [[version, tree | null], …]
  *     "T" + tree id, u64 big-endian    [keyspace, flushedThrough]
+ *     "R" + tree id, u64 big-endian    [[from, to | null], …]
+ *         + version, u64 big-endian
  *     "I" + ingest id, UTF-8           [version, timeMs, [[source, table, keyspace, level, version, entries, bytes,
  *                                       smallest, largest, sha256 | null], …]]
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
  * Versions, ids and sizes are numbers, user keys are binary. A later minor change may append elements to an array:
- * readers ignore those that they do not know. Anything else raises the format version.
+ * readers ignore those that they do not know. Anything else raises the format version:
+ *
+ *     1   all but what follows
+ *     2   "R", range tombstones: keys from `from` up to and without `to` (null: to the end), deleted at the version
+ *
+ * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
 
 import { crc32 } from 'node:zlib';
@@ -23,6 +30,7 @@ import { unreachable } from '../base/assert.ts';
 import { copyRange } from '../base/bytes.ts';
 import { fixed32, putFixed32 } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import type {
   Counters,
@@ -33,13 +41,14 @@ import type {
   IngestRow,
   KeyspaceRow,
   PointerChange,
+  RangeTombstonesRow,
   TableRow,
   TableSource,
   TreeId,
   TreeRow,
 } from './rows.ts';
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const COMPARATOR = 'leveldb.BytewiseComparator';
 
 /** LMDB takes keys up to 1,978 bytes. */
@@ -50,7 +59,7 @@ const packr = new Packr({ useRecords: false });
 export const DATABASE_KEY = Buffer.from('D');
 export const COUNTERS_KEY = Buffer.from('C');
 
-export type RowKind = 'database' | 'counters' | 'table' | 'keyspace' | 'tree' | 'ingest';
+export type RowKind = 'database' | 'counters' | 'table' | 'keyspace' | 'tree' | 'ranges' | 'ingest';
 
 const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['D', 'database'],
@@ -58,6 +67,7 @@ const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['F', 'table'],
   ['K', 'keyspace'],
   ['T', 'tree'],
+  ['R', 'ranges'],
   ['I', 'ingest'],
 ]);
 
@@ -79,6 +89,13 @@ function idKey(kind: string, id: number): Uint8Array {
   const key = Buffer.alloc(9);
   key.write(kind);
   key.writeBigUInt64BE(BigInt(id), 1);
+  return key;
+}
+
+function rangesKey(tree: TreeId, version: Version): Uint8Array {
+  const key = Buffer.alloc(17);
+  key.set(idKey('R', tree));
+  key.writeBigUInt64BE(BigInt(version), 9);
   return key;
 }
 
@@ -119,6 +136,15 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
       return row(idKey('T', edit.tree.id), [edit.tree.keyspace, edit.tree.flushedThrough]);
     case 'removeTree':
       return { key: idKey('T', edit.id), value: undefined };
+    case 'putRangeTombstones': {
+      const { tree, version, spans } = edit.row;
+      return row(
+        rangesKey(tree, version),
+        spans.map(({ from, to }) => [from, to ?? null]),
+      );
+    }
+    case 'dropRangeTombstones':
+      return { key: rangesKey(edit.tree, edit.version), value: undefined };
     case 'putIngest': {
       const { id, version, timeMs, files } = edit.ingest;
       return row(nameKey('I', id, 'An ingest id'), [version, timeMs, files.map(ingestedFileValues)]);
@@ -213,6 +239,10 @@ class Fields {
     return this.#isNull() ? null : this.number<T>();
   }
 
+  bytesOrNull(): Uint8Array | null {
+    return this.#isNull() ? null : this.bytes();
+  }
+
   textOrNull(): string | null {
     return this.#isNull() ? null : this.text();
   }
@@ -305,6 +335,20 @@ export function decodeTree(key: Uint8Array, value: Uint8Array): TreeRow {
   const id = idOf<TreeId>(key);
   const f = open(`the row of tree ${id}`, key, value);
   return { id, keyspace: f.text(), flushedThrough: f.number<Version>() };
+}
+
+export function decodeRanges(key: Uint8Array, value: Uint8Array): RangeTombstonesRow {
+  if (key.length !== 17) throw damaged(`it has a range tombstone with a key of ${key.length} bytes`);
+  const tree = idOf<TreeId>(key.subarray(0, 9));
+  const version = Number(Buffer.from(key).readBigUInt64BE(9)) as Version;
+  const what = `the row of the range tombstones of tree ${tree} at version ${version}`;
+  const spans = unpack(what, key, value);
+  if (!Array.isArray(spans)) throw damaged(`${what} is not an array`);
+  const decoded = spans.map((span: unknown): KeySpan => {
+    const f = new Fields(what, span);
+    return { from: f.bytes(), to: f.bytesOrNull() ?? undefined };
+  });
+  return { tree, version, spans: decoded };
 }
 
 export function decodeIngest(key: Uint8Array, value: Uint8Array): IngestRow {

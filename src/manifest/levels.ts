@@ -1,5 +1,5 @@
 /**
- * The tables of one tree by level: an immutable value, shared by the views that read it.
+ * The tables of one tree by level, and its range tombstones: an immutable value, shared by the views that read it.
  *
  * Level 0 is ordered newest first, so that a reader that has found a version can skip the tables whose newest is
  * older. The tables of each other level do not overlap (L3) and are ordered by key.
@@ -7,6 +7,7 @@
 
 import { assert, at } from '../base/assert.ts';
 import { compareBytes, formatKey } from '../base/bytes.ts';
+import type { RangeTombstones } from '../mvcc/range-tombstones.ts';
 import { type FileId, LEVEL_COUNT, type TableRow, type TreeId } from './rows.ts';
 
 const NO_TABLES: readonly TableRow[] = [];
@@ -20,13 +21,20 @@ function byKey(a: TableRow, b: TableRow): number {
 }
 
 export class Levels {
-  static readonly EMPTY = new Levels(Array.from({ length: LEVEL_COUNT }, () => NO_TABLES));
+  static readonly EMPTY = new Levels(
+    Array.from({ length: LEVEL_COUNT }, () => NO_TABLES),
+    undefined,
+  );
 
   /** LEVEL_COUNT lists. */
   readonly tables: readonly (readonly TableRow[])[];
 
-  private constructor(tables: readonly (readonly TableRow[])[]) {
+  /** They are above every level: versions alone say what they hide. */
+  readonly tombstones: RangeTombstones | undefined;
+
+  private constructor(tables: readonly (readonly TableRow[])[], tombstones: RangeTombstones | undefined) {
     this.tables = tables;
+    this.tombstones = tombstones;
   }
 
   static of(rows: Iterable<TableRow>): Levels {
@@ -68,7 +76,12 @@ export class Levels {
         if (level > 0) checkDisjoint(tables);
         return tables;
       }),
+      this.tombstones,
     );
+  }
+
+  withTombstones(tombstones: RangeTombstones | undefined): Levels {
+    return new Levels(this.tables, tombstones);
   }
 
   /** Every id must be here. */
@@ -82,7 +95,7 @@ export class Levels {
       return kept.length === old.length ? old : kept;
     });
     assert(left === 0, `${left} of the tables to drop are not in the tree`);
-    return new Levels(levels);
+    return new Levels(levels, this.tombstones);
   }
 
   /** The table of a level ≥ 1 whose range has `key`. */

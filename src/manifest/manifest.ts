@@ -18,6 +18,7 @@ import {
   decodeDatabase,
   decodeIngest,
   decodeKeyspace,
+  decodeRanges,
   decodeTable,
   decodeTree,
   encodeCounters,
@@ -29,7 +30,7 @@ import {
 } from './format.ts';
 import { checkMetaPages } from './meta-pages.ts';
 import type { Counters, DatabaseRow, Edit } from './rows.ts';
-import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState } from './state.ts';
+import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState, rangeKey } from './state.ts';
 import { Store } from './store.ts';
 
 /** What an edit leaves free: LMDB copies pages, and more than those of the rows. */
@@ -76,8 +77,9 @@ export class Manifest {
       if (choice.readOnly && !store.pinsAreSeen) checkUnwritable(env, path);
       const before = store.lastCommitId(); // never newer than the snapshot that is read next
       const loaded = load(store, choice.readOnly);
+      const upgraded = loaded !== undefined && !choice.readOnly && upgrade(env, path, store, loaded.database);
       const state = loaded ?? create(env, dir, store, choice);
-      const commitId = loaded === undefined ? store.lastCommitId() : before;
+      const commitId = loaded === undefined || upgraded ? store.lastCommitId() : before;
       return new Manifest(env, path, store, choice.readOnly, state, commitId);
     } catch (error) {
       void store.close();
@@ -236,6 +238,7 @@ function checkSpace(env: Env, path: string, bytes: number): void {
 function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
   const there = new Map<string, boolean>();
   let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
+  rows += state.ranges.size;
   const set = (key: string, before: boolean, after: boolean): void => {
     rows += Number(after) - Number(there.get(key) ?? before);
     there.set(key, after);
@@ -245,7 +248,13 @@ function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
     else if (edit.kind === 'dropTable') set(`F${edit.id}`, state.tables.has(edit.id), false);
     else if (edit.kind === 'putTree') set(`T${edit.tree.id}`, state.trees.has(edit.tree.id), true);
     else if (edit.kind === 'removeTree') set(`T${edit.id}`, state.trees.has(edit.id), false);
-    else if (edit.kind === 'putIngest') set(`I${edit.ingest.id}`, state.ingests.has(edit.ingest.id), true);
+    else if (edit.kind === 'putRangeTombstones') {
+      const key = rangeKey(edit.row.tree, edit.row.version);
+      set(`R${key}`, state.ranges.has(key), true);
+    } else if (edit.kind === 'dropRangeTombstones') {
+      const key = rangeKey(edit.tree, edit.version);
+      set(`R${key}`, state.ranges.has(key), false);
+    } else if (edit.kind === 'putIngest') set(`I${edit.ingest.id}`, state.ingests.has(edit.ingest.id), true);
     else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
     } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
@@ -265,6 +274,7 @@ function load(store: Store, pin: boolean): MutableState | undefined {
     else if (kind === 'table') edits.push({ kind: 'addTable', table: decodeTable(key, value) });
     else if (kind === 'keyspace') edits.push({ kind: 'putKeyspace', keyspace: decodeKeyspace(key, value) });
     else if (kind === 'tree') edits.push({ kind: 'putTree', tree: decodeTree(key, value) });
+    else if (kind === 'ranges') edits.push({ kind: 'putRangeTombstones', row: decodeRanges(key, value) });
     else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
   });
   if (database === undefined && counters === undefined && edits.length === 0) return undefined;
@@ -290,6 +300,14 @@ function checked(row: DatabaseRow): DatabaseRow {
     );
   }
   return row;
+}
+
+/** Rows of this version may be written from now on: software that knows only an older one must refuse them. */
+function upgrade(env: Env, path: string, store: Store, database: DatabaseRow): boolean {
+  if (database.formatVersion === FORMAT_VERSION) return false;
+  checkSpace(env, path, 0);
+  store.commit([encodeDatabase({ ...database, formatVersion: FORMAT_VERSION })]);
+  return true;
 }
 
 /** Also ends a creation that a crash cut short. */

@@ -1,5 +1,6 @@
 /** What the manifest says: plain immutable rows, one LMDB row each. `format.ts` codes them. */
 
+import type { KeySpan, RangeTombstone } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 
 declare const fileTag: unique symbol;
@@ -56,6 +57,18 @@ export interface TreeRow {
   readonly flushedThrough: Version;
 }
 
+/** What one version deletes of a tree by range. */
+export interface RangeTombstonesRow {
+  readonly tree: TreeId;
+  readonly version: Version;
+  /** Ascending and apart. */
+  readonly spans: readonly KeySpan[];
+}
+
+export function tombstonesOf({ version, spans }: RangeTombstonesRow): RangeTombstone[] {
+  return spans.map((span) => ({ ...span, version }));
+}
+
 export interface IngestedFileRow {
   /** As the caller gave it. */
   readonly source: string;
@@ -106,5 +119,7 @@ export type Edit =
   | { readonly kind: 'removeKeyspace'; readonly name: string }
   | { readonly kind: 'putTree'; readonly tree: TreeRow }
   | { readonly kind: 'removeTree'; readonly id: TreeId }
+  | { readonly kind: 'putRangeTombstones'; readonly row: RangeTombstonesRow }
+  | { readonly kind: 'dropRangeTombstones'; readonly tree: TreeId; readonly version: Version }
   | { readonly kind: 'putIngest'; readonly ingest: IngestRow }
   | { readonly kind: 'counters'; readonly counters: Counters };

@@ -1,7 +1,7 @@
 /** What the manifest says, in memory. */
 
 import { assert, unreachable } from '../base/assert.ts';
-import { NO_VERSION } from '../mvcc/version.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type {
   Counters,
   DatabaseRow,
@@ -9,6 +9,7 @@ import type {
   FileId,
   IngestRow,
   KeyspaceRow,
+  RangeTombstonesRow,
   TableRow,
   TreeId,
   TreeRow,
@@ -21,6 +22,12 @@ export interface ManifestState {
   readonly keyspaces: ReadonlyMap<string, KeyspaceRow>;
   readonly trees: ReadonlyMap<TreeId, TreeRow>;
   readonly ingests: ReadonlyMap<string, IngestRow>;
+  /** By `rangeKey`. */
+  readonly ranges: ReadonlyMap<string, RangeTombstonesRow>;
+}
+
+export function rangeKey(tree: TreeId, version: Version): string {
+  return `${tree}/${version}`;
 }
 
 export const FIRST_COUNTERS: Counters = {
@@ -38,6 +45,7 @@ export class MutableState implements ManifestState {
   readonly keyspaces = new Map<string, KeyspaceRow>();
   readonly trees = new Map<TreeId, TreeRow>();
   readonly ingests = new Map<string, IngestRow>();
+  readonly ranges = new Map<string, RangeTombstonesRow>();
 
   constructor(database: DatabaseRow, counters: Counters) {
     this.database = database;
@@ -63,6 +71,12 @@ export class MutableState implements ManifestState {
         return;
       case 'removeTree':
         this.trees.delete(edit.id);
+        return;
+      case 'putRangeTombstones':
+        this.ranges.set(rangeKey(edit.row.tree, edit.row.version), edit.row);
+        return;
+      case 'dropRangeTombstones':
+        this.ranges.delete(rangeKey(edit.tree, edit.version));
         return;
       case 'putIngest':
         this.ingests.set(edit.ingest.id, edit.ingest);
@@ -91,6 +105,8 @@ export function countersAfter(before: Counters, edits: readonly Edit[]): Counter
     } else if (edit.kind === 'addTable') {
       if (edit.table.id >= nextFileId) nextFileId = (edit.table.id + 1) as FileId;
       if (edit.table.maxVersion > lastVersion) lastVersion = edit.table.maxVersion;
+    } else if (edit.kind === 'putRangeTombstones') {
+      if (edit.row.version > lastVersion) lastVersion = edit.row.version;
     } else if (edit.kind === 'putTree') {
       if (edit.tree.id >= nextTreeId) nextTreeId = (edit.tree.id + 1) as TreeId;
     } else if (edit.kind === 'putKeyspace') {

@@ -8,19 +8,12 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import { ByteScratch } from './byte-scratch.ts';
+import type { Coverage } from './coverage.ts';
 import { type Cursor, PENDING, READY, type Status } from './cursor.ts';
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from './internal-key.ts';
 import { type Bounds, KeyRange } from './key-range.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
-
-export interface Visibility {
-  /** Entries up to this version are seen. */
-  readonly snapshot: Version;
-  /** A transaction's own statements are those in [overlayFloor, overlayThrough], and are seen too. Default: none. */
-  readonly overlayFloor?: Version | undefined;
-  /** Default: all from overlayFloor. A scan sets it to what had been written when it began, so that it ends. */
-  readonly overlayThrough?: Version | undefined;
-}
+import type { Visibility } from './visibility.ts';
 
 /** Steps within one user key before a seek is tried: about what a seek costs. */
 const STEPS_MAX = 8;
@@ -59,6 +52,7 @@ export class VisibleCursor {
   readonly #floor: Version;
   readonly #through: Version;
   readonly #range: KeyRange;
+  readonly #coverage: Coverage | undefined;
 
   #phase: Phase = 'idle';
   #stand: Stand = 'at';
@@ -87,6 +81,7 @@ export class VisibleCursor {
     this.#floor = visibility.overlayFloor ?? (Number.POSITIVE_INFINITY as Version);
     this.#through = visibility.overlayThrough ?? MAX_VERSION;
     this.#range = new KeyRange(bounds);
+    this.#coverage = visibility.coverage;
   }
 
   first(): Status {
@@ -230,7 +225,7 @@ export class VisibleCursor {
       if (this.#range.isAbove(inner.keyBytes, inner.keyStart, inner.keyLength)) break;
       const version = inner.version;
       if (version <= this.#snapshot || (version >= this.#floor && version <= this.#through)) {
-        if (inner.type === TYPE_VALUE) return this.#showInner();
+        if (this.#hasValue()) return this.#showInner();
         key.set(inner.keyBytes, inner.keyStart, inner.keyLength);
         this.#skipping = true;
         this.#steps = 0;
@@ -330,7 +325,12 @@ export class VisibleCursor {
         this.#consider();
       }
       this.#walking = false;
-      if (!this.#candidate || this.#candidateType === TYPE_DELETE) continue;
+      if (
+        !this.#candidate ||
+        this.#candidateType === TYPE_DELETE ||
+        this.#isHidden(this.#key.bytes, 0, this.#key.length, this.#candidateVersion)
+      )
+        continue;
       if (!this.#candidateLarge) return this.#showCopy();
       this.#phase = this.#candidateVersion > this.#snapshot ? 'reverseSeekOwn' : 'reverseSeek';
       return this.#seekNewest();
@@ -368,16 +368,13 @@ export class VisibleCursor {
     const key = this.#key;
     if (this.#phase === 'reverseSeekOwn') {
       if (inner.seek(key.bytes, 0, key.length, this.#through) === PENDING) return PENDING;
-      if (inner.valid && inner.version >= this.#floor && this.#isAtKey()) {
-        if (inner.type === TYPE_VALUE) return this.#showInner();
-        this.#phase = 'reverseSkip';
-      } else {
-        this.#phase = 'reverseSeek';
-      }
+      const atOwn = inner.valid && inner.version >= this.#floor && this.#isAtKey();
+      if (atOwn && this.#hasValue()) return this.#showInner();
+      this.#phase = atOwn ? 'reverseSkip' : 'reverseSeek';
     }
     if (this.#phase === 'reverseSeek') {
       if (inner.seek(key.bytes, 0, key.length, this.#snapshot) === PENDING) return PENDING;
-      if (inner.valid && inner.type === TYPE_VALUE && this.#isAtKey()) return this.#showInner();
+      if (inner.valid && this.#isAtKey() && this.#hasValue()) return this.#showInner();
       this.#phase = 'reverseSkip';
     }
     if (inner.seekBefore(key.bytes, 0, key.length, false) === PENDING) return PENDING;
@@ -387,5 +384,17 @@ export class VisibleCursor {
 
   #isAtKey(): boolean {
     return this.#key.equals(this.#inner.keyBytes, this.#inner.keyStart, this.#inner.keyLength);
+  }
+
+  /** A range tombstone hides an entry older than it, and so all that is older of its key. */
+  #isHidden(key: Uint8Array, start: number, length: number, version: Version): boolean {
+    return this.#coverage !== undefined && this.#coverage.newest(key, start, length) > version;
+  }
+
+  /** Whether the inner cursor's entry, the newest that is seen of its key, is one to show. */
+  #hasValue(): boolean {
+    const inner = this.#inner;
+    if (inner.type !== TYPE_VALUE || this.#coverage === undefined) return inner.type === TYPE_VALUE;
+    return !this.#isHidden(inner.keyBytes, inner.keyStart, inner.keyLength, inner.version);
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { StagedFile } from '../ingest/staging.ts';
+import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Layer } from './overlay.ts';
 import { RunSection } from './run.ts';
 
@@ -15,11 +16,19 @@ export interface CommitTable {
   readonly ingestId: string | undefined;
 }
 
+/** What a layer deletes of a keyspace by range. */
+export interface CommitRange {
+  readonly keyspace: string;
+  readonly spans: readonly KeySpan[];
+  readonly offset: number;
+}
+
 export type MergedLayer =
   | { readonly kind: 'run'; readonly sections: ReadonlyMap<string, RunSection> }
+  | { readonly kind: 'ranges'; readonly spans: ReadonlyMap<string, readonly KeySpan[]> }
   | Extract<Layer, { kind: 'ingest' }>;
 
-/** Adjacent runs as one: savepoints have served their purpose. Empty runs are left out. */
+/** Adjacent runs as one, and adjacent range deletions: savepoints have served their purpose. Empty runs are left out. */
 export function mergeRuns(layers: readonly Layer[]): MergedLayer[] {
   const merged: MergedLayer[] = [];
   for (const layer of layers) {
@@ -27,13 +36,27 @@ export function mergeRuns(layers: readonly Layer[]): MergedLayer[] {
       merged.push(layer);
       continue;
     }
-    if (layer.sections.size === 0) continue;
     const previous = merged.at(-1);
+    if (layer.kind === 'ranges') {
+      if (previous?.kind !== 'ranges') merged.push(layer);
+      else merged[merged.length - 1] = { kind: 'ranges', spans: mergeSpans(previous.spans, layer.spans) };
+      continue;
+    }
+    if (layer.sections.size === 0) continue;
     if (previous?.kind !== 'run') merged.push(layer);
     else
       merged[merged.length - 1] = { kind: 'run', sections: mergeSections(previous.sections, layer.sections) };
   }
   return merged;
+}
+
+function mergeSpans(
+  earlier: ReadonlyMap<string, readonly KeySpan[]>,
+  later: ReadonlyMap<string, readonly KeySpan[]>,
+): Map<string, readonly KeySpan[]> {
+  const spans = new Map(earlier);
+  for (const [keyspace, list] of later) spans.set(keyspace, [...(spans.get(keyspace) ?? []), ...list]);
+  return spans;
 }
 
 /** Neither input changes: the transaction may be asked about them until it is over. */

@@ -11,9 +11,9 @@ import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
 import type { FileId, IngestRow, TableRow } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
-import { type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.ts';
+import { type CommitRange, type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.ts';
 import type { Engine } from './engine.ts';
-import { commitTables } from './manifest-commit.ts';
+import { type CommitContents, commitTables } from './manifest-commit.ts';
 import { keyBytes } from './read-set.ts';
 import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
@@ -69,11 +69,12 @@ export class Committer {
     return { version, ingested: [...replayed, ...ingested] };
   }
 
-  /** A transaction that has read nothing. */
-  async commitBlind(sections: ReadonlyMap<string, RunSection>): Promise<Version> {
-    const layers: MergedLayer[] = [{ kind: 'run', sections }];
-    if (dataBytes(sections) > RECORD_DATA_BYTES_MAX)
+  /** A transaction that has read nothing. REQUIRES: it has a layer. */
+  async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
+    const only = layers[0];
+    if (layers.length > 1 || only?.kind !== 'run' || dataBytes(only.sections) > RECORD_DATA_BYTES_MAX)
       return (await this.#commitTables(undefined, layers)).version;
+    const { sections } = only;
     return this.#checked(undefined, dataBytes(sections), () => {
       for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
       return this.#engine.pipeline.submit(sections);
@@ -119,9 +120,10 @@ export class Committer {
     const engine = this.#engine;
     const built: StagedFile[] = [];
     try {
-      const { tables, depth } = await this.#tablesOf(layers, built);
+      const contents = await this.#contentsOf(layers, built);
+      const { tables } = contents;
       const committed = await this.#checked(core, 0, async () => {
-        const done = commitTables(tables, depth, {
+        const done = commitTables(contents, {
           manifest: engine.manifest,
           apply: (edits, slot) => engine.apply(edits, slot),
           catalog: engine.catalog,
@@ -145,18 +147,25 @@ export class Committer {
   }
 
   /** Builds the tables of the transaction's own puts; those of its ingests are staged already. */
-  async #tablesOf(
-    layers: readonly MergedLayer[],
-    built: StagedFile[],
-  ): Promise<{ tables: CommitTable[]; depth: number }> {
+  async #contentsOf(layers: readonly MergedLayer[], built: StagedFile[]): Promise<CommitContents> {
     const engine = this.#engine;
     const tables: CommitTable[] = [];
+    const ranges: CommitRange[] = [];
     let depth = 0;
     for (const layer of layers) {
       if (layer.kind === 'ingest') {
-        for (const { file, depth: offset } of layer.files)
-          tables.push({ file, offset: depth + offset, ingestId: layer.id });
+        for (const { file, depth: above } of layer.files) {
+          const offset = depth + above;
+          tables.push({ file, offset, ingestId: layer.id });
+          const { keyspace, deletedSpans: spans } = file;
+          if (spans.length > 0) ranges.push({ keyspace, spans, offset });
+        }
         depth += layer.depths;
+        continue;
+      }
+      if (layer.kind === 'ranges') {
+        for (const [keyspace, spans] of layer.spans) ranges.push({ keyspace, spans, offset: depth });
+        depth++;
         continue;
       }
       for (const [keyspace, section] of layer.sections) {
@@ -175,7 +184,7 @@ export class Committer {
     }
     // L2: the names of the built tables, before the edit names them.
     if (built.length > 0) await engine.env.fs.syncDirectory(engine.settings.tablesDir);
-    return { tables, depth };
+    return { tables, ranges, depth };
   }
 
   /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */

@@ -10,6 +10,7 @@ import type { CompactionRunner } from '../levels/compaction/runner.ts';
 import { type FlushRunner, Tree, type TreeOptions } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows.ts';
+import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
@@ -240,7 +241,12 @@ export class Engine {
     return `${this.settings.tablesDir}/${String(id).padStart(6, '0')}.sst`;
   }
 
-  newTree(id: TreeId, flushedThrough: Version, rows: readonly TableRow[]): Tree {
+  newTree(
+    id: TreeId,
+    flushedThrough: Version,
+    rows: readonly TableRow[],
+    tombstones: readonly RangeTombstone[] = [],
+  ): Tree {
     const options: TreeOptions = {
       id,
       env: this.env,
@@ -251,7 +257,7 @@ export class Engine {
       tablePath: (file) => this.tablePath(file),
       openTable: (path) => this.openTable(path),
     };
-    return new Tree(options, rows);
+    return new Tree(options, rows, tombstones);
   }
 
   /** A tree with nothing in it, that no keyspace has. */

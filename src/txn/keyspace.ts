@@ -5,11 +5,13 @@ import { checkEncodingName, type EncodingName, encode, type Input } from '../bas
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import type { Version } from '../mvcc/version.ts';
 import { checkKeyspaceName } from './catalog.ts';
+import { mergeRuns } from './commit-layers.ts';
 import type { Engine } from './engine.ts';
+import { Overlay } from './overlay.ts';
+import { deletedSpan } from './range-argument.ts';
 import { ownBytes } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
-import { type EncodingOptions, Readable } from './readable.ts';
-import { RunSection } from './run.ts';
+import { type EncodingOptions, type RangeOptions, Readable } from './readable.ts';
 import { Snapshot } from './snapshot.ts';
 
 export interface PutOperation<KE extends EncodingName, VE extends EncodingName> extends EncodingOptions {
@@ -26,9 +28,19 @@ export interface DelOperation<KE extends EncodingName> extends EncodingOptions {
   readonly keyspace?: string;
 }
 
+/** With no bounds it deletes all keys. */
+export interface DeleteRangeOperation<KE extends EncodingName> extends RangeOptions<KE> {
+  readonly type: 'deleteRange';
+  readonly keyEncoding?: EncodingName;
+  readonly keyspace?: string;
+}
+
 export type BatchOperation<KE extends EncodingName, VE extends EncodingName> =
   | PutOperation<KE, VE>
-  | DelOperation<KE>;
+  | DelOperation<KE>
+  | DeleteRangeOperation<KE>;
+
+const BESIDES_RANGE = ['type', 'keyEncoding', 'keyspace'];
 
 const NO_OPTIONS: EncodingOptions = {};
 
@@ -81,32 +93,50 @@ export class Keyspace<
     }
   }
 
-  /** Several puts and deletes, all or nothing; a later operation on a key wins. */
+  /**
+   * Deletes every key in the range, whatever their number, at the cost of one commit; without bounds, all keys. Never
+   * conflicts.
+   */
+  async deleteRange<K extends EncodingName = KE>(
+    range: RangeOptions<K>,
+    options: EncodingOptions<K, EncodingName> = NO_OPTIONS as EncodingOptions<K, EncodingName>,
+  ): Promise<Version> {
+    checkWriteOptions(options);
+    const overlay = new Overlay();
+    const span = deletedSpan(range, options.keyEncoding ?? this.keyEncoding);
+    if (span !== undefined) overlay.deleteRange(this.keyspaceName, span);
+    return this.#commit(overlay);
+  }
+
+  /** Several puts, deletes and range deletions, all or nothing; a later operation on a key wins. */
   async batch(
     operations: readonly BatchOperation<KE, VE>[],
     options: EncodingOptions = NO_OPTIONS,
   ): Promise<Version> {
     if (!Array.isArray(operations)) throw new TypeError('operations must be an array');
     checkWriteOptions(options);
-    const sections = new Map<string, RunSection>();
-    let statement = 0;
+    const overlay = new Overlay();
     for (const operation of operations as readonly BatchOperation<KE, VE>[]) {
       checkOptions(operation, 'operation');
       const keyspace = operation.keyspace ?? this.keyspaceName;
-      let section = sections.get(keyspace);
-      if (section === undefined) {
-        checkKeyspaceName(keyspace, 'operation.keyspace');
-        section = new RunSection();
-        sections.set(keyspace, section);
-      }
+      if (keyspace !== this.keyspaceName) checkKeyspaceName(keyspace, 'operation.keyspace');
       const encodings = { ...options, ...operation };
+      if (operation.type === 'deleteRange') {
+        const span = deletedSpan(operation, encodings.keyEncoding ?? this.keyEncoding, BESIDES_RANGE);
+        if (span !== undefined) overlay.deleteRange(keyspace, span);
+        continue;
+      }
       const key = ownBytes(this.#key(operation.key, encodings), operation.key);
-      section.set({ key, value: this.#operationValue(operation, encodings), statement: statement++ });
+      overlay.write(keyspace, key, this.#operationValue(operation, encodings));
     }
+    return this.#commit(overlay);
+  }
+
+  async #commit(overlay: Overlay): Promise<Version> {
     const engine = this.engine();
     engine.checkWritable();
-    if (sections.size === 0) return engine.publication.visible;
-    return engine.committer.commitBlind(sections);
+    if (overlay.isEmpty) return engine.publication.visible;
+    return engine.committer.commitBlind(mergeRuns(overlay.layers));
   }
 
   protected override checkOpen(): void {
@@ -165,7 +195,10 @@ export class Keyspace<
     return bytes;
   }
 
-  #operationValue(operation: BatchOperation<KE, VE>, encodings: EncodingOptions): Uint8Array | undefined {
+  #operationValue(
+    operation: PutOperation<KE, VE> | DelOperation<KE>,
+    encodings: EncodingOptions,
+  ): Uint8Array | undefined {
     switch (operation.type) {
       case 'put':
         return ownBytes(this.#value(operation.value, encodings), operation.value);
@@ -173,7 +206,7 @@ export class Keyspace<
         return undefined;
       default:
         throw new TypeError(
-          `operation.type must be 'put' or 'del'; got ${String((operation as { type: unknown }).type)}`,
+          `operation.type must be 'put', 'del' or 'deleteRange'; got ${String((operation as { type: unknown }).type)}`,
         );
     }
   }

@@ -78,11 +78,13 @@ export class Keyspaces {
   }
 
   #remove({ tree, keyspace, version }: DroppedTree): void {
-    const { catalog, remover } = this.#engine;
+    const { catalog, manifest, remover } = this.#engine;
     const rows = tree.rows();
+    const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
     const history = (catalog.historyOf(keyspace) ?? []).filter((change) => change.version > version);
     this.#engine.apply([
       ...rows.map((row): Edit => ({ kind: 'dropTable', id: row.id })),
+      ...ranges.map(({ version }): Edit => ({ kind: 'dropRangeTombstones', tree: tree.id, version })),
       { kind: 'removeTree', id: tree.id },
       history.length === 0
         ? { kind: 'removeKeyspace', name: keyspace }

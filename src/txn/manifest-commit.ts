@@ -1,16 +1,24 @@
 /**
- * The commit of a transaction with an ingest (docs/ARCHITECTURE.md "Writing"). Everything that takes time has been
- * done before; what is here is one synchronous section: version, level of each file, one manifest edit, installation,
- * conflict window. L8: it depends on the number of files only, flushes no memtable and blocks no reader.
+ * The commit of a transaction with an ingest or a range deletion (docs/ARCHITECTURE.md "Writing"). Everything that takes
+ * time has been done before; what is here is one synchronous section: version, level of each file, one manifest edit,
+ * installation, conflict window. L8: it depends on the number of files only, flushes no memtable and blocks no reader.
  */
 
 import { SluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { Edit, IngestedFileRow, IngestRow, TableRow } from '../manifest/rows.ts';
+import {
+  type Edit,
+  type IngestedFileRow,
+  type IngestRow,
+  type RangeTombstonesRow,
+  type TableRow,
+  tombstonesOf,
+} from '../manifest/rows.ts';
+import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
 import type { Catalog } from './catalog.ts';
-import type { CommitTable } from './commit-layers.ts';
+import type { CommitRange, CommitTable } from './commit-layers.ts';
 import type { Publication, Slot } from './publication.ts';
 import { keyString } from './read-set.ts';
 import type { ConflictWindow } from './window.ts';
@@ -25,6 +33,14 @@ export interface ManifestCommitParts {
   readonly apply: (edits: readonly Edit[], slot: Slot) => void;
   /** Makes log records durable that the edit may depend on. */
   readonly syncLog: () => void;
+}
+
+/** What a commit brings. */
+export interface CommitContents {
+  readonly tables: readonly CommitTable[];
+  readonly ranges: readonly CommitRange[];
+  /** How many versions it takes. */
+  readonly depth: number;
 }
 
 export interface CommittedTables {
@@ -64,13 +80,11 @@ export class ManifestSlot implements Slot {
  * REQUIRES: checked against the window in this same turn.
  * @throws SluiceError CONFLICT when another commit has used one of the ingest ids meanwhile; what the manifest throws.
  */
-export function commitTables(
-  tables: readonly CommitTable[],
-  depth: number,
-  parts: ManifestCommitParts,
-): CommittedTables {
+export function commitTables(contents: CommitContents, parts: ManifestCommitParts): CommittedTables {
+  const { tables, depth } = contents;
   const { manifest, publication, window } = parts;
   const trees = tables.map(({ file }) => parts.catalog.requireNewest(file.keyspace));
+  for (const { keyspace } of contents.ranges) parts.catalog.requireNewest(keyspace);
   for (const { ingestId } of tables) {
     if (ingestId === undefined || !manifest.state.ingests.has(ingestId)) continue;
     throw new SluiceError(
@@ -89,10 +103,12 @@ export function commitTables(
     placed.set(tree, [...(placed.get(tree) ?? []), row]);
     return row;
   });
+  const deleted = deletedRanges(contents.ranges, parts.catalog, first);
   try {
     const ingests = ingestRows(tables, rows, last, parts.nowMs());
     const edits = [
       ...rows.map((table): Edit => ({ kind: 'addTable', table })),
+      ...deleted.map(({ row }): Edit => ({ kind: 'putRangeTombstones', row })),
       ...ingests.map((ingest): Edit => ({ kind: 'putIngest', ingest })),
     ];
     parts.apply(edits, slot);
@@ -107,8 +123,18 @@ export function commitTables(
         release: (trees[i] as Tree).retain(file.table),
       })),
     );
-    for (const [tree, added] of placed) {
-      tree.install(added.map((row) => ({ row, table: tableOf(row, tables) })));
+    window.enterRanges(
+      deleted.flatMap(({ keyspace, row: { version, spans } }) =>
+        spans.map((span) => ({ keyspace, version, ...stringSpan(span) })),
+      ),
+    );
+    for (const tree of new Set([...placed.keys(), ...deleted.map((range) => range.tree)])) {
+      const added = placed.get(tree) ?? [];
+      tree.install(
+        added.map((row) => ({ row, table: tableOf(row, tables) })),
+        [],
+        deleted.flatMap((range) => (range.tree === tree ? tombstonesOf(range.row) : [])),
+      );
     }
   } finally {
     // On failure the versions are holes (L1).
@@ -116,6 +142,36 @@ export function commitTables(
     publication.drain();
   }
   return { version: last, rows, published: slot.done };
+}
+
+interface DeletedRange {
+  readonly keyspace: string;
+  readonly tree: Tree;
+  readonly row: RangeTombstonesRow;
+}
+
+/** A row for each tree and version: files of one layer, and statements of one, share theirs. */
+function deletedRanges(ranges: readonly CommitRange[], catalog: Catalog, first: number): DeletedRange[] {
+  const spans = new Map<string, Map<number, KeySpan[]>>();
+  for (const range of ranges) {
+    const offsets = spans.get(range.keyspace) ?? new Map<number, KeySpan[]>();
+    spans.set(range.keyspace, offsets);
+    offsets.set(range.offset, [...(offsets.get(range.offset) ?? []), ...range.spans]);
+  }
+  return [...spans].flatMap(([keyspace, offsets]) => {
+    const tree = catalog.requireNewest(keyspace);
+    return [...offsets].map(([offset, list]): DeletedRange => {
+      const row = { tree: tree.id, version: versionOf(first + offset), spans: joinSpans(list) };
+      return { keyspace, tree, row };
+    });
+  });
+}
+
+function stringSpan({ from, to }: KeySpan): { lower: string; upper: string | undefined } {
+  return {
+    lower: keyString(from, 0, from.length),
+    upper: to === undefined ? undefined : keyString(to, 0, to.length),
+  };
 }
 
 function tableOf(row: TableRow, tables: readonly CommitTable[]): CommitTable['file']['table'] {

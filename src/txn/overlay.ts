@@ -1,6 +1,6 @@
 /**
- * A transaction's own statements, as a list of layers: runs of puts and deletes, and ingests, in the order of the
- * statements; a later layer wins. A savepoint is a length of the list.
+ * A transaction's own statements, as a list of layers: runs of puts and deletes, range deletions, and ingests, in the
+ * order of the statements; a later layer wins. A savepoint is a length of the list.
  *
  * Reads merge the layers over the snapshot by giving statement n the version OVERLAY_FLOOR + n, so that
  * read-your-own-writes and read-your-own-ingest need no rule of their own.
@@ -9,10 +9,13 @@
 import { assert } from '../base/assert.ts';
 import { compareBytes, EMPTY_BYTES } from '../base/bytes.ts';
 import type { StagedFile } from '../ingest/staging.ts';
+import type { Coverage } from '../mvcc/coverage.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import type { Probe } from '../mvcc/probe.ts';
-import { MAX_VERSION, OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
+import { type KeySpan, type RangeTombstone, RangeTombstones } from '../mvcc/range-tombstones.ts';
+import { UncoveredCursor } from '../mvcc/uncovered-cursor.ts';
+import { MAX_VERSION, NO_VERSION, OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
 import { RunSection, versionOfRunEntry } from './run.ts';
 
@@ -53,15 +56,40 @@ export class IngestLayer {
   overlayVersion(depth: number): Version {
     return (OVERLAY_FLOOR + this.#statement + depth) as Version;
   }
+
+  /** The range deletions in its files. */
+  tombstones(keyspace: string): RangeTombstone[] {
+    return this.files
+      .filter(({ file }) => file.keyspace === keyspace)
+      .flatMap(({ file, depth }) =>
+        file.deletedSpans.map((span) => ({ ...span, version: this.overlayVersion(depth) })),
+      );
+  }
 }
 
-export type Layer = RunLayer | IngestLayer;
+/** Consecutive range deletions. */
+export class RangeLayer {
+  readonly kind = 'ranges';
+  readonly spans = new Map<string, RangeTombstone[]>();
+
+  /** `version`: as this transaction's reads see it. */
+  add(keyspace: string, span: KeySpan, version: Version): void {
+    const list = this.spans.get(keyspace);
+    const tombstone = { ...span, version };
+    if (list === undefined) this.spans.set(keyspace, [tombstone]);
+    else list.push(tombstone);
+  }
+}
+
+export type Layer = RunLayer | RangeLayer | IngestLayer;
 
 export class Overlay {
   #layers: Layer[] = [];
   #statements = 0;
-  /** A run that a savepoint or a reserved place has closed: writes go to a new one. */
-  #closed: RunLayer | undefined;
+  /** A layer that a savepoint or a reserved place has closed: writes go to a new one. */
+  #closed: Layer | undefined;
+  /** By keyspace, those that reads have asked for since the last change. */
+  readonly #tombstones = new Map<string, RangeTombstones | undefined>();
   /** The table whose block the last PENDING lookup lacked. */
   #pendingTable: Table | undefined;
 
@@ -97,6 +125,17 @@ export class Overlay {
     section.set({ key, value, statement: ++this.#statements });
   }
 
+  /** REQUIRES: the keys are the overlay's own. */
+  deleteRange(keyspace: string, span: KeySpan): void {
+    let layer = this.#layers.at(-1);
+    if (layer?.kind !== 'ranges' || this.#closed === layer) {
+      layer = new RangeLayer();
+      this.#layers.push(layer);
+    }
+    layer.add(keyspace, span, (OVERLAY_FLOOR + ++this.#statements) as Version);
+    this.#tombstones.clear();
+  }
+
   /** Takes the place in the order of statements for an ingest whose files are yet to be staged. */
   reserveIngest(): { readonly statement: number; readonly place: RunLayer } {
     const statement = this.#statements + 1;
@@ -113,6 +152,7 @@ export class Overlay {
     const index = this.#layers.indexOf(place);
     if (index < 0) return false;
     this.#layers[index] = layer;
+    this.#tombstones.clear();
     return true;
   }
 
@@ -121,30 +161,41 @@ export class Overlay {
     this.#layers = this.#layers.filter((layer) => layer !== place);
   }
 
-  /** Closes the current run, so that a savepoint is a length of the list. */
+  /** Closes the current layer, so that a savepoint is a length of the list. */
   savepoint(): number {
-    const run = this.#layers.at(-1);
-    if (run?.kind === 'run') this.#closed = run;
+    this.#closed = this.#layers.at(-1);
     return this.#layers.length;
   }
 
   /** Removes the layers above a savepoint and returns them. */
   truncate(length: number): Layer[] {
     const removed = this.#layers.splice(length);
-    const run = this.#layers.at(-1);
-    if (run?.kind === 'run') this.#closed = run;
+    this.#closed = this.#layers.at(-1);
+    this.#tombstones.clear();
     return removed;
   }
 
   /** Looks the key up in the layers, newest first. PENDING: load and repeat. */
   get(keyspace: string, probe: Probe): Status {
     this.#pendingTable = undefined;
-    for (let i = this.#layers.length - 1; i >= 0 && !probe.found; i--) {
+    const covered = this.#cover(keyspace, probe);
+    for (let i = this.#layers.length - 1; i >= 0 && probe.version <= covered; i--) {
       const layer = this.#layers[i] as Layer;
       if (layer.kind === 'run') this.#getFromRun(layer, keyspace, probe);
-      else if (this.#getFromIngest(layer, keyspace, probe) === PENDING) return PENDING;
+      else if (layer.kind === 'ingest' && this.#getFromIngest(layer, keyspace, probe) === PENDING)
+        return PENDING;
     }
     return READY;
+  }
+
+  /** As `View` does: a range deletion at version t is a deletion found at t - 1, which is returned. */
+  #cover(keyspace: string, probe: Probe): Version {
+    const { key, keyStart, keyLength } = probe;
+    const version = this.tombstones(keyspace)?.newest(key, keyStart, keyLength, MAX_VERSION) ?? NO_VERSION;
+    if (version === NO_VERSION) return NO_VERSION;
+    const covered = (version - 1) as Version;
+    if (covered > probe.version) probe.accept(covered, TYPE_DELETE, EMPTY_BYTES, 0, 0);
+    return covered;
   }
 
   load(probe: Probe): Promise<void> {
@@ -157,19 +208,37 @@ export class Overlay {
     this.#pendingTable.loadSync(probe);
   }
 
-  cursors(keyspace: string): Cursor[] {
+  /** Those of files pass over what `coverage` hides of them. */
+  cursors(keyspace: string, coverage: Coverage | undefined): Cursor[] {
     const cursors: Cursor[] = [];
     for (const layer of this.#layers) {
       if (layer.kind === 'run') {
         const section = layer.sections.get(keyspace);
         if (section !== undefined) cursors.push(section.cursor());
-        continue;
       }
+      if (layer.kind !== 'ingest') continue;
       for (const { file, depth } of layer.files) {
-        if (file.keyspace === keyspace) cursors.push(file.table.cursor(layer.overlayVersion(depth)));
+        if (file.keyspace !== keyspace) continue;
+        const version = layer.overlayVersion(depth);
+        const cursor = file.table.cursor(version);
+        cursors.push(coverage === undefined ? cursor : new UncoveredCursor(cursor, coverage.fork(), version));
       }
     }
     return cursors;
+  }
+
+  /** The range deletions among the statements so far. */
+  tombstones(keyspace: string): RangeTombstones | undefined {
+    if (this.#layers.length === 0) return undefined;
+    if (this.#tombstones.has(keyspace)) return this.#tombstones.get(keyspace);
+    const list: RangeTombstone[] = [];
+    for (const layer of this.#layers) {
+      if (layer.kind === 'ranges') list.push(...(layer.spans.get(keyspace) ?? []));
+      if (layer.kind === 'ingest') list.push(...layer.tombstones(keyspace));
+    }
+    const made = RangeTombstones.of(list);
+    this.#tombstones.set(keyspace, made);
+    return made;
   }
 
   #getFromRun(run: RunLayer, keyspace: string, probe: Probe): void {
@@ -181,6 +250,7 @@ export class Overlay {
         : probe.key.subarray(probe.keyStart, probe.keyStart + probe.keyLength);
     const entry = section.get(key);
     if (entry === undefined) return;
+    if (versionOfRunEntry(entry) <= probe.version) return;
     const value = entry.value ?? EMPTY_BYTES;
     const type = entry.value === undefined ? TYPE_DELETE : TYPE_VALUE;
     probe.accept(versionOfRunEntry(entry), type, value, 0, value.length);

@@ -9,7 +9,8 @@ import type { Env } from '../base/env/env.ts';
 import { SluiceError } from '../base/errors.ts';
 import { databasePaths, tableIdOf, tableName } from '../manifest/directory.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
+import { type FileId, type TableRow, type TreeId, tombstonesOf } from '../manifest/rows.ts';
+import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
 import { DEFAULT_KEYSPACE, RECORD_VISIBLE, readRecord } from './record.ts';
@@ -82,8 +83,13 @@ function loadTrees(engine: Engine, manifest: Manifest): void {
     if (list === undefined) rows.set(row.tree, [row]);
     else list.push(row);
   }
+  const tombstones = new Map<TreeId, RangeTombstone[]>();
+  for (const row of manifest.state.ranges.values()) {
+    tombstones.set(row.tree, [...(tombstones.get(row.tree) ?? []), ...tombstonesOf(row)]);
+  }
   for (const { id, flushedThrough } of manifest.state.trees.values()) {
-    engine.catalog.addTree(engine.newTree(id, flushedThrough, rows.get(id) ?? []));
+    const deleted = tombstones.get(id) ?? [];
+    engine.catalog.addTree(engine.newTree(id, flushedThrough, rows.get(id) ?? [], deleted));
   }
   for (const row of manifest.state.keyspaces.values()) engine.catalog.setHistory(row);
 }

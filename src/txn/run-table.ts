@@ -58,6 +58,7 @@ export async function buildRunTable(
       deletes,
       smallest,
       largest,
+      deletedSpans: [],
       sha256: undefined,
     };
   } catch (error) {

@@ -1,6 +1,5 @@
 /** `db.stats()`: what the database holds and does, as a plain object. */
-
-import type { LevelStats } from '../levels/tree.ts';
+import type { LevelStats } from '../levels/tree-stats.ts';
 import type { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import type { BlockCache, BlockCacheStats } from '../sst/block-cache.ts';
 import type { TableCache } from '../sst/table-cache.ts';
@@ -17,6 +16,8 @@ export interface KeyspaceStats {
   readonly sealedMemtables: number;
   /** Tables that were dropped and are kept for a snapshot, an iterator or a transaction. */
   readonly doomedTables: number;
+  /** Range deletions that something older than them may still lie under. */
+  readonly rangeTombstones: number;
   /** Level 0 first. */
   readonly levels: readonly LevelStats[];
 }
@@ -67,6 +68,7 @@ export function gatherStats(
       memtableEntries: stats?.memtableEntries ?? 0,
       sealedMemtables: stats?.sealedMemtables ?? 0,
       doomedTables: stats?.doomedTables ?? 0,
+      rangeTombstones: stats?.rangeTombstones ?? 0,
       levels: stats?.levels ?? [],
     };
   });

@@ -71,7 +71,7 @@ export class StoreReader implements ReadSource {
     const visibleBounds = { gte: bounds.lower, lt: bounds.upper };
     const cursor = new VisibleCursor(
       mergeCursors(pinned?.cursors ?? []),
-      { snapshot: version },
+      { snapshot: version, coverage: pinned?.coverage },
       visibleBounds,
     );
     const close = (): void => {

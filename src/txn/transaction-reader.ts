@@ -5,6 +5,7 @@
  * L5: points found and points missed; ranges up to where each scan really stopped.
  */
 
+import { Coverage } from '../mvcc/coverage.ts';
 import { PENDING } from '../mvcc/cursor.ts';
 import { mergeCursors } from '../mvcc/merge.ts';
 import { Probe } from '../mvcc/probe.ts';
@@ -71,18 +72,22 @@ export class TransactionReader implements ReadSource {
   scan(keyspace: string, bounds: Bounds): Scan {
     const { state, snapshot, overlay } = this.#reads;
     const held = state.snapshots.acquire(snapshot.version);
+    const { lower, upper } = bounds;
+    const own = overlay.tombstones(keyspace);
     const pinned = state.catalog
       .treeAt(keyspace, snapshot.version)
-      ?.scan(bounds.lower, bounds.upper, snapshot.version);
-    const cursors = [...overlay.cursors(keyspace), ...(pinned?.cursors ?? [])];
+      ?.scan(lower, upper, snapshot.version, own);
+    const coverage = pinned?.coverage ?? Coverage.of(undefined, snapshot.version, own, lower, upper);
+    const cursors = [...overlay.cursors(keyspace, coverage), ...(pinned?.cursors ?? [])];
     const cursor = new VisibleCursor(
       mergeCursors(cursors),
       {
         snapshot: snapshot.version,
         overlayFloor: OVERLAY_FLOOR,
         overlayThrough: (OVERLAY_FLOOR + overlay.statements) as Version,
+        coverage,
       },
-      { gte: bounds.lower, lt: bounds.upper },
+      { gte: lower, lt: upper },
     );
     const close = (): void => {
       cursor.close();

@@ -15,10 +15,12 @@ import type { CommitResult, Engine } from './engine.ts';
 import { type IngestOptions, type IngestSummary, stageIngest } from './ingest-statement.ts';
 import { Keyspace } from './keyspace.ts';
 import { checkKeyspaceOptions, type KeyspaceOptions } from './keyspace-options.ts';
-import { type IngestLayer, Overlay, type RunLayer } from './overlay.ts';
+import { type Layer, Overlay } from './overlay.ts';
+import { deletedSpan } from './range-argument.ts';
+
 import { ownBytes, ReadSet } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
-import { type EncodingOptions, Readable } from './readable.ts';
+import { type EncodingOptions, type RangeOptions, Readable } from './readable.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TransactionReader } from './transaction-reader.ts';
@@ -70,6 +72,21 @@ export class TransactionKeyspace<
     checkOptions(options);
     checkEncodings(options);
     this.#write(key, options, undefined);
+  }
+
+  /**
+   * Deletes every key in the range, whatever their number, at the cost of one; without bounds, all keys. A statement like
+   * others: later puts of the transaction stand. What is deleted was not read, so it alone never conflicts (L6).
+   */
+  deleteRange<K extends EncodingName = KE>(
+    range: RangeOptions<K>,
+    options: EncodingOptions<K, EncodingName> = {},
+  ): void {
+    checkOptions(options);
+    checkEncodings(options);
+    this.#core.checkWritable();
+    const span = deletedSpan(range, options.keyEncoding ?? this.keyEncoding);
+    if (span !== undefined) this.#core.overlay.deleteRange(this.keyspaceName, span);
   }
 
   protected override checkOpen(): void {
@@ -169,7 +186,7 @@ export class TransactionCore implements ActiveTransaction {
     this.engine.trimWindow();
   }
 
-  discard(layers: readonly (RunLayer | IngestLayer)[]): void {
+  discard(layers: readonly Layer[]): void {
     for (const layer of layers) {
       if (layer.kind === 'ingest') this.engine.staging.discard(layer.files.map(({ file }) => file));
     }

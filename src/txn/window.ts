@@ -8,7 +8,7 @@
  */
 
 import type { Version } from '../mvcc/version.ts';
-import type { ReadSet } from './read-set.ts';
+import { inRange, type ReadRange, type ReadSet } from './read-set.ts';
 import { type Answer, TableQuestion, type TableWrites } from './table-writes.ts';
 import { type RecordRun, type WrittenKey, WrittenKeys } from './written-keys.ts';
 
@@ -25,18 +25,27 @@ export interface Conflict {
   readonly version: Version;
 }
 
+/** A range deletion. L5: a write of every key in it, whether there was something to delete or not. */
+export interface WrittenRange extends Readonly<ReadRange> {
+  readonly keyspace: string;
+  readonly version: Version;
+}
+
 const TABLE_BYTES = 256;
+const RANGE_BYTES = 256;
 
 export class ConflictWindow {
   readonly #keys = new WrittenKeys();
   /** Batches not wholly taken apart yet, oldest first. */
   #pending: { readonly run: PendingRun; entered: number }[] = [];
   #tables: TableWrites[] = [];
+  /** Ascending versions. */
+  #ranges: WrittenRange[] = [];
   #swaps: { readonly keyspace: string; readonly version: Version }[] = [];
 
   /** Rough bytes of memory held; batches in flight not counted. */
   get bytes(): number {
-    return this.#keys.bytes + this.#tables.length * TABLE_BYTES;
+    return this.#keys.bytes + this.#tables.length * TABLE_BYTES + this.#ranges.length * RANGE_BYTES;
   }
 
   get tables(): readonly TableWrites[] {
@@ -50,6 +59,11 @@ export class ConflictWindow {
 
   enterTables(tables: readonly TableWrites[]): void {
     this.#tables.push(...tables);
+  }
+
+  /** REQUIRES: versions above all entered before. */
+  enterRanges(ranges: readonly WrittenRange[]): void {
+    this.#ranges.push(...[...ranges].sort((a, b) => a.version - b.version));
   }
 
   /** A keyspace's pointer moved from one generation to another, or to none. Creating one is no change to any reader. */
@@ -76,10 +90,12 @@ export class ConflictWindow {
       for (const table of this.#tables) if (table.version <= version) table.release();
       this.#tables = this.#tables.filter((table) => table.version > version);
     }
+    if (this.#ranges.length > 0 && (this.#ranges[0] as WrittenRange).version <= version)
+      this.#ranges = this.#ranges.filter((range) => range.version > version);
     if (this.#swaps.length > 0) this.#swaps = this.#swaps.filter((swap) => swap.version > version);
   }
 
-  /** Everything in memory: keys of puts, and pointers. Complete and synchronous. */
+  /** Everything in memory: keys of puts, range deletions, and pointers. Complete and synchronous. */
   findInMemory(reads: ReadSet, snapshot: Version): Conflict | undefined {
     this.#takeApart();
     for (const swap of this.#swaps) {
@@ -93,6 +109,22 @@ export class ConflictWindow {
     for (const [keyspace, ranges] of reads.ranges) {
       const found = this.#keys.findInRanges(keyspace, ranges, snapshot);
       if (found !== undefined) return found;
+    }
+    return this.#findInWrittenRanges(reads, snapshot);
+  }
+
+  #findInWrittenRanges(reads: ReadSet, snapshot: Version): Conflict | undefined {
+    for (let i = this.#ranges.length - 1; i >= 0; i--) {
+      const written = this.#ranges[i] as WrittenRange;
+      const { keyspace, version } = written;
+      if (version <= snapshot) break;
+      for (const key of reads.points.get(keyspace) ?? []) {
+        if (inRange(key, written)) return { keyspace, key, version };
+      }
+      for (const range of reads.ranges.get(keyspace) ?? []) {
+        const key = range.lower > written.lower ? range.lower : written.lower;
+        if (inRange(key, written) && inRange(key, range)) return { keyspace, key, version };
+      }
     }
     return undefined;
   }

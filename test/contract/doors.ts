@@ -175,6 +175,36 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     await ingestInto(db, dir, FINAL);
     return { reader: db, options: {} };
   },
+  'the database, over a deleted range': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await spoil(db);
+    await db.flush();
+    await ingestInto(
+      db,
+      dir,
+      CONTENT.map(([key]): Entry => [key, 'deleted']),
+    );
+    await db.deleteRange({});
+    await write(db, OLDER);
+    await db.deleteRange({ gte: 'm' });
+    await write(db, FINAL);
+    return { reader: db, options: {} };
+  },
+  "a transaction's own writes over its own deleted range": async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await spoil(db);
+    const txn = db.begin();
+    closers.push(() => txn.abort());
+    await write(
+      txn,
+      CONTENT.map(([key]): Entry => [key, 'deleted']),
+    );
+    txn.deleteRange({ gte: 'b' });
+    await write(txn, OLDER);
+    txn.deleteRange({});
+    await ingestInto(txn, dir, FINAL);
+    return { reader: txn, options: {} };
+  },
   'a read-only open beside the writer': async (dir, closers) => {
     const db = await openIn(dir, closers, { ...TINY, durability: 'fsync' });
     await ingestInto(db, dir, OLDER);

@@ -73,6 +73,7 @@ test('what the package exports', () => {
     type Db
     type DbOptions
     type DelOperation
+    type DeleteRangeOperation
     type Durability
     type EncodingName
     type EncodingOptions
@@ -133,10 +134,10 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] batch begin close compactRange del dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
-    keyspace: batch del get getMany getSync has iterator keyEncoding keys name put valueEncoding values
-    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
-    txnKeyspace: del get getMany getSync has iterator keyEncoding keys put valueEncoding values
+    "db: [Symbol.asyncDispose] batch begin close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    keyspace: batch del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
+    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
+    txnKeyspace: del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
     writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put

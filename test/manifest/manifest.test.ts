@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { open } from 'lmdb';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import { encodeCounters, encodeDatabase } from '../../src/manifest/format.ts';
+import { encodeCounters, encodeDatabase, FORMAT_VERSION } from '../../src/manifest/format.ts';
 import { Manifest, type ManifestOptions } from '../../src/manifest/manifest.ts';
 import type { Edit, FileId, TreeId } from '../../src/manifest/rows.ts';
 import { FIRST_COUNTERS, type ManifestState } from '../../src/manifest/state.ts';
@@ -21,7 +21,8 @@ function openAt(dir: string, options: Partial<ManifestOptions> = {}): Manifest {
 }
 
 /** A copy that later edits leave alone. */
-function copyOf({ database, counters, tables, keyspaces, trees, ingests }: ManifestState): ManifestState {
+function copyOf(state: ManifestState): ManifestState {
+  const { database, counters, tables, keyspaces, trees, ingests, ranges } = state;
   return {
     database,
     counters,
@@ -29,6 +30,7 @@ function copyOf({ database, counters, tables, keyspaces, trees, ingests }: Manif
     keyspaces: new Map(keyspaces),
     trees: new Map(trees),
     ingests: new Map(ingests),
+    ranges: new Map(ranges),
   };
 }
 
@@ -141,7 +143,7 @@ describe('opening', () => {
     expect(() => openAt(dir, { readOnly: true })).toThrow(code('NOT_A_DATABASE') as Error);
     expect(fs.existsSync(dir)).toBe(false);
     const { database } = openAt(dir, { errorIfExists: true }).state;
-    expect(database).toMatchObject({ formatVersion: 1, comparator: 'leveldb.BytewiseComparator' });
+    expect(database).toMatchObject({ formatVersion: 2, comparator: 'leveldb.BytewiseComparator' });
     expect(database.id).toMatch(/^[0-9a-f]{32}$/);
     expect(() => openAt(dir, { errorIfExists: true })).toThrow(code('ALREADY_EXISTS') as Error);
     expect(fs.existsSync(`${dir}/manifest/data.mdb`)).toBe(true);
@@ -188,21 +190,46 @@ describe('opening', () => {
     rows: readonly { key: Uint8Array; value: Uint8Array | undefined }[],
   ): Promise<string> {
     const dir = temporaryDirectory();
-    const db = open({ path: `${dir}/manifest`, noSubdir: false, encoding: 'binary', keyEncoding: 'binary' });
+    const db = open({
+      path: `${dir}/manifest`,
+      noSubdir: false,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      // As the manifest does: it is written in the meta pages.
+      overlappingSync: false,
+    });
     for (const { key, value } of rows) await db.put(key, value);
     await db.close();
     return dir;
   }
   const row = {
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     id: '0'.repeat(32),
     comparator: 'leveldb.BytewiseComparator',
     createdMs: 1,
   };
 
+  test('an older format is read as it is, and raised once its software could no longer read it', async () => {
+    const dir = await withRows([
+      encodeDatabase({ ...row, formatVersion: 1 }),
+      encodeCounters(FIRST_COUNTERS, 0),
+    ]);
+    const versionAt = async (readOnly: boolean): Promise<number> => {
+      const manifest = Manifest.open({ env: nodeEnv, dir, readOnly });
+      const { formatVersion } = manifest.state.database;
+      await manifest.close();
+      return formatVersion;
+    };
+    expect([await versionAt(true), await versionAt(false), await versionAt(true)]).toEqual([
+      1,
+      1,
+      FORMAT_VERSION,
+    ]);
+  });
+
   test('a newer format, another comparator, a damaged or a lost row', async () => {
     const counters = encodeCounters(FIRST_COUNTERS, 0);
-    const newer = await withRows([encodeDatabase({ ...row, formatVersion: 2 }), counters]);
+    const newer = await withRows([encodeDatabase({ ...row, formatVersion: FORMAT_VERSION + 1 }), counters]);
     expect(() => openAt(newer)).toThrow(code('UNSUPPORTED_FORMAT') as Error);
     const reverse = await withRows([encodeDatabase({ ...row, comparator: 'rev:bytewise' }), counters]);
     expect(() => openAt(reverse)).toThrow(code('COMPARATOR_MISMATCH') as Error);

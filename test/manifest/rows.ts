@@ -6,6 +6,7 @@ import type {
   FileId,
   IngestRow,
   KeyspaceRow,
+  RangeTombstonesRow,
   TableRow,
   TreeId,
   TreeRow,
@@ -45,6 +46,18 @@ const keyspace: fc.Arbitrary<KeyspaceRow> = fc.record({
 
 const tree: fc.Arbitrary<TreeRow> = fc.record({ id: treeId, keyspace: name, flushedThrough: version });
 
+const ranges: fc.Arbitrary<RangeTombstonesRow> = fc.record({
+  tree: treeId,
+  version: fc.integer({ min: 0, max: 4 }).map((n) => n as Version),
+  spans: fc.array(
+    fc.record({
+      from: fc.uint8Array({ maxLength: 300 }),
+      to: fc.option(fc.uint8Array({ maxLength: 300 }), { nil: undefined }),
+    }),
+    { maxLength: 3 },
+  ),
+});
+
 const ingest: fc.Arbitrary<IngestRow> = fc.record({
   id: fc.constantFrom('one', 'two', 'drei'),
   version,
@@ -76,6 +89,8 @@ export const edit: fc.Arbitrary<Edit> = fc.oneof(
   fc.constantFrom('a', 'b').map((row): Edit => ({ kind: 'removeKeyspace', name: row })),
   tree.map((row): Edit => ({ kind: 'putTree', tree: row })),
   treeId.map((id): Edit => ({ kind: 'removeTree', id })),
+  ranges.map((row): Edit => ({ kind: 'putRangeTombstones', row })),
+  ranges.map(({ tree, version }): Edit => ({ kind: 'dropRangeTombstones', tree, version })),
   ingest.map((row): Edit => ({ kind: 'putIngest', ingest: row })),
 );
 

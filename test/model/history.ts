@@ -36,6 +36,8 @@ export interface Range {
   readonly seeks: readonly { readonly key: string; readonly steps: number }[];
 }
 
+export type Span = Pick<Range, 'keyspace' | 'gt' | 'gte' | 'lt' | 'lte'>;
+
 export interface KeyedEntry {
   readonly keyspace: string;
   readonly key: string;
@@ -51,6 +53,7 @@ export type Statement =
       readonly files: readonly (readonly Entry[])[];
       readonly mode: 'copy' | 'link' | 'move';
     }
+  | { readonly op: 'deleteRange'; readonly span: Span }
   | { readonly op: 'get'; readonly keyspace: string; readonly key: string }
   | { readonly op: 'scan'; readonly range: Range };
 
@@ -91,20 +94,26 @@ const text = fc.oneof(
 const value = fc.option(text, { nil: undefined, freq: 4 });
 const entry: fc.Arbitrary<KeyedEntry> = fc.record({ keyspace, key, value });
 
-const range: fc.Arbitrary<Range> = fc
+const span: fc.Arbitrary<Span> = fc
   .record({
     keyspace,
     lower: fc.option(fc.tuple(fc.constantFrom('gt', 'gte'), key), { nil: undefined, freq: 2 }),
     upper: fc.option(fc.tuple(fc.constantFrom('lt', 'lte'), key), { nil: undefined, freq: 2 }),
+  })
+  .map(({ keyspace: of, lower, upper }) => ({
+    keyspace: of,
+    ...(lower === undefined ? {} : { [lower[0]]: lower[1] }),
+    ...(upper === undefined ? {} : { [upper[0]]: upper[1] }),
+  }));
+
+const range: fc.Arbitrary<Range> = fc
+  .record({
+    within: span,
     reverse: fc.boolean(),
     limit: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 6 })),
     seeks: fc.array(fc.record({ key, steps: fc.integer({ min: 1, max: 3 }) }), { maxLength: 2 }),
   })
-  .map(({ lower, upper, ...rest }) => ({
-    ...rest,
-    ...(lower === undefined ? {} : { [lower[0]]: lower[1] }),
-    ...(upper === undefined ? {} : { [upper[0]]: upper[1] }),
-  }));
+  .map(({ within, ...rest }) => ({ ...within, ...rest }));
 
 const fileEntries: fc.Arbitrary<readonly Entry[]> = fc.array(fc.tuple(key, value), {
   minLength: 1,
@@ -118,12 +127,14 @@ const ingest: fc.Arbitrary<Statement> = fc.record({
   files: fc.array(fileEntries, { minLength: 1, maxLength: 3 }),
   mode: fc.constantFrom('copy', 'link', 'move'),
 });
+const deleteRange: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('deleteRange'), span });
 const get: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('get'), keyspace, key });
 const scan: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('scan'), range });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: write },
   { weight: 2, arbitrary: ingest },
+  { weight: 1, arbitrary: deleteRange },
   { weight: 2, arbitrary: get },
   { weight: 2, arbitrary: scan },
   { weight: 1, arbitrary: fc.constant<Step>({ op: 'savepoint' }) },
@@ -141,6 +152,7 @@ const slot = fc.nat(2);
 const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 8, arbitrary: write },
   { weight: 3, arbitrary: ingest },
+  { weight: 2, arbitrary: deleteRange },
   { weight: 1, arbitrary: get },
   { weight: 2, arbitrary: scan },
   {

@@ -1,6 +1,6 @@
 /** The oracle: one sorted map for each keyspace, copied whole at every commit. */
 
-import type { KeyedEntry, Range } from './history.ts';
+import type { KeyedEntry, Range, Span } from './history.ts';
 
 export type Pair = readonly [key: string, value: string];
 
@@ -27,6 +27,12 @@ export class State {
     return new State(next);
   }
 
+  deleteRange(span: Span): State {
+    return this.write(
+      this.#within(span).map(([key]) => ({ keyspace: span.keyspace, key, value: undefined })),
+    );
+  }
+
   drop(keyspace: string): State {
     const next = new Map(this.#keyspaces);
     next.delete(keyspace);
@@ -38,16 +44,18 @@ export class State {
   }
 
   /** All entries of a range in the order of reading, its limit aside. */
-  #inRange({ keyspace, gt, gte, lt, lte, reverse }: Range): Pair[] {
-    const pairs = [...(this.#keyspaces.get(keyspace) ?? [])].filter(
+  #inRange(range: Range): Pair[] {
+    return this.#within(range).sort(([a], [b]) => (range.reverse ? keyOrder(b, a) : keyOrder(a, b)));
+  }
+
+  #within({ keyspace, gt, gte, lt, lte }: Span): Pair[] {
+    return [...(this.#keyspaces.get(keyspace) ?? [])].filter(
       ([key]) =>
         (gt === undefined || keyOrder(key, gt) > 0) &&
         (gte === undefined || keyOrder(key, gte) >= 0) &&
         (lt === undefined || keyOrder(key, lt) < 0) &&
         (lte === undefined || keyOrder(key, lte) <= 0),
     );
-    pairs.sort(([a], [b]) => (reverse ? keyOrder(b, a) : keyOrder(a, b)));
-    return pairs;
   }
 
   /** What a scan hands out: to its limit or end without seeks; else some steps after each seek, undefined at the end. */

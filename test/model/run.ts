@@ -77,6 +77,12 @@ export class Run {
         return this.#write(op.entry);
       case 'ingest':
         return this.#ingestAlone(op);
+      case 'deleteRange': {
+        const { keyspace, ...bounds } = op.span;
+        await this.#db.keyspace(keyspace).deleteRange(bounds);
+        this.#state = this.#state.deleteRange(op.span);
+        return;
+      }
       case 'get':
         return this.#get(this.#db, this.#state, op.keyspace, op.key);
       case 'scan':
@@ -179,6 +185,11 @@ export class Run {
           await txn.ingest(files, { into: statement.keyspace, mode: statement.mode });
         }
         return state.write(entriesOf(statement));
+      case 'deleteRange': {
+        const { keyspace, ...bounds } = statement.span;
+        txn.keyspace(keyspace).deleteRange(bounds);
+        return state.deleteRange(statement.span);
+      }
       case 'get':
         await this.#get(txn, state, statement.keyspace, statement.key);
         return state;

@@ -1,7 +1,7 @@
 /**
  * L5, exactly: of small random histories of concurrent transactions, a commit aborts if and only if something that it
- * read was written by a commit after its snapshot. The oracle keeps every commit's keys and every reader's points and
- * intervals.
+ * read was written by a commit after its snapshot. The oracle keeps every commit's keys and deleted ranges and every
+ * reader's points and intervals.
  */
 
 import { rmSync } from 'node:fs';
@@ -29,6 +29,7 @@ type Step =
       readonly take: number;
     }
   | { readonly op: 'write'; readonly key: string; readonly value: string | undefined }
+  | { readonly op: 'deleteRange'; readonly gte: string | undefined; readonly lt: string | undefined }
   | { readonly op: 'ingest'; readonly entries: readonly Entry[] }
   | { readonly op: 'commit' }
   | { readonly op: 'flush' };
@@ -55,6 +56,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('write' as const), key, value }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('deleteRange' as const), gte: end, lt: end }) },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -71,17 +73,41 @@ const history = fc.array(fc.record({ slot: fc.nat(SLOTS), step }), {
   size: 'max',
 });
 
+/** Without its end. Every key is before '~'. */
 type Interval = readonly [from: string, to: string];
+
+function interval(gte: string | undefined, lt: string | undefined): Interval {
+  return [gte ?? '', lt ?? '~'];
+}
+
+function meet(a: Interval, b: Interval): boolean {
+  return a[0] < b[1] && b[0] < a[1] && a[0] < a[1] && b[0] < b[1];
+}
+
+/** What a commit wrote: a key is the interval up to the next one. */
+class Writes {
+  readonly intervals: Interval[] = [];
+
+  add(key: string): void {
+    this.intervals.push([key, `${key}\0`]);
+  }
+
+  addRange(range: Interval): void {
+    if (range[0] < range[1]) this.intervals.push(range);
+  }
+
+  has(key: string): boolean {
+    return this.intervals.some((written) => meet(written, [key, `${key}\0`]));
+  }
+}
 
 /** What one transaction did, as the oracle sees it. */
 class Reader {
   readonly txn: Transaction<'utf8', 'utf8'>;
   readonly keyspace: TransactionKeyspace<'utf8', 'utf8'>;
   readonly since: number;
-  readonly points = new Set<string>();
-  /** Both ends included; every key lies between '' and '~'. */
   readonly intervals: Interval[] = [];
-  readonly own = new Set<string>();
+  readonly own = new Writes();
 
   constructor(txn: Transaction<'utf8', 'utf8'>, keyspace: string, since: number) {
     this.txn = txn;
@@ -89,9 +115,16 @@ class Reader {
     this.since = since;
   }
 
-  reads(key: string): boolean {
-    return this.points.has(key) || this.intervals.some(([from, to]) => from <= key && key <= to);
+  reads(written: Interval): boolean {
+    return this.intervals.some((read) => meet(read, written));
   }
+}
+
+function bounds({ gte, lt }: { gte: string | undefined; lt: string | undefined }): {
+  gte?: string;
+  lt?: string;
+} {
+  return { ...(gte === undefined ? {} : { gte }), ...(lt === undefined ? {} : { lt }) };
 }
 
 class Play {
@@ -99,8 +132,8 @@ class Play {
   readonly #keyspace: string;
   /** Where files are made. */
   readonly #dir: string;
-  /** The keys of each commit, in order. */
-  readonly #commits: ReadonlySet<string>[] = [];
+  /** In order. */
+  readonly #commits: Writes[] = [];
   readonly #slots = new Map<number, Reader>();
   #files = 0;
 
@@ -129,29 +162,38 @@ class Play {
   }
 
   async #alone(step: Step): Promise<void> {
+    const keyspace = this.#db.keyspace(this.#keyspace);
+    const writes = new Writes();
     if (step.op === 'write') {
-      const keyspace = this.#db.keyspace(this.#keyspace);
       if (step.value === undefined) await keyspace.del(step.key);
       else await keyspace.put(step.key, step.value);
-      this.#commits.push(new Set([step.key]));
+      writes.add(step.key);
+    } else if (step.op === 'deleteRange') {
+      await keyspace.deleteRange(bounds(step));
+      writes.addRange(interval(step.gte, step.lt));
     } else if (step.op === 'ingest') {
       await this.#db.ingest(await this.#file(step.entries), { into: this.#keyspace });
-      this.#commits.push(new Set(step.entries.map(([key]) => key)));
-    }
+      for (const [key] of step.entries) writes.add(key);
+    } else return;
+    this.#commits.push(writes);
   }
 
   async #step(reader: Reader, step: Step): Promise<void> {
+    const { own, keyspace } = reader;
     if (step.op === 'get') {
-      await reader.keyspace.get(step.key);
-      if (!reader.own.has(step.key)) reader.points.add(step.key);
+      await keyspace.get(step.key);
+      if (!own.has(step.key)) reader.intervals.push([step.key, `${step.key}\0`]);
     } else if (step.op === 'scan') await this.#scan(reader, step);
     else if (step.op === 'write') {
-      if (step.value === undefined) reader.keyspace.del(step.key);
-      else reader.keyspace.put(step.key, step.value);
-      reader.own.add(step.key);
+      if (step.value === undefined) keyspace.del(step.key);
+      else keyspace.put(step.key, step.value);
+      own.add(step.key);
+    } else if (step.op === 'deleteRange') {
+      keyspace.deleteRange(bounds(step));
+      own.addRange(interval(step.gte, step.lt));
     } else if (step.op === 'ingest') {
       await reader.txn.ingest(await this.#file(step.entries), { into: this.#keyspace });
-      for (const [key] of step.entries) reader.own.add(key);
+      for (const [key] of step.entries) own.add(key);
     }
   }
 
@@ -160,8 +202,7 @@ class Play {
     { keyspace, intervals }: Reader,
     { gte, lt, reverse, take }: Step & { op: 'scan' },
   ): Promise<void> {
-    const bounds = { ...(gte === undefined ? {} : { gte }), ...(lt === undefined ? {} : { lt }) };
-    const iterator = keyspace.keys({ ...bounds, reverse });
+    const iterator = keyspace.keys({ ...bounds({ gte, lt }), reverse });
     let last: string | undefined;
     let ended = false;
     for (let taken = 0; taken !== take && !ended; taken++) {
@@ -170,21 +211,20 @@ class Play {
       else last = key;
     }
     iterator.close();
-    const from = gte ?? '';
-    // '\0' less than the excluded bound: no key of ours lies between.
-    const to = lt === undefined ? '~' : `${String.fromCharCode(lt.charCodeAt(0) - 1)}~`;
+    const [from, to] = interval(gte, lt);
     if (ended) intervals.push([from, to]);
-    else if (last !== undefined) intervals.push(reverse ? [last, to] : [from, last]);
+    else if (last !== undefined) intervals.push(reverse ? [last, to] : [from, `${last}\0`]);
   }
 
   async #commit(reader: Reader): Promise<void> {
     const later = this.#commits.slice(reader.since);
-    const changed = later.flatMap((keys) => [...keys]).filter((key) => reader.reads(key));
-    const wanted = changed.length > 0 && reader.own.size > 0 ? 'CONFLICT' : 'ok';
+    const changed = later.flatMap((writes) => writes.intervals).filter((written) => reader.reads(written));
+    const wrote = reader.own.intervals.length > 0;
+    const wanted = changed.length > 0 && wrote ? 'CONFLICT' : 'ok';
     const outcome = await outcomeOf(() => reader.txn.commit());
     if (outcome !== wanted)
-      throw new Error(`commit: ${outcome}, expected ${wanted}; changed: ${changed.join()}`);
-    if (outcome === 'ok' && reader.own.size > 0) this.#commits.push(reader.own);
+      throw new Error(`commit: ${outcome}, expected ${wanted}; changed: ${changed.join(' ')}`);
+    if (outcome === 'ok' && wrote) this.#commits.push(reader.own);
   }
 
   async #file(entries: readonly Entry[]): Promise<string> {
