@@ -6,7 +6,7 @@ import type { IngestPlan } from '../txn/explain.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { HEX_FLAG, JSON_FLAG, READONLY_FLAG, withDatabase } from './database.ts';
 import { Output } from './io.ts';
-import { bytesText, entriesText, jsonField } from './text.ts';
+import { bytesText, entriesText, jsonField, plural } from './text.ts';
 
 /** `sluice explain` */
 export const explain: Command = {
@@ -35,11 +35,13 @@ export const explain: Command = {
   },
 };
 
-function planLines({ file, level, entries, bytes, smallest, largest, blockers }: IngestPlan): string[] {
+function planLines(plan: IngestPlan): string[] {
+  const { file, level, entries, rangeDeletes, bytes, smallest, largest, blockers } = plan;
+  const ranges = rangeDeletes === 0 ? '' : `, ${plural(rangeDeletes, 'range deletion')}`;
   const range = `${formatKey(smallest)} … ${formatKey(largest)}`;
   return [
     `${file}: level ${level}`,
-    `  ${entriesText(entries)}, ${bytesText(bytes)}, ${range}`,
+    `  ${entriesText(entries)}${ranges}, ${bytesText(bytes)}, ${range}`,
     ...blockers.map((blocker) => `  not level ${blocker.level}: ${blockerText(blocker)}`),
   ];
 }
@@ -64,12 +66,13 @@ function blockerText(blocker: Blocker): string {
 }
 
 function planJson(plan: IngestPlan, hex: boolean): object {
-  const { file, keyspace, level, entries, bytes, blockers } = plan;
+  const { file, keyspace, level, entries, rangeDeletes, bytes, blockers } = plan;
   return {
     file,
     keyspace,
     level,
     entries,
+    rangeDeletes,
     bytes,
     ...rangeJson(plan, hex),
     blockers: blockers.map((blocker) => ({

@@ -13,7 +13,7 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /** One line for the keyspace, one for its memtables, one for each level; bars in proportion to bytes. */
 export function drawLevels(
-  { name, levels, memtableBytes, memtableEntries, sealedMemtables }: KeyspaceStats,
+  { name, levels, memtableBytes, memtableEntries, sealedMemtables, rangeTombstones }: KeyspaceStats,
   paint = PLAIN,
 ): string[] {
   const bytes = levels.reduce((sum, level) => sum + level.bytes, 0);
@@ -36,7 +36,8 @@ export function drawLevels(
       level.tables === 0 ? '' : entriesText(level.entries),
     ]),
   ];
-  const title = `${paint('bold', name)}  ${bytesText(bytes)} in tables, ${entriesText(entries)}`;
+  const ranges = rangeTombstones === 0 ? '' : `, ${plural(rangeTombstones, 'range tombstone')}`;
+  const title = `${paint('bold', name)}  ${bytesText(bytes)} in tables, ${entriesText(entries)}${ranges}`;
   const lines = columns(rows, [2, 3, 4]);
   return [title, ...lines.map((line) => `  ${line.replace(/[█▏▎▍▌▋▊▉]+/, (cells) => paint('cyan', cells))}`)];
 }

@@ -1,6 +1,8 @@
+import { EMPTY_BYTES } from '../base/bytes.ts';
 import { throwIfAborted } from '../base/errors.ts';
 import { TRAILER_BYTES, TYPE_DELETE, TYPE_VALUE, trailerVersion } from '../mvcc/internal-key.ts';
-import { entryTypeName } from '../sst/format.ts';
+import { entryTypeName, TYPE_RANGE_DELETE } from '../sst/format.ts';
+import { readRangeDeletions } from '../sst/range-deletions.ts';
 import { readEntries } from '../sst/table-blocks.ts';
 import { type Arguments, type Command, EXIT_OK } from './command.ts';
 import { HEX_FLAG, JSON_FLAG } from './database.ts';
@@ -21,7 +23,8 @@ export const sstDump: Command = {
   positionals: [1, 1],
   more: `Prints what \`sluice sst build\` reads: KEY<TAB>VALUE, \\N as the value where the entry is a delete; with --json
 {"key","value"} or {"key","deleted":true}, and "version" where it is not 0. Entries of other types have
-"type" in JSON, and \\T(type) before the value in text. Every block read is checked.`,
+"type" in JSON, and \\T(type) before the value in text; range deletions come last, with where they end as
+the value. Every block read is checked.`,
 
   async run(args, io) {
     const limit = args.count('limit') ?? Number.POSITIVE_INFINITY;
@@ -41,6 +44,9 @@ export const sstDump: Command = {
             );
           });
           if (out.full) await out.flush();
+        }
+        for (const { from, to, version } of left > 0 ? readRangeDeletions(state) : []) {
+          if (left-- > 0) out.line(entryLine(args, from, version, TYPE_RANGE_DELETE, to ?? EMPTY_BYTES));
         }
       });
     } finally {

@@ -57,6 +57,10 @@ function factLines(facts: TableFacts, hex: boolean): string[] {
       facts.own ? 'SluiceDB' : facts.externalVersion === undefined ? 'a database' : 'SstFileWriter',
     ],
     ['entries', `${entriesText(entries)}, ${countText(deletes)} of them deletes`],
+    ...facts.rangeTombstones.map(({ from, to, version }, i) => [
+      i === 0 ? 'deletes' : '',
+      `${keyText(from)} up to ${keyText(to)}${version === 0 ? '' : `, version ${version}`}`,
+    ]),
     ['smallest', keyText(smallest)],
     ['largest', keyText(largest)],
     ['keys', `${bytesText(facts.rawKeyBytes)} as added; values ${bytesText(facts.rawValueBytes)}`],
@@ -110,11 +114,16 @@ function blockLines(state: TableState, hex: boolean): string[] {
 }
 
 function factsJson(facts: TableFacts, blocks: readonly object[] | undefined, hex: boolean): object {
-  const { properties, smallest, largest, blocks: dataBlocks, ...rest } = facts;
+  const { properties, smallest, largest, rangeTombstones, blocks: dataBlocks, ...rest } = facts;
   return {
     ...rest,
     ...(smallest && jsonField('smallest', smallest, hex)),
     ...(largest && jsonField('largest', largest, hex)),
+    rangeTombstones: rangeTombstones.map(({ from, to, version }) => ({
+      ...jsonField('from', from, hex),
+      ...(to && jsonField('to', to, hex)),
+      version,
+    })),
     dataBlocks,
     properties: Object.fromEntries(
       [...properties].map(([name, value]) => [name, propertyValue(name, value)]),

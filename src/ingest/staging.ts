@@ -10,7 +10,7 @@ import type { Env } from '../base/env/env.ts';
 import type { File, FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { FileId } from '../manifest/rows.ts';
-import type { KeySpan } from '../mvcc/range-tombstones.ts';
+import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 
@@ -173,7 +173,7 @@ export class Staging {
         deletes,
         smallest,
         largest,
-        deletedSpans: [],
+        deletedSpans: joinSpans(facts.rangeTombstones),
         sha256,
       };
     } catch (error) {

@@ -45,6 +45,7 @@ export async function checkTable(table: Table, options: CheckTableOptions): Prom
     checkContents(state, options.external);
     if (options.verify === 'blocks') await checkBlocks(state, options);
     const facts = table.facts;
+    if (options.external) checkRangeVersions(facts);
     if (options.verify === 'footer' && options.external) checkEnds(table);
     return facts;
   } finally {
@@ -58,7 +59,6 @@ function refuse(path: string, what: string): SluiceError {
 
 function checkContents(state: TableState, external: boolean): void {
   const { facts, path } = state;
-  if (facts.rangeDeletes > 0) throw refuse(path, 'range deletions; write one delete for each key instead');
   if (facts.mergeOperands > 0)
     throw refuse(path, `${facts.mergeOperands} merge operands; only values and deletes are supported`);
   if (external && facts.externalVersion === undefined && !facts.own) {
@@ -75,6 +75,12 @@ function checkContents(state: TableState, external: boolean): void {
   ) {
     throw refuse(path, `external file version ${facts.externalVersion}; 1 and 2 are supported`);
   }
+}
+
+function checkRangeVersions({ path, rangeTombstones }: TableFacts): void {
+  const wrong = rangeTombstones.find(({ version }) => version !== 0);
+  if (wrong === undefined) return;
+  throw refuse(path, `a range deletion has version ${wrong.version}; an external file has version 0 only`);
 }
 
 function checkEnds(table: Table): void {

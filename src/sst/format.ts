@@ -64,6 +64,8 @@ export function entryTypeName(type: number): string {
 export const META_PROPERTIES = 'rocksdb.properties';
 export const META_INDEX = 'rocksdb.index';
 export const META_RANGE_DELETIONS = 'rocksdb.range_del';
+/** RocksDB's kTypeRangeDeletion: of entries in that block only. */
+export const TYPE_RANGE_DELETE = 15;
 export const META_DICTIONARY = 'rocksdb.compression_dict';
 export const META_FULL_FILTER = 'fullfilter.';
 export const META_FILTER_WRITTEN = 'fullfilter.rocksdb.BuiltinBloomFilter';

@@ -2,6 +2,7 @@
 
 import { ByteReader, fixed32, fixed64 } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import {
   CHECKSUM_NAMES,
   COMPARATOR,
@@ -29,7 +30,7 @@ export interface TableFacts {
   readonly comparator: string;
   readonly columnFamily: string;
   readonly columnFamilyId: number | undefined;
-  /** As the properties count them; deletes and merge operands are among the entries. */
+  /** As the properties count them, but for range deletions; deletes and merge operands are among the entries. */
   readonly entries: number;
   readonly deletes: number;
   readonly mergeOperands: number;
@@ -39,9 +40,11 @@ export interface TableFacts {
   /** Bytes of keys and values as they were added. */
   readonly rawKeyBytes: number;
   readonly rawValueBytes: number;
-  /** Inclusive user keys; undefined when there is no entry. */
+  /** Inclusive user keys; undefined when there is neither an entry nor a range deletion, whose ends they include. */
   readonly smallest: Uint8Array | undefined;
   readonly largest: Uint8Array | undefined;
+  /** As in the file: in no certain order. */
+  readonly rangeTombstones: readonly RangeTombstone[];
   /** Of a file made for ingesting: rocksdb.external_sst_file.version. */
   readonly externalVersion: number | undefined;
   /** rocksdb.external_sst_file.global_seqno; not 0 when RocksDB ingested this very file. */
@@ -55,7 +58,10 @@ export interface TableFacts {
 }
 
 /** The facts that the properties alone tell. */
-export type PropertyFacts = Omit<TableFacts, 'blocks' | 'smallest' | 'largest' | 'filter' | 'filterBytes'>;
+export type PropertyFacts = Omit<TableFacts, 'blocks' | ContentFact | 'filter' | 'filterBytes'>;
+
+/** What takes a look at the contents. */
+export type ContentFact = 'smallest' | 'largest' | 'rangeTombstones';
 
 function text(properties: Properties, name: string): string {
   const value = properties.get(name);
@@ -86,6 +92,7 @@ export function propertyFacts(
     }
     return value;
   };
+  const rangeDeletes = varint(properties, 'rocksdb.num.range-deletions') ?? 0;
   fixed(indexType, 4, 'rocksdb.block.based.table.index.type');
   fixed(external, 4, PROPERTY_EXTERNAL_VERSION);
   fixed(seqno, 8, PROPERTY_GLOBAL_SEQNO);
@@ -98,10 +105,11 @@ export function propertyFacts(
     comparator: text(properties, 'rocksdb.comparator'),
     columnFamily: text(properties, 'rocksdb.column.family.name'),
     columnFamilyId: varint(properties, 'rocksdb.column.family.id'),
-    entries: varint(properties, 'rocksdb.num.entries') ?? 0,
-    deletes: varint(properties, 'rocksdb.deleted.keys') ?? 0,
+    // RocksDB counts a range deletion as an entry and as a delete.
+    entries: Math.max(0, (varint(properties, 'rocksdb.num.entries') ?? 0) - rangeDeletes),
+    deletes: Math.max(0, (varint(properties, 'rocksdb.deleted.keys') ?? 0) - rangeDeletes),
     mergeOperands: varint(properties, 'rocksdb.merge.operands') ?? 0,
-    rangeDeletes: varint(properties, 'rocksdb.num.range-deletions') ?? 0,
+    rangeDeletes,
     rawKeyBytes: varint(properties, 'rocksdb.raw.key.size') ?? 0,
     rawValueBytes: varint(properties, 'rocksdb.raw.value.size') ?? 0,
     externalVersion: external === undefined ? undefined : fixed32(external, 0),

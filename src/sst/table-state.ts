@@ -21,11 +21,11 @@ import {
   META_FULL_FILTER,
   META_INDEX,
   META_PROPERTIES,
-  META_RANGE_DELETIONS,
   PROPERTY_GLOBAL_SEQNO,
 } from './format.ts';
 import { heapOf } from './heap.ts';
 import {
+  type ContentFact,
   checkReadable,
   hasWholeKeyFilter,
   indexForm,
@@ -49,8 +49,8 @@ export class TableState implements BlockSource {
   readonly baseContext: number;
   readonly dictionary: Uint8Array | undefined;
   readonly metaBlocks: ReadonlyMap<string, BlockHandle>;
-  /** All but the smallest and largest key, which need data blocks. */
-  readonly facts: Omit<TableFacts, 'smallest' | 'largest'>;
+  /** All but what needs data blocks and range deletions. */
+  readonly facts: Omit<TableFacts, ContentFact>;
   readonly index: TableIndex;
   readonly filter: Filter | undefined;
   /** Data block → frame in the cache; 0: not there. */
@@ -112,7 +112,7 @@ export class TableState implements BlockSource {
 interface TableParts {
   readonly footer: Footer;
   readonly metaBlocks: ReadonlyMap<string, BlockHandle>;
-  readonly facts: Omit<TableFacts, 'smallest' | 'largest'>;
+  readonly facts: Omit<TableFacts, ContentFact>;
   readonly index: TableIndex;
   readonly filter: Filter | undefined;
   readonly dictionary: Uint8Array | undefined;
@@ -264,15 +264,11 @@ function* openSteps(cache: BlockCache, path: string, fileBytes: number): Steps<T
     filter = readFilter(raw.bytes.subarray(raw.start, raw.start + raw.length));
   }
   const anyFilter = [...metaBlocks.keys()].some((name) => /filter\./.test(name));
-  const rangeDeletes = metaBlocks.has(META_RANGE_DELETIONS)
-    ? Math.max(1, facts.rangeDeletes)
-    : facts.rangeDeletes;
   return {
     footer,
     metaBlocks,
     facts: {
       ...facts,
-      rangeDeletes,
       blocks: index.blocks,
       filter: filter?.kind ?? (anyFilter ? 'not understood' : 'none'),
       filterBytes: filterAt?.bytes ?? 0,

@@ -5,6 +5,7 @@
  * `loadSync` or `load` brings it in and keeps it for that probe until the same `get` is repeated.
  */
 
+import { compareBytes } from '../base/bytes.ts';
 import type { FileSystem } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import { PENDING, READY, type Status } from '../mvcc/cursor.ts';
@@ -16,6 +17,7 @@ import { loadBlock, loadBlockSync } from './block-load.ts';
 import { EXHAUSTED, FOUND, FoundEntry, findInBlock } from './data-block.ts';
 import { filterMayContain } from './filter.ts';
 import { UNKNOWN } from './kernels/kernels.ts';
+import { readRangeDeletions } from './range-deletions.ts';
 import type { TableCache } from './table-cache.ts';
 import { TableCursor } from './table-cursor.ts';
 import type { TableFacts } from './table-facts.ts';
@@ -99,7 +101,7 @@ export class Table {
     if (this.#disposed) throw new SluiceError('CLOSED', `${this.path}: the table was disposed`);
   }
 
-  /** What the file says of itself. Reads the first and the last block for the key bounds, once; synchronous. */
+  /** What the file says of itself. Reads first and last block for the bounds, and range deletions, once; synchronous. */
   get facts(): TableFacts {
     if (this.#facts !== undefined) return this.#facts;
     const state = this.openSync();
@@ -113,7 +115,12 @@ export class Table {
         while (cursor.last() === PENDING) cursor.loadSync();
         largest = cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + cursor.keyLength);
       }
-      this.#facts = { ...state.facts, smallest, largest };
+      const rangeTombstones = readRangeDeletions(state);
+      for (const { from, to } of rangeTombstones) {
+        if (smallest === undefined || compareBytes(from, smallest) < 0) smallest = from;
+        if (to !== undefined && (largest === undefined || compareBytes(to, largest) > 0)) largest = to;
+      }
+      this.#facts = { ...state.facts, smallest, largest, rangeTombstones };
       return this.#facts;
     } finally {
       cursor.close();

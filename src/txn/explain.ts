@@ -12,6 +12,7 @@ export interface IngestPlan {
   readonly keyspace: string;
   readonly entries: number;
   readonly bytes: number;
+  readonly rangeDeletes: number;
   readonly smallest: Buffer;
   readonly largest: Buffer;
   readonly level: number;
@@ -35,7 +36,7 @@ export async function explainIngest(
     const plans: IngestPlan[] = [];
     const earlier: Pick<TableRow, 'level' | 'smallest' | 'largest'>[] = [];
     for (const [i, table] of tables.entries()) {
-      const { entries, bytes, smallest, largest } = table.facts;
+      const { entries, rangeDeletes, bytes, smallest, largest } = table.facts;
       const file = sources[i] as string;
       if (smallest === undefined || largest === undefined) {
         throw new SluiceError('UNSUPPORTED_FORMAT', `${file} holds no entries: there is nothing to ingest`);
@@ -44,7 +45,7 @@ export async function explainIngest(
       const { level, blockers } = (tree ?? engine.emptyTree()).place(smallest, largest, earlier);
       earlier.push({ level, smallest, largest });
       const bounds = { smallest: Buffer.from(smallest), largest: Buffer.from(largest) };
-      plans.push({ file, keyspace, entries, bytes, ...bounds, level, blockers });
+      plans.push({ file, keyspace, entries, rangeDeletes, bytes, ...bounds, level, blockers });
     }
     return plans;
   } finally {

@@ -41,6 +41,24 @@ test('JSON of get, put and del', async () => {
   expect(JSON.parse(miss.out)).toEqual({ key: 'k', found: false });
 });
 
+test('del --range deletes from a key up to another, which stays', async () => {
+  await fill([...'abcde'].map((key) => [key, key] as const));
+  expect(await sluice(['del', db, '--range', 'b', 'd'])).toEqual({ code: 0, out: '', err: '' });
+  expect((await sluice(['scan', db, '--keys-only'])).out).toBe('a\nd\ne\n');
+  expect(await sluiceJson(['del', db, '--range', '64', '65', '--hex'])).toEqual([
+    { version: expect.any(Number) },
+  ]);
+  expect((await sluice(['scan', db, '--keys-only'])).out).toBe('a\ne\n');
+  expect((await sluice(['stat', db])).out).toMatch(/^default .*, 2 range tombstones$/m);
+  for (const argv of [
+    ['del', db, '--range', 'b'],
+    ['del', db, '--range', 'd', 'b'],
+    ['del', db, 'a', 'b'],
+  ]) {
+    expect((await sluice(argv)).code).toBe(2);
+  }
+});
+
 test('keys and values in hex, also those that are not text', async () => {
   expect((await sluice(['put', db, 'ff00', '', '--hex'])).code).toBe(0);
   expect((await sluice(['get', db, 'FF00', '--hex'])).out).toBe('\n');

@@ -155,7 +155,14 @@ describe('sst inspect and dump', () => {
   test('merge operands and range deletions are shown for what they are', async () => {
     const out = await dump('test/fixtures/rocksdb/v7.8/v_ops.sst');
     expect(out).toMatch(/\\T\(merge operand\)/);
+    expect(out).toMatch(/^d\t\\T\(range delete\)f\n/m);
     expect(await dump('test/fixtures/rocksdb/v7.8/v_ops.sst', '--json')).toMatch(/"type":"merge operand"/);
+    const ranges = 'test/fixtures/rocksdb/ranges/ranges.sst';
+    expect((await sluice(['sst', 'inspect', ranges])).out).toMatch(/deletes +"key00100" up to "key00200"/);
+    const [facts] = await sluiceJson(['sst', 'inspect', ranges]);
+    expect(facts).toMatchObject({ rangeDeletes: 5, rangeTombstones: { length: 5 } });
+    expect((await sluice(['ingest', db, ranges])).code).toBe(0);
+    expect((await sluice(['explain', db, ranges])).out).toMatch(/7 entries, 5 range deletions, /);
   });
 
   test.each(['inspect', 'dump'])('%s of what is no SST file says so', async (command) => {

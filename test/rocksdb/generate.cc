@@ -1,12 +1,16 @@
 // Writes, with RocksDB's own SstFileWriter, the same entries in every combination of format version 2 to 5, checksum,
-// compression, filter and index.
+// compression, filter and index; and range deletions.
 //
 //   generate DIR  →  DIR/entries.bin (see entries.h), one .sst per combination,
-//                    DIR/manifest.tsv: file, format version, checksum, compression, filter, index
+//                    DIR/manifest.tsv: file, format version, checksum, compression, filter, index;
+//                    DIR/ranges.sst, DIR/ranges-only.sst: range deletions, with entries in and beside them, and alone;
+//                    DIR/ranges-before.bin: what a database held before RocksDB ingested the two,
+//                    DIR/ranges-after.bin: what it showed then
 //
 // Blocks are small (1 KiB, index partitions of 256 bytes), so that a few thousand entries make hundreds of blocks and
 // dozens of index partitions.
 
+#include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
@@ -89,6 +93,67 @@ static void WriteFile(const std::string& path, const BlockBasedTableOptions& tab
   if (!s.ok()) Fail(path + ": " + s.ToString());
 }
 
+static void Check(const Status& s, const char* what) {
+  if (!s.ok()) Fail(std::string(what) + ": " + s.ToString());
+}
+
+static std::string Numbered(int n) {
+  char key[16];
+  snprintf(key, sizeof key, "key%05d", n);
+  return key;
+}
+
+// Overlapping, adjoining and empty ranges; entries at both ends of ranges, inside, and outside of the filter's reach.
+static void WriteRanges(const std::string& path, bool with_entries) {
+  BlockBasedTableOptions table;
+  table.block_size = 1024;
+  table.filter_policy.reset(NewBloomFilterPolicy(10));
+  Options options;
+  options.compression = kLZ4Compression;
+  options.table_factory.reset(NewBlockBasedTableFactory(table));
+  SstFileWriter writer(EnvOptions(), options);
+  Check(writer.Open(path), "open ranges");
+  if (with_entries) {
+    for (int n : {50, 100, 101, 250, 299, 300, 450}) {
+      Check(n == 101 ? writer.Delete(Numbered(n)) : writer.Put(Numbered(n), "over"), "write");
+    }
+    Check(writer.DeleteRange(Numbered(100), Numbered(200)), "delete range");
+    Check(writer.DeleteRange(Numbered(150), Numbered(300)), "delete range");
+    Check(writer.DeleteRange(Numbered(300), Numbered(310)), "delete range");
+    Check(writer.DeleteRange(Numbered(400), Numbered(500)), "delete range");
+    Check(writer.DeleteRange(Numbered(410), Numbered(420)), "delete range");
+  } else {
+    Check(writer.DeleteRange(Numbered(600), Numbered(650)), "delete range");
+  }
+  Check(writer.Finish(), "finish ranges");
+}
+
+// What RocksDB itself makes of them.
+static void ShowRanges(const std::string& dir) {
+  std::vector<Entry> before;
+  for (int n = 0; n < 700; n += n % 3 + 1) before.push_back({true, Numbered(n), "value " + std::to_string(n)});
+  WriteEntries(dir + "/ranges-before.bin", before);
+  Options options;
+  options.create_if_missing = true;
+  DB* db = nullptr;
+  Check(DB::Open(options, dir + "/ranges-db", &db), "open");
+  for (const Entry& e : before) Check(db->Put(WriteOptions(), e.key, e.value), "put");
+  IngestExternalFileOptions ingest;
+  ingest.write_global_seqno = false;
+  Check(db->IngestExternalFile({dir + "/ranges.sst"}, ingest), "ingest");
+  Check(db->IngestExternalFile({dir + "/ranges-only.sst"}, ingest), "ingest");
+  std::vector<Entry> after;
+  Iterator* it = db->NewIterator(ReadOptions());
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    after.push_back({true, it->key().ToString(), it->value().ToString()});
+  }
+  Check(it->status(), "scan");
+  delete it;
+  Check(db->Close(), "close");
+  delete db;
+  WriteEntries(dir + "/ranges-after.bin", after);
+}
+
 int main(int argc, char** argv) {
   if (argc != 2) Fail("usage: generate DIR");
   const std::string dir = argv[1];
@@ -113,6 +178,9 @@ int main(int argc, char** argv) {
             manifest << name << '\t' << format_version << '\t' << checksum.name << '\t' << compression.name << '\t'
                      << filter.name << '\t' << index.name << '\n';
           }
+  WriteRanges(dir + "/ranges.sst", true);
+  WriteRanges(dir + "/ranges-only.sst", false);
+  ShowRanges(dir);
   if (!manifest.flush()) Fail("cannot write the manifest");
   return 0;
 }

@@ -68,6 +68,20 @@ describe('SluiceDB ingests what RocksDB writes', () => {
   }
 });
 
+test('range deletions of RocksDB leave what they leave there', async () => {
+  const db = await open(join(dir, 'db-ranges'));
+  try {
+    const before = readEntries(join(theirs, 'ranges-before.bin'));
+    await db.batch(before.map(({ key, value = Buffer.of() }) => ({ type: 'put', key, value })));
+    await db.ingest(join(theirs, 'ranges.sst'));
+    await db.ingest(join(theirs, 'ranges-only.sst'));
+    const after = (await db.iterator().all()).map(([key, value]): Entry => ({ key, value }));
+    expect(linesOf(after)).toEqual(linesOf(readEntries(join(theirs, 'ranges-after.bin'))));
+  } finally {
+    await db.close();
+  }
+});
+
 describe('RocksDB ingests what SluiceDB writes', () => {
   const SIZES: Record<string, () => Entry[]> = {
     one: () => [{ key: Buffer.from('k'), value: Buffer.from('v') }],

@@ -115,10 +115,10 @@ describe('good files', () => {
 });
 
 describe('refused for what they hold', () => {
-  test('range deletions', async () => {
+  test('merge operands', async () => {
     for (const version of ['v7.8', 'v11.8']) {
       expect(await refusal(`${FIXTURES}${version}/v_ops.sst`, { verify: 'footer' })).toMatch(
-        /UNSUPPORTED_FORMAT .*range deletions/,
+        /UNSUPPORTED_FORMAT .*1 merge operands/,
       );
     }
   });
