@@ -277,6 +277,13 @@ export class Tree {
     this.#swap(new View(memtable, sealed, next, this.#tables));
   }
 
+  /** The manifest has these range tombstones of the tree, and no others. */
+  replaceTombstones(tombstones: readonly RangeTombstone[]): void {
+    const { memtable, sealed, levels } = this.#view;
+    const next = levels.withTombstones(RangeTombstones.of(tombstones));
+    this.#swap(new View(memtable, sealed, next, this.#tables));
+  }
+
   #swap(view: View): void {
     this.#view = view;
   }

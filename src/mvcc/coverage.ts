@@ -6,7 +6,7 @@
  */
 
 import { compareRanges } from '../base/bytes.ts';
-import type { RangeTombstones } from './range-tombstones.ts';
+import type { KeySpan, RangeTombstones } from './range-tombstones.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
 
 class Place {
@@ -108,6 +108,15 @@ export class Coverage {
     if (this.newest(smallest, 0, smallest.length) <= floor) return false;
     const end = this.endAbove(floor);
     return end === undefined || compareRanges(largest, 0, largest.length, end, 0, end.length) < 0;
+  }
+
+  /** As `coversAbove`, for every key of the span. */
+  coversSpanAbove(floor: Version, { from, to }: KeySpan): boolean {
+    if (this.newest(from, 0, from.length) <= floor) return false;
+    const end = this.endAbove(floor);
+    return (
+      end === undefined || (to !== undefined && compareRanges(to, 0, to.length, end, 0, end.length) <= 0)
+    );
   }
 
   #above(floor: Version): Place | undefined {

@@ -5,6 +5,7 @@
  * is closed.
  */
 
+import { compareBytes } from '../base/bytes.ts';
 import type { Retention } from '../levels/compaction/garbage.ts';
 import { type CompactionJob, type CompactionResult, runsOf } from '../levels/compaction/job.ts';
 import type { CompactionLimits, Merge, PickState } from '../levels/compaction/pick.ts';
@@ -53,15 +54,21 @@ export class CompactionPlan {
     return this.#heldBack.size > 0;
   }
 
-  state(tree: Tree): PickState {
+  /** Nobody reads below this version, now or later. */
+  get watermark(): Version {
     const horizon = this.#horizon();
+    const { oldest } = this.#engine.snapshots;
+    return oldest === undefined || oldest > horizon ? horizon : oldest;
+  }
+
+  state(tree: Tree): PickState {
     const { oldest } = this.#engine.snapshots;
     const stale = [...this.#heldBack].filter(([, newest]) => oldest === undefined || oldest > newest);
     return {
       levels: tree.view.levels,
       limits: this.#settings.limits,
       reservations: tree.reservations,
-      watermark: oldest === undefined || oldest > horizon ? horizon : oldest,
+      watermark: this.watermark,
       memtables: heldInMemory(tree),
       stale: new Set(stale.map(([id]) => id)),
     };
@@ -80,6 +87,10 @@ export class CompactionPlan {
       runs: runsOf(inputs),
       level,
       retention: this.#retention(tree, inputs),
+      rangeTombstones: (tree.view.levels.tombstones?.list ?? []).filter(
+        ({ from, to }) =>
+          compareBytes(from, largest) <= 0 && (to === undefined || compareBytes(smallest, to) < 0),
+      ),
       builder,
       targetFileBytes: limits.targetFileBytes,
       grandparents: grandparents.map((row) => ({ largest: row.largest, bytes: row.bytes })),

@@ -21,6 +21,7 @@ import type { CompactionRunner, RunningJob } from '../levels/compaction/runner.t
 import { boundsOf } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Edit, FileId } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
 import { CompactionPlan, type CompactionSettings } from './compaction-plan.ts';
 import type { Engine } from './engine.ts';
 
@@ -70,6 +71,11 @@ export class Compactor {
 
   get stats(): CompactionStats {
     return { running: this.#running.size, ...this.#counts, lastError: this.#lastError };
+  }
+
+  /** Nobody reads below this version, now or later. */
+  get watermark(): Version {
+    return this.#plan.watermark;
   }
 
   /** Something has changed that may call for a compaction. */
@@ -280,6 +286,7 @@ export class Compactor {
       ids,
     );
     this.#plan.installed(ids, job, result);
+    engine.rangeCollector.poke();
     engine.remover.whenUnread(() => tree.removeFiles(ids));
   }
 

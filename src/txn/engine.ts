@@ -26,6 +26,7 @@ import { Flusher } from './flusher.ts';
 import { Keyspaces } from './keyspaces.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publication, type Slot } from './publication.ts';
+import { RangeCollector } from './range-collector.ts';
 import { Remover } from './remover.ts';
 import { Snapshot } from './snapshot.ts';
 import { StoreReader, type StoreState } from './store-reader.ts';
@@ -80,6 +81,7 @@ export class Engine {
   /** Where memtables are flushed. */
   readonly runFlush: FlushRunner;
   readonly throttle: Throttle;
+  readonly rangeCollector = new RangeCollector(this);
   readonly applier = new Applier(this);
   readonly state: StoreState;
   readonly reader: StoreReader;
@@ -210,6 +212,7 @@ export class Engine {
       if (this.#closed || this.#wal === undefined) return;
       this.keyspaces.collect();
       this.compactor.snapshotClosed();
+      this.rangeCollector.poke();
     });
   }
 
@@ -333,6 +336,7 @@ export class Engine {
   onLevelsChanged(): void {
     this.throttle.update();
     this.compactor.poke();
+    this.rangeCollector.poke();
   }
 
   onPublished(): void {
@@ -367,6 +371,7 @@ export class Engine {
     this.throttle.failed(
       new SluiceError('CLOSED', 'The database was closed before there was room for the write'),
     );
+    this.rangeCollector.close();
     await this.#pipeline.idle();
     await this.flusher.close();
     await this.compactor.close();

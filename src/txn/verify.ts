@@ -4,7 +4,7 @@ import { checkCallback, checkFlag, checkOptions, checkSignal } from '../base/arg
 import { compareBytes, formatKey } from '../base/bytes.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
-import type { FileId, TableRow } from '../manifest/rows.ts';
+import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
 import { checkTable } from '../sst/check-table.ts';
 import type { Engine } from './engine.ts';
 
@@ -38,6 +38,7 @@ export async function verifyDatabase(engine: Engine, options: VerifyOptions): Pr
   const releases = trees.flatMap((tree) => tree.rows().map((row) => tree.retain(tree.view.table(row))));
   checkManifest(engine.manifest.state.tables, rows, problems);
   for (const tree of trees) checkLevels(tree, problems);
+  checkTombstones(engine, trees, problems);
   try {
     for (const [i, row] of rows.entries()) {
       throwIfAborted(options.signal);
@@ -71,6 +72,20 @@ function checkManifest(
   }
   for (const id of named.keys())
     if (!seen.has(id)) problems.push(`no tree has the table ${id}, which the manifest names`);
+}
+
+/** The range tombstones of the trees are those of the manifest, and every tree that has some is there. */
+function checkTombstones(engine: Engine, trees: readonly Tree[], problems: string[]): void {
+  const left = new Map<TreeId, number>();
+  for (const { tree, spans } of engine.manifest.state.ranges.values())
+    left.set(tree, (left.get(tree) ?? 0) + spans.length);
+  for (const { id, view } of trees) {
+    const [held, named] = [view.levels.tombstones?.list.length ?? 0, left.get(id) ?? 0];
+    if (held !== named) problems.push(`tree ${id} has ${held} range tombstones, the manifest says ${named}`);
+    left.delete(id);
+  }
+  for (const id of left.keys())
+    problems.push(`the manifest has range tombstones of tree ${id}, which is not there`);
 }
 
 /** L3: within levels 1 and below tables do not overlap. */

@@ -13,6 +13,7 @@ import { tableName } from '../../manifest/directory.ts';
 import type { TableRow } from '../../manifest/rows.ts';
 import { type Cursor, PENDING } from '../../mvcc/cursor.ts';
 import { mergeCursors } from '../../mvcc/merge.ts';
+import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
 import { Table } from '../../sst/table.ts';
 import { TableCursor } from '../../sst/table-cursor.ts';
@@ -71,13 +72,15 @@ export async function compact(
   job: CompactionJob,
   host: JobHost,
   env: CompactionEnv,
-  coveredBy?: CoveredBy,
 ): Promise<CompactionResult> {
   const caches = env.workspace.caches(job.runs.length);
   const readAtFirst = caches.reduce((sum, cache) => sum + cache.readBytes, 0);
   const bytesRead = (): number => caches.reduce((sum, cache) => sum + cache.readBytes, -readAtFirst);
   const inputs = mergeCursors(caches.map((cache, i) => openRun(job, elementAt(job.runs, i), env.fs, cache)));
   const outputs = new OutputTables(job, host, env.fs, env.workspace.builderHeap(job.builder.blockBytes));
+  const tombstones = RangeTombstones.of(job.rangeTombstones);
+  const coveredBy: CoveredBy | undefined =
+    tombstones && ((key, start, length, upTo) => tombstones.newest(key, start, length, upTo));
   const rule = new GarbageRule(job.retention, coveredBy);
   let paidBytes = 0;
   const pause = async (): Promise<void> => {

@@ -2,6 +2,7 @@
 
 import { at } from '../../base/assert.ts';
 import { type FileId, LEVEL_COUNT, type TableRow, type TreeId } from '../../manifest/rows.ts';
+import type { RangeTombstone } from '../../mvcc/range-tombstones.ts';
 import type { TableBuilderOptions } from '../../sst/table-builder.ts';
 import type { Retention } from './garbage.ts';
 
@@ -20,6 +21,8 @@ export interface CompactionJob {
   /** The outputs' level. */
   readonly level: number;
   readonly retention: Retention;
+  /** The tree's that meet the inputs' range. */
+  readonly rangeTombstones: readonly RangeTombstone[];
   readonly builder: Omit<TableBuilderOptions, 'heap'>;
   readonly targetFileBytes: number;
   /** In key order. */
