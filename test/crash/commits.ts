@@ -1,8 +1,8 @@
 /** What each numbered commit of the crash test writes; child and parent both know. Only what runs in the child is imported. */
 
-export type Kind = 'batch' | 'transaction' | 'ingest' | 'mixed' | 'large';
+export type Kind = 'batch' | 'transaction' | 'ingest' | 'mixed' | 'large' | 'range';
 
-const KINDS: readonly Kind[] = ['batch', 'transaction', 'ingest', 'mixed', 'large'];
+const KINDS: readonly Kind[] = ['batch', 'transaction', 'ingest', 'mixed', 'large', 'range'];
 
 export const KEYSPACES = ['default', 'other'] as const;
 export const WORKERS = 4;
@@ -22,6 +22,9 @@ export interface Write {
 export function keyOf(n: number, i: number): string {
   return `c${String(n).padStart(8, '0')}:${i}`;
 }
+
+/** Of a commit of kind 'range': put, and deleted again with all keys of the commit before they are put. */
+export const DELETED = 9;
 
 /** All keys of a commit, in both keyspaces; the value tells the commit and fills a block or two. */
 export function writesOf(n: number): Write[] {

@@ -12,7 +12,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { open, SstWriter, type Transaction } from '../../src/index.ts';
-import { KEYSPACES, kindOf, WORKERS, type Write, writesOf } from './commits.ts';
+import { DELETED, KEYSPACES, keyOf, kindOf, WORKERS, type Write, writesOf } from './commits.ts';
 
 const dir = process.argv[2] ?? '';
 const [line] = (await once(createInterface(process.stdin), 'line')) as [string];
@@ -66,6 +66,12 @@ async function statements(
     if (ingested.length > 0) files.push([keyspace, await writeFile(`${n}-${keyspace}.sst`, ingested)]);
   }
   tell(`files ${n}`);
+  if (kindOf(n) === 'range') {
+    for (const keyspace of KEYSPACES) {
+      txn.keyspace(keyspace).put(keyOf(n, DELETED), 'deleted');
+      txn.keyspace(keyspace).deleteRange({ gte: keyOf(n, 0), lte: keyOf(n, DELETED) });
+    }
+  }
   for (const { keyspace, key, value, ingested } of writes) {
     if (!ingested) txn.keyspace(keyspace).put(key, value);
   }
