@@ -52,7 +52,8 @@ function buildRocksdb(notes) {
 /** { found: engine names, rocksdb: path of the program, notes: { engine → text } }; `install`: what is missing. */
 export function findEngines(wanted, install) {
   const notes = {};
-  if (install && wanted.some((engine) => ['better-sqlite3', 'rocksdb', 'rocksdb-node'].includes(engine))) installPeers();
+  if (install && wanted.some((engine) => ['better-sqlite3', 'rocksdb', 'rocksdb-node'].includes(engine)))
+    installPeers();
   const rocksdb = wanted.includes('rocksdb') ? buildRocksdb(notes) : undefined;
   const missing = (engine, text) => {
     notes[engine] = text;

@@ -5,7 +5,8 @@
  *     "D"                              [formatVersion, id, comparator, createdMs]
  *     "C"                              [nextFileId, nextTreeId, lastVersion, visibleVersion, rows of the kinds below]
  *     "F" + file id, u64 big-endian    [tree, level, bytes, entries, deletes, smallest, largest, minVersion,
- *                                       maxVersion, globalVersion | null, source, ingestId | null]
+ *                                       maxVersion, globalVersion | null, source, ingestId | null,
+ *                                       clearedThrough | null (not in version 1)]
  *     "K" + name, UTF-8                [[version, tree | null], …]
  *     "T" + tree id, u64 big-endian    [keyspace, flushedThrough]
  *     "R" + tree id, u64 big-endian    [[from, to | null], …]
@@ -168,6 +169,7 @@ function tableValues(t: TableRow): unknown[] {
     t.globalVersion ?? null,
     t.source,
     t.ingestId ?? null,
+    t.clearedThrough ?? null,
   ];
 }
 
@@ -209,6 +211,10 @@ class Fields {
     if (!Array.isArray(values)) throw damaged(`${what} is not an array`);
     this.#what = what;
     this.#values = values;
+  }
+
+  get done(): boolean {
+    return this.#next >= this.#values.length;
   }
 
   number<T extends number>(): T {
@@ -315,6 +321,7 @@ export function decodeTable(key: Uint8Array, value: Uint8Array): TableRow {
     globalVersion: f.numberOrNull<Version>() ?? undefined,
     source: f.text<TableSource>(),
     ingestId: f.textOrNull() ?? undefined,
+    clearedThrough: f.done ? undefined : (f.numberOrNull<Version>() ?? undefined),
   };
 }
 

@@ -36,6 +36,8 @@ export interface TableRow {
   readonly source: TableSource;
   /** The ingest that brought it, for `source: 'ingest'`. */
   readonly ingestId: string | undefined;
+  /** A compaction has left out of it all that range tombstones up to this version hide; undefined: nobody looked. */
+  readonly clearedThrough?: Version | undefined;
 }
 
 /** The keyspace's tree from `version` on; null: dropped. */

@@ -5,8 +5,9 @@
  *   - a table goes whole when tombstones ≤ w cover its range that are newer than every version in it: whoever reads sees
  *     them, and not it;
  *   - a tombstone goes when newer ones ≤ w cover its span, which hide all that it does;
- *   - a tombstone of version t goes when no source, in any level or in memory, can hold a version < t of a key in its span.
- *     Versions < t still on their way to a memtable would be such: so t must be visible.
+ *   - a tombstone of version t goes when no source, in any level or in memory, can hold a version < t of a key in its span,
+ *     but for tables out of which compaction has left what it hides. Versions < t still on their way to a memtable would be
+ *     such: so t must be visible.
  */
 
 import { compareBytes } from '../base/bytes.ts';
@@ -101,16 +102,21 @@ function mayHide(tree: Tree, levels: Levels, span: KeySpan, version: Version): b
   for (const source of [memtable, ...sealed]) {
     if (source.entries > 0 && source.minVersion < version && meets(source, span)) return true;
   }
-  for (const row of levels.tables[0] ?? []) if (row.minVersion < version && meets(row, span)) return true;
+  for (const row of levels.tables[0] ?? []) if (mayHold(row, version) && meets(row, span)) return true;
   for (let level = 1; level < LEVEL_COUNT; level++) {
     const rows = levels.tables[level] ?? [];
     for (let i = levels.firstEndingFrom(level, span.from); i < rows.length; i++) {
       const row = rows[i] as TableRow;
       if (!meets(row, span)) break;
-      if (row.minVersion < version) return true;
+      if (mayHold(row, version)) return true;
     }
   }
   return false;
+}
+
+/** Whether a table may hold what a tombstone of this version hides. */
+function mayHold({ minVersion, clearedThrough }: TableRow, version: Version): boolean {
+  return minVersion < version && (clearedThrough === undefined || clearedThrough < version);
 }
 
 function meets(

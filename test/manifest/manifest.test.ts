@@ -1,11 +1,13 @@
 /** What is applied is there after a reopen; what is refused leaves everything as it was. */
 
 import fs from 'node:fs';
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { open } from 'lmdb';
+import { pack, unpack } from 'msgpackr';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import { encodeCounters, encodeDatabase, FORMAT_VERSION } from '../../src/manifest/format.ts';
+import { encodeCounters, encodeDatabase, encodeEdit, FORMAT_VERSION } from '../../src/manifest/format.ts';
 import { Manifest, type ManifestOptions } from '../../src/manifest/manifest.ts';
 import type { Edit, FileId, TreeId } from '../../src/manifest/rows.ts';
 import { FIRST_COUNTERS, type ManifestState } from '../../src/manifest/state.ts';
@@ -210,13 +212,19 @@ describe('opening', () => {
   };
 
   test('an older format is read as it is, and raised once its software could no longer read it', async () => {
+    const { key, value } = encodeEdit({ kind: 'addTable', table: table(1) });
+    const packed = pack((unpack(Buffer.from(value ?? []).subarray(4)) as unknown[]).slice(0, 12));
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32LE(crc32(packed, crc32(key)));
     const dir = await withRows([
       encodeDatabase({ ...row, formatVersion: 1 }),
-      encodeCounters(FIRST_COUNTERS, 0),
+      encodeCounters({ ...FIRST_COUNTERS, nextFileId: 2 as FileId }, 1),
+      { key, value: Buffer.concat([checksum, packed]) },
     ]);
     const versionAt = async (readOnly: boolean): Promise<number> => {
       const manifest = Manifest.open({ env: nodeEnv, dir, readOnly });
       const { formatVersion } = manifest.state.database;
+      expect([...manifest.state.tables.values()]).toEqual([table(1)]);
       await manifest.close();
       return formatVersion;
     };

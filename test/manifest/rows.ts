@@ -34,6 +34,7 @@ export const tableRow: fc.Arbitrary<TableRow> = fc.record({
   globalVersion: fc.option(version, { nil: undefined }),
   source: fc.constantFrom('flush', 'ingest', 'commit', 'compaction'),
   ingestId: fc.option(name, { nil: undefined }),
+  clearedThrough: fc.option(version, { nil: undefined }),
 });
 
 const keyspace: fc.Arbitrary<KeyspaceRow> = fc.record({

@@ -32,6 +32,12 @@ export interface Retention {
 /** The version of the newest range deletion ≤ `upTo` that covers the key; NO_VERSION: there is none. */
 export type CoveredBy = (key: Uint8Array, start: number, length: number, upTo: Version) => Version;
 
+/** Nobody reads below this version. */
+export function firstReader({ snapshots, horizon }: Retention): Version {
+  const oldest = snapshots[0];
+  return oldest === undefined || oldest > horizon ? horizon : oldest;
+}
+
 export class GarbageRule {
   /** The entry asked about last is the first of its user key. */
   newKey = false;

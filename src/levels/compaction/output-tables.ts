@@ -13,6 +13,7 @@ import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Cursor } from '../../mvcc/cursor.ts';
 import type { Heap } from '../../sst/heap.ts';
 import { TableBuilder } from '../../sst/table-builder.ts';
+import { firstReader } from './garbage.ts';
 import type { CompactionJob, JobHost } from './job.ts';
 
 /** A table overlaps about so many target sizes of the level below at most. */
@@ -98,6 +99,8 @@ export class OutputTables {
       globalVersion: undefined,
       source: 'compaction',
       ingestId: undefined,
+      // Whoever reads at all sees tombstones ≤ this, and what they hide was left out.
+      clearedThrough: firstReader(this.#job.retention),
     });
   }
 
