@@ -71,8 +71,12 @@ export async function stageIngest(
     core.replayed.push(earlier);
     return replay(earlier, sources);
   }
+  if (overlay.hasIngestOf(id)) {
+    const message = `This transaction has an ingest ${id} already; give all its files in one call, or each call an id of its own`;
+    throw new SluiceError('INGEST_ID_REUSED', message);
+  }
   engine.ensureKeyspace(keyspace);
-  const { statement, place } = overlay.reserveIngest();
+  const { statement, place } = overlay.reserveIngest(id);
   let staged: StagedFile[];
   try {
     staged = await engine.staging.stage(sources, {

@@ -24,7 +24,13 @@ export const INGEST_FILES_MAX = 1_000_000;
 
 export class RunLayer {
   readonly kind = 'run';
+  /** Of the ingest whose place this is until its files are staged. */
+  readonly ingestId: string | undefined;
   readonly sections = new Map<string, RunSection>();
+
+  constructor(ingestId?: string) {
+    this.ingestId = ingestId;
+  }
 }
 
 /** One file of an ingest, with the layer within the ingest that it belongs to. */
@@ -110,6 +116,13 @@ export class Overlay {
     return this.#layers.some((layer) => layer.kind === 'ingest');
   }
 
+  /** Whether a statement in force, or one that is still staging its files, has this id. */
+  hasIngestOf(id: string): boolean {
+    return this.#layers.some((layer) =>
+      layer.kind === 'ingest' ? layer.id === id : layer.kind === 'run' && layer.ingestId === id,
+    );
+  }
+
   /** REQUIRES: key and value are the overlay's own. `value` undefined: a delete. */
   write(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): void {
     let run = this.#layers.at(-1);
@@ -137,11 +150,11 @@ export class Overlay {
   }
 
   /** Takes the place in the order of statements for an ingest whose files are yet to be staged. */
-  reserveIngest(): { readonly statement: number; readonly place: RunLayer } {
+  reserveIngest(id: string): { readonly statement: number; readonly place: RunLayer } {
     const statement = this.#statements + 1;
     this.#statements += INGEST_FILES_MAX;
     // An empty run holds the place: later puts go to a run of their own, and win.
-    const place = new RunLayer();
+    const place = new RunLayer(id);
     this.#layers.push(place);
     this.#closed = place;
     return { statement, place };
@@ -273,6 +286,7 @@ export class Overlay {
 
 /** Files that overlap an earlier one of the list come in a later layer than it. */
 export function layerFiles(files: readonly StagedFile[]): LayeredFile[] {
+  if (areApart(files)) return files.map((file) => ({ file, depth: 0 }));
   const layered: LayeredFile[] = [];
   for (const file of files) {
     let depth = 0;
@@ -282,6 +296,12 @@ export function layerFiles(files: readonly StagedFile[]): LayeredFile[] {
     layered.push({ file, depth });
   }
   return layered;
+}
+
+/** Thousands of files mostly are, which sorting tells sooner than comparing all with all. */
+function areApart(files: readonly StagedFile[]): boolean {
+  const sorted = [...files].sort((a, b) => compareBytes(a.smallest, b.smallest));
+  return sorted.every((file, i) => i === 0 || !overlap(sorted[i - 1] ?? file, file));
 }
 
 function overlap(a: StagedFile, b: StagedFile): boolean {

@@ -145,6 +145,21 @@ describe('an id', () => {
     expect(await outcomeOf(() => again.ingest(paths.slice(1), { id: 'job-1' }))).toBe('INGEST_ID_REUSED');
   });
 
+  test('is of one statement of a transaction; after a rollback it is free again', async () => {
+    const { db, file } = await place();
+    const paths = [await file('a.sst', numbered(0, 10)), await file('b.sst', numbered(5, 20))];
+    const txn = db.begin();
+    const savepoint = txn.savepoint();
+    const first = txn.ingest(paths.slice(0, 1), { id: 'job' });
+    expect(await outcomeOf(() => txn.ingest(paths.slice(1), { id: 'job' }))).toBe('INGEST_ID_REUSED');
+    await first;
+    expect(await outcomeOf(() => txn.ingest(paths.slice(1), { id: 'job' }))).toBe('INGEST_ID_REUSED');
+    txn.rollbackTo(savepoint);
+    await txn.ingest(paths.slice(1), { id: 'job' });
+    await txn.commit();
+    expect(await outcomeOf(() => db.ingest(paths.slice(0, 1), { id: 'job' }))).toBe('INGEST_ID_REUSED');
+  });
+
   test('used by two at once is committed once, and both learn the result', async () => {
     const { db, file, tables } = await place();
     const path = await file('a.sst', numbered(0, 10));
