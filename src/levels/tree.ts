@@ -93,6 +93,7 @@ export class Tree {
     for (const { id } of rows) this.#tables.set(id, options.openTable(options.tablePath(id)));
     const levels = Levels.of(rows).withTombstones(RangeTombstones.of(tombstones));
     this.#view = new View(new Memtable(options.memtableBytes), [], levels, this.#tables);
+    this.#view.keepTopOpen(true);
   }
 
   get view(): View {
@@ -285,6 +286,8 @@ export class Tree {
   }
 
   #swap(view: View): void {
+    this.#view.keepTopOpen(false);
+    view.keepTopOpen(true);
     this.#view = view;
   }
 

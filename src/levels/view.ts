@@ -77,6 +77,11 @@ export class View {
     return tables;
   }
 
+  /** Lookups ask every table of level 0, so their indexes and filters are the last that may be given up. */
+  keepTopOpen(wanted: boolean): void {
+    for (const table of at(this.#open, 0)) table.keepsOpen = wanted;
+  }
+
   hasTable(id: FileId): boolean {
     this.#ids ??= new Set([...this.levels].map((row) => row.id));
     return this.#ids.has(id);

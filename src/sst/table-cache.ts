@@ -6,6 +6,8 @@ import type { TableState } from './table-state.ts';
 /** Who holds the open state: told to forget it. */
 export interface OpenTable {
   readonly state: TableState | undefined;
+  /** Every lookup asks it: its index and filter stay, whatever else has to go. */
+  readonly keepsOpen: boolean;
   close(): void;
 }
 
@@ -36,8 +38,9 @@ export class TableCache {
       if (this.#hand >= this.#open.length) this.#hand = 0;
       const other = this.#open[this.#hand];
       const state = other?.state;
-      if (other === undefined || state === undefined || other === table || state.busy) this.#hand++;
-      else if (state.used) {
+      if (other === undefined || state === undefined || other === table || state.busy || other.keepsOpen) {
+        this.#hand++;
+      } else if (state.used) {
         state.used = false;
         this.#hand++;
       } else other.close();

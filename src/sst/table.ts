@@ -40,6 +40,8 @@ export interface TableCursorOptions {
 const found = new FoundEntry();
 
 export class Table {
+  /** Set by the tree, of tables at the top. */
+  keepsOpen = false;
   readonly path: string;
   readonly cache: BlockCache;
   readonly #fs: FileSystem;

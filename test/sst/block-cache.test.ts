@@ -233,6 +233,26 @@ describe('the table cache', () => {
     expect(cache.stats()).toMatchObject({ heldBytes: 0, metadataBytes: 0 });
   });
 
+  test('does not close those that every lookup asks', () => {
+    const directory = temporaryDirectory();
+    const cache = new BlockCache(4 << 20);
+    const tableCache = new TableCache(cache, 3);
+    const tables = Array.from({ length: 8 }, (_, t) => {
+      const path = join(directory, `${t}.sst`);
+      const entries = entriesOf(100, () => 50, `t${t}-`);
+      writeTable(path, entries);
+      return new Table({ path, fs: nodeEnv.fs, cache, tableCache });
+    });
+    const [kept, ...others] = tables;
+    if (kept === undefined) throw new Error('no table');
+    kept.keepsOpen = true;
+    const opened = kept.openSync();
+    for (let round = 0; round < 3; round++) for (const table of others) table.openSync();
+    expect(kept.state).toBe(opened);
+    expect(tableCache.openCount).toBeLessThanOrEqual(3);
+    for (const table of tables) table.dispose();
+  });
+
   test('a closed table opens again, a disposed one does not; its cursors go on until closed', () => {
     const path = join(temporaryDirectory(), 'a.sst');
     writeTable(
