@@ -12,13 +12,14 @@ import type { StagedFile } from '../ingest/staging.ts';
 import type { FileId, IngestRow, TableRow } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
 import { type CommitRange, type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.ts';
+import { ConflictCheck } from './conflict-check.ts';
 import type { Engine } from './engine.ts';
 import { type CommitContents, commitTables } from './manifest-commit.ts';
 import { keyBytes } from './read-set.ts';
 import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
 import type { TransactionCore } from './transaction.ts';
-import { type Conflict, ConflictCheck } from './window.ts';
+import type { Conflict } from './window.ts';
 
 /**
  * A transaction with more bytes than this becomes tables, as one with an ingest does: the log need not carry them, nor

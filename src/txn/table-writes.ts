@@ -40,7 +40,7 @@ export class TableQuestion {
     this.writes = writes;
   }
 
-  containsPoint(points: ReadonlySet<string>): Answer {
+  containsPoint(points: Iterable<string>): Answer {
     const { smallest, largest, table } = this.writes;
     for (const key of points) {
       if (key < smallest || key > largest) continue;
@@ -55,7 +55,7 @@ export class TableQuestion {
     return 'no';
   }
 
-  containsInRange(ranges: readonly ReadRange[]): Answer {
+  containsInRange(ranges: Iterable<ReadRange>): Answer {
     const { smallest, largest, table } = this.writes;
     for (const range of ranges) {
       if (range.lower > largest || (range.upper !== undefined && range.upper <= smallest)) continue;

@@ -7,10 +7,12 @@
  * snapshot: not before, since a transaction that begins now reads at the visible version, below a commit in flight.
  */
 
-import type { Version } from '../mvcc/version.ts';
+import { MAX_VERSION, type Version } from '../mvcc/version.ts';
 import { inRange, type ReadRange, type ReadSet } from './read-set.ts';
-import { type Answer, TableQuestion, type TableWrites } from './table-writes.ts';
+import type { TableWrites } from './table-writes.ts';
+import { WindowFilters } from './window-filters.ts';
 import { type RecordRun, type WrittenKey, WrittenKeys } from './written-keys.ts';
+import { WrittenTables } from './written-tables.ts';
 
 /** Put transactions whose records are still in a log batch; it may go on to grow until it is absorbed. */
 export interface PendingRun extends RecordRun {
@@ -38,18 +40,15 @@ export class ConflictWindow {
   readonly #keys = new WrittenKeys();
   /** Batches not wholly taken apart yet, oldest first. */
   #pending: { readonly run: PendingRun; entered: number }[] = [];
-  #tables: TableWrites[] = [];
+  readonly tables = new WrittenTables();
+  readonly filters = new WindowFilters();
   /** Ascending versions. */
   #ranges: WrittenRange[] = [];
   #swaps: { readonly keyspace: string; readonly version: Version }[] = [];
 
-  /** Rough bytes of memory held; batches in flight not counted. */
+  /** Rough bytes of memory held; not counted are batches in flight, and filters, which have a bound of their own. */
   get bytes(): number {
-    return this.#keys.bytes + this.#tables.length * TABLE_BYTES + this.#ranges.length * RANGE_BYTES;
-  }
-
-  get tables(): readonly TableWrites[] {
-    return this.#tables;
+    return this.#keys.bytes + this.tables.length * TABLE_BYTES + this.#ranges.length * RANGE_BYTES;
   }
 
   /** REQUIRES: in version order. */
@@ -57,8 +56,10 @@ export class ConflictWindow {
     this.#pending.push({ run, entered: 0 });
   }
 
+  /** REQUIRES: versions above all entered before. */
   enterTables(tables: readonly TableWrites[]): void {
-    this.#tables.push(...tables);
+    this.tables.enter(tables);
+    for (const table of tables) this.filters.hold(table);
   }
 
   /** REQUIRES: versions above all entered before. */
@@ -86,10 +87,7 @@ export class ConflictWindow {
   /** Forgets entries ≤ `version`. */
   trim(version: Version): void {
     this.#keys.trim(version);
-    if (this.#tables.length > 0 && (this.#tables[0] as TableWrites).version <= version) {
-      for (const table of this.#tables) if (table.version <= version) table.release();
-      this.#tables = this.#tables.filter((table) => table.version > version);
-    }
+    this.#releaseTables(version);
     if (this.#ranges.length > 0 && (this.#ranges[0] as WrittenRange).version <= version)
       this.#ranges = this.#ranges.filter((range) => range.version > version);
     if (this.#swaps.length > 0) this.#swaps = this.#swaps.filter((swap) => swap.version > version);
@@ -130,8 +128,14 @@ export class ConflictWindow {
   }
 
   close(): void {
-    for (const table of this.#tables) table.release();
-    this.#tables = [];
+    this.#releaseTables(MAX_VERSION);
+  }
+
+  #releaseTables(version: Version): void {
+    for (const table of this.tables.trim(version)) {
+      this.filters.forget(table);
+      table.release();
+    }
   }
 
   /** Batches grow while they are open; only what is new in each is read. */
@@ -140,64 +144,5 @@ export class ConflictWindow {
       this.#keys.enter(pending.run, pending.entered);
       pending.entered = pending.run.payloads.length;
     }
-  }
-}
-
-/**
- * One commit's check against the window. `step` is synchronous and says 'clear' only when nothing is left to ask as of
- * now, so a caller that takes its version in the same turn has checked everything before it. A table once cleared is
- * not asked again: its contents never change.
- */
-export class ConflictCheck {
-  readonly #window: ConflictWindow;
-  readonly #reads: ReadSet;
-  readonly #snapshot: Version;
-  /** Tables that had to be looked into, and hold nothing that was read. */
-  readonly #cleared = new Set<TableWrites>();
-  #question: TableQuestion | undefined;
-
-  constructor(window: ConflictWindow, reads: ReadSet, snapshot: Version) {
-    this.#window = window;
-    this.#reads = reads;
-    this.#snapshot = snapshot;
-  }
-
-  step(): Conflict | 'clear' | 'pending' {
-    const conflict = this.#window.findInMemory(this.#reads, this.#snapshot);
-    if (conflict !== undefined) return conflict;
-    for (const writes of this.#window.tables) {
-      if (writes.version <= this.#snapshot || this.#cleared.has(writes)) continue;
-      const answer = this.#ask(writes);
-      if (answer === 'pending') return 'pending';
-      if (answer !== 'no') return { keyspace: writes.keyspace, key: answer.key, version: writes.version };
-    }
-    return 'clear';
-  }
-
-  load(): Promise<void> {
-    return this.#question?.load() ?? Promise.resolve();
-  }
-
-  loadSync(): void {
-    this.#question?.loadSync();
-  }
-
-  close(): void {
-    this.#question?.close();
-    this.#question = undefined;
-  }
-
-  #ask(writes: TableWrites): Answer {
-    const points = this.#reads.points.get(writes.keyspace);
-    const ranges = this.#reads.ranges.get(writes.keyspace);
-    if (points === undefined && ranges === undefined) return 'no';
-    if (this.#question?.writes !== writes) {
-      this.close();
-      this.#question = new TableQuestion(writes);
-    }
-    let answer: Answer = points === undefined ? 'no' : this.#question.containsPoint(points);
-    if (answer === 'no' && ranges !== undefined) answer = this.#question.containsInRange(ranges);
-    if (answer === 'no') this.#cleared.add(writes);
-    return answer;
   }
 }
