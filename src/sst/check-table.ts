@@ -100,20 +100,45 @@ function checkEnds(table: Table): void {
   }
 }
 
-/** The file's filter as the kernels read it, and the heap that has it behind the room for blocks. */
-function heapWithFilter(filter: Filter | undefined): { heap: Heap; place: FilterPlace | undefined } {
-  const at = KERNEL_RESERVED_BYTES + READ_BYTES * 2;
+/** One heap kept for the next check: to make one takes longer than to check a small file. */
+let idleHeap: Heap | undefined;
+const IDLE_HEAP_BYTES_MAX = 16 << 20;
+const FILTER_ROOM_MIN = 1 << 20;
+
+/** A heap with room for blocks and a filter behind it, which nobody else uses. */
+function takeHeap(filterBytes: number): Heap {
+  const heap = idleHeap;
+  idleHeap = undefined;
+  const needed = KERNEL_RESERVED_BYTES + READ_BYTES * 2 + Math.max(filterBytes, FILTER_ROOM_MIN);
+  return heap !== undefined && heap.bytes.length >= needed ? heap : createHeap(needed);
+}
+
+function giveBack(heap: Heap): void {
+  if (heap.bytes.length <= IDLE_HEAP_BYTES_MAX) idleHeap = heap;
+}
+
+/** The file's filter as the kernels read it, in the heap behind the room for blocks. */
+function placeFilter(filter: Filter | undefined, heap: Heap): FilterPlace | undefined {
   const bloom = filter?.bloom;
-  const heap = createHeap(at + (bloom?.data.length ?? 0));
-  if (bloom === undefined) return { heap, place: undefined };
+  if (bloom === undefined) return undefined;
+  const at = KERNEL_RESERVED_BYTES + READ_BYTES * 2;
   heap.bytes.set(bloom.data, at);
-  return { heap, place: { at, lines: bloom.lines, probes: bloom.probes } };
+  return { at, lines: bloom.lines, probes: bloom.probes };
 }
 
 async function checkBlocks(state: TableState, options: CheckTableOptions): Promise<void> {
+  const heap = takeHeap(state.filter?.bytes ?? 0);
+  try {
+    await checkBlocksIn(heap, state, options);
+  } finally {
+    giveBack(heap);
+  }
+}
+
+async function checkBlocksIn(heap: Heap, state: TableState, options: CheckTableOptions): Promise<void> {
   const { index, path } = state;
-  const { heap, place } = heapWithFilter(state.filter);
   const checker = new EntryChecker(state, options.external);
+  const place = placeFilter(state.filter, heap);
   const blocks = new BlockChecker(state, heap, place, checker, options.external);
   const total = state.facts.bytes;
   for (let block = 0; block < index.blocks; ) {
