@@ -332,7 +332,7 @@ function newEngine(
   return new Engine({
     env,
     manifest,
-    compactionRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
+    backgroundRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
     openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
     settings: {
       sync: settings.durability === 'fsync',

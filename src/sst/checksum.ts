@@ -6,14 +6,10 @@
 
 import { SluiceError } from '../base/errors.ts';
 
-export const CHECKSUM_NONE = 0;
-/** CRC-32C, rotated right by 15 and moved by a constant, so that a checksum of data with checksums in it stays strong. */
-export const CHECKSUM_CRC32C = 1;
-export const CHECKSUM_XXHASH = 2;
-/** The low 32 bits of XXH64. */
-export const CHECKSUM_XXHASH64 = 3;
-/** low32(XXH3_64(block)) ^ type byte × 0x6b9083d9. */
-export const CHECKSUM_XXH3 = 4;
+/**
+ * 0 none; 1 CRC-32C, rotated right by 15 and moved by a constant, so that a checksum of data with checksums in it stays
+ * strong; 2 xxHash; 3 the low 32 bits of XXH64; 4 low32(XXH3_64(block)) ^ type byte × 0x6b9083d9.
+ */
 export type ChecksumType = 0 | 1 | 2 | 3 | 4;
 
 export const BLOCK_TRAILER_BYTES = 5;

@@ -27,18 +27,6 @@ export const UNKNOWN_COLUMN_FAMILY = 0x7fffffff;
 export const CHECKSUM_NAMES = ['none', 'crc32c', 'xxhash', 'xxhash64', 'xxh3'] as const;
 export type ChecksumName = (typeof CHECKSUM_NAMES)[number];
 
-/** By the compression byte of a block. */
-export const COMPRESSION_NAMES = [
-  'none',
-  'snappy',
-  'zlib',
-  'bzip2',
-  'lz4',
-  'lz4hc',
-  'xpress',
-  'zstd',
-] as const;
-
 export const INDEX_BINARY_SEARCH = 0;
 export const INDEX_HASH_SEARCH = 1;
 export const INDEX_TWO_LEVEL = 2;

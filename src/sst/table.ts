@@ -129,12 +129,6 @@ export class Table {
     }
   }
 
-  /** False when the filter says that the probe's key is not in the table. True when that is not known. */
-  mayContain(probe: Probe): boolean {
-    const filter = this.#state?.filter;
-    return filter === undefined || filterMayContain(filter, probe, undefined);
-  }
-
   /** Gives the probe the newest entry of its key at or below its snapshot, if newer than what it has. */
   get(probe: Probe, globalVersion: Version | undefined): Status {
     let bound: number = probe.snapshot;

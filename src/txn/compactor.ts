@@ -17,7 +17,7 @@ import {
   pickRange,
   scores,
 } from '../levels/compaction/pick.ts';
-import type { CompactionRunner, RunningJob } from '../levels/compaction/runner.ts';
+import type { BackgroundRunner, RunningJob } from '../levels/compaction/runner.ts';
 import { boundsOf } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Edit, FileId } from '../manifest/rows.ts';
@@ -50,7 +50,7 @@ export interface CompactRangeOptions {
 export class Compactor {
   readonly #engine: Engine;
   readonly #settings: CompactionSettings;
-  readonly #runner: CompactionRunner;
+  readonly #runner: BackgroundRunner;
   readonly #plan: CompactionPlan;
   readonly #running = new Map<Promise<void>, RunningJob>();
   /** Trees that a `compactRange` waits for: nothing else is begun there. */
@@ -62,7 +62,7 @@ export class Compactor {
   #scheduled = false;
   #closed = false;
 
-  constructor(engine: Engine, settings: CompactionSettings, runner: CompactionRunner) {
+  constructor(engine: Engine, settings: CompactionSettings, runner: BackgroundRunner) {
     this.#engine = engine;
     this.#settings = settings;
     this.#runner = runner;

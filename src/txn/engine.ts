@@ -6,7 +6,7 @@
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Staging } from '../ingest/staging.ts';
-import type { CompactionRunner } from '../levels/compaction/runner.ts';
+import type { BackgroundRunner } from '../levels/compaction/runner.ts';
 import { type FlushRunner, Tree, type TreeOptions } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows.ts';
@@ -59,7 +59,7 @@ export interface EngineParts {
   readonly env: Env;
   readonly manifest: Manifest;
   readonly openTable: (path: string) => Table;
-  readonly compactionRunner: CompactionRunner;
+  readonly backgroundRunner: BackgroundRunner;
   readonly settings: EngineSettings;
 }
 
@@ -108,7 +108,7 @@ export class Engine {
       this.logger?.warn({ err: error }, 'a file that is not needed any more could not be removed'),
     );
     this.events = new Events(settings.logger);
-    const runner = parts.compactionRunner;
+    const runner = parts.backgroundRunner;
     this.compactor = new Compactor(this, settings.compaction, runner);
     this.runFlush = (memtable, job) => runner.flush(memtable, job);
     this.throttle = new Throttle(this, settings.compaction.auto ? settings.compaction.limits : undefined);

@@ -23,7 +23,7 @@ export interface RunningJob {
   cancel(): void;
 }
 
-export interface CompactionRunner {
+export interface BackgroundRunner {
   run(job: CompactionJob, newFileId: () => FileId): RunningJob;
   /** As `flushMemtable`. */
   flush(memtable: Memtable, job: FlushJob): Promise<TableRow>;
@@ -41,7 +41,7 @@ const THREAD_FLUSH_BYTES_MIN = 1 << 20;
 const idleWorkspaces: Workspace[] = [];
 
 /** Runs jobs in slices of the event loop. */
-export class InlineRunner implements CompactionRunner {
+export class InlineRunner implements BackgroundRunner {
   readonly #env: Env;
   readonly #limiter: Limiter;
 
@@ -83,7 +83,7 @@ export class InlineRunner implements CompactionRunner {
 const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
 
 /** Threads are started when jobs need them and kept; none keeps the process alive by itself. */
-export class ThreadRunner implements CompactionRunner {
+export class ThreadRunner implements BackgroundRunner {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   /** Threads that flush, which is soon done: the process stays alive for it. */
