@@ -11,12 +11,8 @@ export type { CompactRange } from './txn/compact-range.ts';
 export type { Logger } from './txn/engine.ts';
 export type { DatabaseEvent, EventListener } from './txn/events.ts';
 export type { IngestPlan } from './txn/explain.ts';
-export type {
-  IngestFileSummary,
-  IngestOptions,
-  IngestResult,
-  IngestSummary,
-} from './txn/ingest-statement.ts';
+export type { IngestOptions, MaxImpact } from './txn/ingest-options.ts';
+export type { IngestFileSummary, IngestResult, IngestSummary } from './txn/ingest-statement.ts';
 export type { SluiceIterator } from './txn/iterator.ts';
 export type {
   BatchOperation,

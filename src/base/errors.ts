@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'CONFLICT' // something the transaction read was changed by a later commit; retry
   | 'CORRUPTION' // bytes that are not in the form they must have
   | 'FILE_NOT_FOUND'
+  | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
   | 'INGEST_ID_REUSED' // an ingest id that already names an ingest of other files
   | 'INVALID_KEY' // empty, or over 65,535 bytes
   | 'INVALID_VALUE' // over 1 GiB
@@ -22,6 +23,7 @@ export type ErrorCode =
   | 'KEYSPACE_NOT_FOUND'
   | 'LOCKED' // another process writes to this database
   | 'NOT_A_DATABASE' // no database at the path and createIfMissing is false, or a foreign directory
+  | 'NOT_BOTTOM_LEVEL' // an ingest with requireBottom, and a file that would go higher
   | 'NOT_SORTED' // keys not strictly ascending
   | 'NO_SPACE'
   | 'OUTCOME_UNKNOWN' // the durable write of a commit began and did not finish; reopen to learn its fate

@@ -1,4 +1,5 @@
-import type { IngestOptions, IngestResult } from '../txn/ingest-statement.ts';
+import type { IngestOptions } from '../txn/ingest-options.ts';
+import type { IngestResult } from '../txn/ingest-statement.ts';
 import { type Arguments, type Command, EXIT_OK, UsageError } from './command.ts';
 import { JSON_FLAG, withWritable } from './database.ts';
 import { type Io, Output } from './io.ts';
@@ -28,6 +29,8 @@ export const ingest: Command = {
       value: 'ID',
       about: 'makes a retry safe: a second ingest of this id changes nothing',
     },
+    replace: { type: 'boolean', about: 'what the keyspace holds is deleted in the same commit' },
+    'require-bottom': { type: 'boolean', about: 'fail unless all files go to the lowest level' },
     json: JSON_FLAG,
   },
   positionals: [2, Number.POSITIVE_INFINITY],
@@ -62,6 +65,8 @@ function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
     ...(verify !== undefined && { verify }),
     ...(id !== undefined && { id }),
     ...(sha256.length > 0 && { sha256 }),
+    ...(args.flag('replace') && { replace: true as const }),
+    ...(args.flag('require-bottom') && { requireBottom: true }),
     ...(io.signal && { signal: io.signal }),
   };
 }

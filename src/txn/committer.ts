@@ -15,6 +15,7 @@ import { type CommitRange, type CommitTable, type MergedLayer, mergeRuns } from 
 import { ConflictCheck } from './conflict-check.ts';
 import type { Engine } from './engine.ts';
 import { type CommitContents, commitTables } from './manifest-commit.ts';
+import type { IngestLayer } from './overlay.ts';
 import { keyBytes } from './read-set.ts';
 import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
@@ -131,6 +132,7 @@ export class Committer {
           publication: engine.publication,
           window: engine.window,
           nowMs: () => engine.env.clock.nowMs(),
+          limits: engine.settings.compaction.limits,
           syncLog: () => engine.syncLog(),
         });
         await done.published;
@@ -152,15 +154,15 @@ export class Committer {
     const engine = this.#engine;
     const tables: CommitTable[] = [];
     const ranges: CommitRange[] = [];
+    const ingests: IngestLayer[] = [];
     let depth = 0;
     for (const layer of layers) {
       if (layer.kind === 'ingest') {
-        for (const { file, depth: above } of layer.files) {
-          const offset = depth + above;
-          tables.push({ file, offset, ingestId: layer.id });
-          const { keyspace, deletedSpans: spans } = file;
-          if (spans.length > 0) ranges.push({ keyspace, spans, offset });
-        }
+        ingests.push(layer);
+        for (const { file, depth: above } of layer.files)
+          tables.push({ file, offset: depth + above, ingestId: layer.id });
+        for (const { spans, depth: above } of layer.deletedSpans())
+          ranges.push({ keyspace: layer.keyspace, spans, offset: depth + above });
         depth += layer.depths;
         continue;
       }
@@ -185,7 +187,7 @@ export class Committer {
     }
     // L2: the names of the built tables, before the edit names them.
     if (built.length > 0) await engine.env.fs.syncDirectory(engine.settings.tablesDir);
-    return { tables, ranges, depth };
+    return { tables, ranges, ingests, depth };
   }
 
   /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */

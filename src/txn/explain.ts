@@ -4,7 +4,7 @@ import { SluiceError } from '../base/errors.ts';
 import type { Blocker } from '../levels/placement.ts';
 import type { TableRow } from '../manifest/rows.ts';
 import type { Engine } from './engine.ts';
-import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-statement.ts';
+import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-options.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 
 export interface IngestPlan {

@@ -1,30 +1,18 @@
 /** `txn.ingest`: options, the answer to a retried id, and the staged layer's place among the statements. */
 
-import { checkOptions, checkSignal } from '../base/arguments.ts';
+import { EMPTY_BYTES } from '../base/bytes.ts';
+import type { EncodingName } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
-import type { IngestMode, IngestVerify, StagedFile, StageProgress } from '../ingest/staging.ts';
+import type { StagedFile } from '../ingest/staging.ts';
 import type { IngestRow } from '../manifest/rows.ts';
+import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
-import { checkKeyspaceName } from './catalog.ts';
 import type { CommitResult } from './committer.ts';
-import { INGEST_FILES_MAX, IngestLayer, layerFiles } from './overlay.ts';
+import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-options.ts';
+import { IngestLayer, layerFiles } from './overlay.ts';
+import { deletedSpan } from './range-argument.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 import type { TransactionCore } from './transaction.ts';
-
-export interface IngestOptions {
-  /** The keyspace that the entries go to; the default one when absent. */
-  readonly into?: string;
-  /** 'copy' by default: a linked file could still be rewritten by its producer. */
-  readonly mode?: IngestMode;
-  /** 'blocks' by default: every block's checksum, order and contents. */
-  readonly verify?: IngestVerify;
-  /** Digests of the whole files, lower-case hex, in the order of the files; CHECKSUM_MISMATCH where one differs. */
-  readonly sha256?: readonly string[];
-  /** Makes a retry safe: a second ingest of this id does nothing and answers with the first one's result. */
-  readonly id?: string;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: StageProgress) => void;
-}
 
 /** What `db.ingest` resolves with. */
 export interface IngestResult extends CommitResult {
@@ -52,16 +40,15 @@ export interface IngestSummary {
   readonly files: readonly IngestFileSummary[];
 }
 
-const MODES: readonly string[] = ['copy', 'link', 'move'];
-const VERIFIES: readonly string[] = ['blocks', 'footer', 'none'];
-
 export async function stageIngest(
   core: TransactionCore,
   files: string | readonly string[],
   options: IngestOptions,
+  keyEncoding: EncodingName,
 ): Promise<IngestSummary> {
   const sources = checkFiles(files);
   checkIngestOptions(options, sources.length);
+  const replaced = replacedSpan(options.replace, keyEncoding);
   const { engine, overlay } = core;
   const keyspace = options.into ?? DEFAULT_KEYSPACE;
   const id = options.id ?? engine.newIngestId();
@@ -91,7 +78,10 @@ export async function stageIngest(
     overlay.vacate(place);
     throw error;
   }
-  if (!overlay.fill(place, new IngestLayer(id, layerFiles(staged), statement))) {
+  const { requireBottom = false, maxImpact } = options;
+  const admission = { requireBottom, maxImpact };
+  const parts = { id, keyspace, files: layerFiles(staged), replaced, admission };
+  if (!overlay.fill(place, new IngestLayer(parts, statement))) {
     engine.staging.discard(staged);
     throw new SluiceError(
       'CLOSED',
@@ -129,44 +119,7 @@ function summary(
   };
 }
 
-export function checkFiles(files: unknown): readonly string[] {
-  const sources: unknown = typeof files === 'string' ? [files] : files;
-  if (!Array.isArray(sources) || sources.length === 0) {
-    throw new TypeError('files must be a path, or a non-empty array of paths');
-  }
-  for (const source of sources) {
-    if (typeof source !== 'string' || source === '')
-      throw new TypeError('each of files must be a non-empty path');
-  }
-  if (sources.length > INGEST_FILES_MAX)
-    throw new TypeError(`files must be at most ${INGEST_FILES_MAX} paths`);
-  return sources;
-}
-
-export function checkIngestOptions(options: IngestOptions, count: number): void {
-  checkOptions(options);
-  checkSignal(options.signal);
-  const { into, mode, verify, sha256, id, onProgress } = options;
-  if (into !== undefined) checkKeyspaceName(into, 'options.into');
-  if (mode !== undefined && !MODES.includes(mode)) {
-    throw new TypeError(`options.mode must be copy, link or move; got ${String(mode)}`);
-  }
-  if (verify !== undefined && !VERIFIES.includes(verify)) {
-    throw new TypeError(`options.verify must be blocks, footer or none; got ${String(verify)}`);
-  }
-  if (id !== undefined && (typeof id !== 'string' || id === '')) {
-    throw new TypeError('options.id must be a non-empty string');
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new TypeError('options.onProgress must be a function');
-  }
-  if (sha256 === undefined) return;
-  if (!Array.isArray(sha256) || sha256.length !== count) {
-    throw new TypeError('options.sha256 must be an array with one digest for each file');
-  }
-  for (const digest of sha256 as readonly unknown[]) {
-    if (typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) {
-      throw new TypeError('each of options.sha256 must be 64 lower-case hex digits');
-    }
-  }
+function replacedSpan(replace: IngestOptions['replace'], keyEncoding: EncodingName): KeySpan | undefined {
+  if (replace === undefined) return undefined;
+  return replace === true ? { from: EMPTY_BYTES, to: undefined } : deletedSpan(replace, keyEncoding);
 }

@@ -4,7 +4,10 @@
  * installation, conflict window. L8: it depends on the number of files only, flushes no memtable and blocks no reader.
  */
 
+import { at } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { CompactionLimits } from '../levels/compaction/pick.ts';
+import type { PlacedRange } from '../levels/placement.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import {
@@ -17,8 +20,10 @@ import {
 } from '../manifest/rows.ts';
 import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
+import { checkAdmission } from './admission.ts';
 import type { Catalog } from './catalog.ts';
 import type { CommitRange, CommitTable } from './commit-layers.ts';
+import type { IngestLayer } from './overlay.ts';
 import type { Publication, Slot } from './publication.ts';
 import { keyString } from './read-set.ts';
 import type { ConflictWindow } from './window.ts';
@@ -28,6 +33,7 @@ export interface ManifestCommitParts {
   readonly catalog: Catalog;
   readonly publication: Publication;
   readonly window: ConflictWindow;
+  readonly limits: CompactionLimits;
   readonly nowMs: () => number;
   /** One durable edit, made for the slot; the counters go with it. */
   readonly apply: (edits: readonly Edit[], slot: Slot) => void;
@@ -39,6 +45,7 @@ export interface ManifestCommitParts {
 export interface CommitContents {
   readonly tables: readonly CommitTable[];
   readonly ranges: readonly CommitRange[];
+  readonly ingests: readonly IngestLayer[];
   /** How many versions it takes. */
   readonly depth: number;
 }
@@ -78,28 +85,31 @@ export class ManifestSlot implements Slot {
 
 /**
  * REQUIRES: checked against the window in this same turn.
- * @throws SluiceError CONFLICT when another commit has used one of the ingest ids meanwhile; what the manifest throws.
+ * @throws SluiceError CONFLICT when another commit has used one of the ingest ids meanwhile; NOT_BOTTOM_LEVEL and
+ * IMPACT_EXCEEDED of an ingest that asks for it; what the manifest throws.
  */
 export function commitTables(contents: CommitContents, parts: ManifestCommitParts): CommittedTables {
   const { tables, depth } = contents;
   const { manifest, publication, window } = parts;
   const trees = tables.map(({ file }) => parts.catalog.requireNewest(file.keyspace));
   for (const { keyspace } of contents.ranges) parts.catalog.requireNewest(keyspace);
-  for (const { ingestId } of tables) {
-    if (ingestId === undefined || !manifest.state.ingests.has(ingestId)) continue;
+  for (const { id } of contents.ingests) {
+    if (!manifest.state.ingests.has(id)) continue;
     throw new SluiceError(
       'CONFLICT',
-      `Another transaction has just committed the ingest ${ingestId}; retry to get its result`,
+      `Another transaction has just committed the ingest ${id}; retry to get its result`,
     );
   }
+  const levels = placeTables(tables, trees);
+  admitIngests(contents, levels, parts);
   parts.syncLog();
   const slot = new ManifestSlot();
   const last = publication.take(slot, depth);
   const first = last - depth + 1;
   const placed = new Map<Tree, TableRow[]>();
   const rows = tables.map((table, i) => {
-    const tree = trees[i] as Tree;
-    const row = placeTableOf(table, tree, versionOf(first + table.offset), placed.get(tree) ?? []);
+    const tree = at(trees, i);
+    const row = rowOf(table, tree, at(levels, i), versionOf(first + table.offset));
     placed.set(tree, [...(placed.get(tree) ?? []), row]);
     return row;
   });
@@ -179,17 +189,40 @@ function tableOf(row: TableRow, tables: readonly CommitTable[]): CommitTable['fi
   throw new SluiceError('CORRUPTION', `The table ${row.id} is not of this commit`);
 }
 
-function placeTableOf(
-  table: CommitTable,
-  tree: Tree,
-  version: Version,
-  earlier: readonly TableRow[],
-): TableRow {
-  const { file, ingestId } = table;
+/** The level of each table, as far down as the tree and the tables before it let it. */
+function placeTables(tables: readonly CommitTable[], trees: readonly Tree[]): number[] {
+  const placed = new Map<Tree, PlacedRange[]>();
+  return tables.map(({ file: { smallest, largest } }, i) => {
+    const tree = at(trees, i);
+    const earlier = placed.get(tree) ?? [];
+    placed.set(tree, earlier);
+    const { level } = tree.place(smallest, largest, earlier);
+    earlier.push({ level, smallest, largest });
+    return level;
+  });
+}
+
+function admitIngests(
+  { tables, ingests }: CommitContents,
+  levels: readonly number[],
+  { catalog, limits }: ManifestCommitParts,
+): void {
+  const placed = tables.map(({ file, ingestId }, i) => ({ file, ingestId, level: at(levels, i) }));
+  for (const { admission, id, keyspace } of ingests) {
+    checkAdmission(admission, {
+      tree: catalog.requireNewest(keyspace),
+      all: placed.filter(({ file }) => file.keyspace === keyspace),
+      own: placed.filter(({ ingestId }) => ingestId === id),
+      limits,
+    });
+  }
+}
+
+function rowOf({ file, ingestId }: CommitTable, tree: Tree, level: number, version: Version): TableRow {
   return {
     id: file.id,
     tree: tree.id,
-    level: tree.place(file.smallest, file.largest, earlier).level,
+    level,
     bytes: file.bytes,
     entries: file.entries,
     deletes: file.deletes,

@@ -17,6 +17,7 @@ import { type KeySpan, type RangeTombstone, RangeTombstones } from '../mvcc/rang
 import { UncoveredCursor } from '../mvcc/uncovered-cursor.ts';
 import { MAX_VERSION, NO_VERSION, OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
+import type { MaxImpact } from './ingest-options.ts';
 import { RunSection, versionOfRunEntry } from './run.ts';
 
 /** Statement numbers that one ingest may use for its own layers; more files than this in one call are refused. */
@@ -40,21 +41,42 @@ export interface LayeredFile {
   readonly depth: number;
 }
 
+/** What an ingest's commit depends on, beside conflicts. */
+export interface Admission {
+  readonly requireBottom: boolean;
+  readonly maxImpact: MaxImpact | undefined;
+}
+
+export interface IngestParts {
+  readonly id: string;
+  readonly keyspace: string;
+  readonly files: readonly LayeredFile[];
+  /** Deleted before the files: at the version of the oldest, whose entries stand over it. */
+  readonly replaced: KeySpan | undefined;
+  readonly admission: Admission;
+}
+
 export class IngestLayer {
   readonly kind = 'ingest';
   readonly id: string;
+  readonly keyspace: string;
   readonly files: readonly LayeredFile[];
+  readonly replaced: KeySpan | undefined;
+  readonly admission: Admission;
   readonly #statement: number;
 
-  constructor(id: string, files: readonly LayeredFile[], statement: number) {
-    this.id = id;
-    this.files = files;
+  constructor(parts: IngestParts, statement: number) {
+    this.id = parts.id;
+    this.keyspace = parts.keyspace;
+    this.files = parts.files;
+    this.replaced = parts.replaced;
+    this.admission = parts.admission;
     this.#statement = statement;
   }
 
   /** How many versions it takes at commit. */
   get depths(): number {
-    let depths = 0;
+    let depths = 1;
     for (const { depth } of this.files) depths = Math.max(depths, depth + 1);
     return depths;
   }
@@ -63,13 +85,18 @@ export class IngestLayer {
     return (OVERLAY_FLOOR + this.#statement + depth) as Version;
   }
 
-  /** The range deletions in its files. */
+  /** What it deletes by range: what it replaces, and the range deletions in its files. */
+  deletedSpans(): { readonly spans: readonly KeySpan[]; readonly depth: number }[] {
+    const deleted = this.files.map(({ file, depth }) => ({ spans: file.deletedSpans, depth }));
+    if (this.replaced !== undefined) deleted.push({ spans: [this.replaced], depth: 0 });
+    return deleted.filter(({ spans }) => spans.length > 0);
+  }
+
   tombstones(keyspace: string): RangeTombstone[] {
-    return this.files
-      .filter(({ file }) => file.keyspace === keyspace)
-      .flatMap(({ file, depth }) =>
-        file.deletedSpans.map((span) => ({ ...span, version: this.overlayVersion(depth) })),
-      );
+    if (keyspace !== this.keyspace) return [];
+    return this.deletedSpans().flatMap(({ spans, depth }) =>
+      spans.map((span) => ({ ...span, version: this.overlayVersion(depth) })),
+    );
   }
 }
 

@@ -87,7 +87,10 @@ export class RangeCollector {
     this.#engine.apply(edits);
     tree.install([], ids);
     tree.replaceTombstones(kept);
-    if (ids.length > 0) remover.whenUnread(() => tree.removeFiles(ids));
+    if (ids.length === 0) return;
+    remover.whenUnread(() => tree.removeFiles(ids));
+    // What they kept from going lower can go now.
+    compactor.poke();
   }
 }
 

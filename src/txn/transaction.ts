@@ -12,7 +12,8 @@ import type { Version } from '../mvcc/version.ts';
 import type { ActiveTransaction } from './active-transactions.ts';
 import { checkKeyspaceName } from './catalog.ts';
 import type { CommitResult, Engine } from './engine.ts';
-import { type IngestOptions, type IngestSummary, stageIngest } from './ingest-statement.ts';
+import type { IngestOptions } from './ingest-options.ts';
+import { type IngestSummary, stageIngest } from './ingest-statement.ts';
 import { Keyspace } from './keyspace.ts';
 import { checkKeyspaceOptions, type KeyspaceOptions } from './keyspace-options.ts';
 import { type Layer, Overlay } from './overlay.ts';
@@ -255,7 +256,7 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
    */
   async ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestSummary> {
     this.#core.checkWritable();
-    const staging = stageIngest(this.#core, files, options);
+    const staging = stageIngest(this.#core, files, options, this.keyEncoding);
     this.#core.staging.add(staging);
     try {
       return await staging;

@@ -112,6 +112,10 @@ const INGESTS: readonly Case[] = ['ingest', 'explainIngest'].flatMap((method): C
   ...[1, ''].map((id): Case => [method, ['FILE', { id }], /^options\.id/]),
   ...NO_SIGNAL.map((signal): Case => [method, ['FILE', { signal }], /^options\.signal/]),
   [method, ['FILE', { onProgress: 1 }], /^options\.onProgress/],
+  ...[false, null, 'all'].map((replace): Case => [method, ['FILE', { replace }], /^options\.replace/]),
+  ...[1, null].map((flag): Case => [method, ['FILE', { requireBottom: flag }], /^options\.requireBottom/]),
+  ...NO_OBJECT.map((maxImpact): Case => [method, ['FILE', { maxImpact }], /^options\.maxImpact/]),
+  [method, ['FILE', { maxImpact: { level0Tables: -1 } }], /^options\.maxImpact\.level0Tables/],
 ]);
 const DATABASE: readonly Case[] = [
   ...[undefined, null, {}, 'fn'].map((fn): Case => ['transaction', [fn], /^fn must be a function/]),

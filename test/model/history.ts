@@ -45,14 +45,17 @@ export interface KeyedEntry {
   readonly value: string | undefined;
 }
 
+export interface IngestStatement {
+  readonly op: 'ingest';
+  readonly keyspace: string;
+  readonly files: readonly (readonly Entry[])[];
+  readonly mode: 'copy' | 'link' | 'move';
+  readonly replace?: true | Omit<Span, 'keyspace'>;
+}
+
 export type Statement =
   | { readonly op: 'write'; readonly entry: KeyedEntry }
-  | {
-      readonly op: 'ingest';
-      readonly keyspace: string;
-      readonly files: readonly (readonly Entry[])[];
-      readonly mode: 'copy' | 'link' | 'move';
-    }
+  | IngestStatement
   | { readonly op: 'deleteRange'; readonly span: Span }
   | { readonly op: 'get'; readonly keyspace: string; readonly key: string }
   | { readonly op: 'scan'; readonly range: Range };
@@ -121,12 +124,23 @@ const fileEntries: fc.Arbitrary<readonly Entry[]> = fc.array(fc.tuple(key, value
 });
 
 const write: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('write'), entry });
-const ingest: fc.Arbitrary<Statement> = fc.record({
+const replace = fc.oneof(
+  fc.constant<true>(true),
+  span.map(({ keyspace: _, ...bounds }) => bounds),
+);
+const plainIngest: fc.Arbitrary<IngestStatement> = fc.record({
   op: fc.constant('ingest'),
   keyspace,
   files: fc.array(fileEntries, { minLength: 1, maxLength: 3 }),
   mode: fc.constantFrom('copy', 'link', 'move'),
 });
+const ingest: fc.Arbitrary<Statement> = fc.oneof(
+  { weight: 4, arbitrary: plainIngest },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(plainIngest, replace).map(([plain, what]) => ({ ...plain, replace: what })),
+  },
+);
 const deleteRange: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('deleteRange'), span });
 const get: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('get'), keyspace, key });
 const scan: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('scan'), range });

@@ -11,14 +11,17 @@ import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } fr
 import { writeSst } from '../base/sst-files.ts';
 import {
   type History,
+  type IngestStatement,
   KEYS,
   KEYSPACES,
   type KeyedEntry,
   type Op,
   type Range,
+  type Span,
   type Statement,
   type Step,
 } from './history.ts';
+import { afterIngest, entriesOf, optionsOf, replacedBy } from './ingest.ts';
 import { State } from './oracle.ts';
 
 export interface RunOptions {
@@ -147,11 +150,11 @@ export class Run {
     this.#state = this.#state.write(entries);
   }
 
-  async #ingestAlone(op: Statement & { op: 'ingest' }): Promise<void> {
+  async #ingestAlone(op: IngestStatement): Promise<void> {
     if (this.#options.ingestAsPuts) return this.#transaction([op], 'commit');
     const files = await this.#filesOf(op);
-    await this.#db.ingest(files, { into: op.keyspace, mode: op.mode });
-    this.#state = this.#state.write(entriesOf(op));
+    await this.#db.ingest(files, optionsOf(op));
+    this.#state = afterIngest(this.#state, op);
   }
 
   async #transaction(steps: readonly Step[], end: 'commit' | 'abort' | 'throw'): Promise<void> {
@@ -191,15 +194,11 @@ export class Run {
         put(txn, statement.entry);
         return state.write([statement.entry]);
       case 'ingest':
-        if (this.#options.ingestAsPuts) for (const entry of entriesOf(statement)) put(txn, entry);
-        else {
-          const files = await this.#filesOf(statement);
-          await txn.ingest(files, { into: statement.keyspace, mode: statement.mode });
-        }
-        return state.write(entriesOf(statement));
+        if (this.#options.ingestAsPuts) putAll(txn, statement);
+        else await txn.ingest(await this.#filesOf(statement), optionsOf(statement));
+        return afterIngest(state, statement);
       case 'deleteRange': {
-        const { keyspace, ...bounds } = statement.span;
-        txn.keyspace(keyspace).deleteRange(bounds);
+        deleteSpan(txn, statement.span);
         return state.deleteRange(statement.span);
       }
       case 'get':
@@ -211,7 +210,7 @@ export class Run {
     }
   }
 
-  async #filesOf({ files }: Statement & { op: 'ingest' }): Promise<string[]> {
+  async #filesOf({ files }: IngestStatement): Promise<string[]> {
     const paths: string[] = [];
     for (const entries of files) {
       const path = join(this.#dir, `${this.#files++}.sst`);
@@ -292,9 +291,14 @@ function put(txn: Transaction<'utf8', 'utf8'>, { keyspace, key, value }: KeyedEn
   else target.put(key, value);
 }
 
-/** In the order in which they count: file after file. */
-function entriesOf({ keyspace, files }: Statement & { op: 'ingest' }): KeyedEntry[] {
-  return files.flatMap((entries) => entries.map(([key, value]) => ({ keyspace, key, value })));
+function deleteSpan(txn: Transaction<'utf8', 'utf8'>, { keyspace, ...bounds }: Span): void {
+  txn.keyspace(keyspace).deleteRange(bounds);
+}
+
+function putAll(txn: Transaction<'utf8', 'utf8'>, ingest: IngestStatement): void {
+  const replaced = replacedBy(ingest);
+  if (replaced !== undefined) deleteSpan(txn, replaced);
+  for (const entry of entriesOf(ingest)) put(txn, entry);
 }
 
 function expectEqual(got: unknown, wanted: unknown, what: string): void {

@@ -1,0 +1,104 @@
+/** The options of an ingest, and what is refused of them before anything is done. */
+
+import { checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
+import type { EncodingName } from '../base/encoding.ts';
+import type { IngestMode, IngestVerify, StageProgress } from '../ingest/staging.ts';
+import { checkKeyspaceName } from './catalog.ts';
+import { INGEST_FILES_MAX } from './overlay.ts';
+import type { RangeOptions } from './readable.ts';
+
+/** Bounds on what the keyspace's levels look like with the files in them. What does not go past a bound because of them passes. */
+export interface MaxImpact {
+  readonly level0Tables?: number;
+  /** An estimate of the bytes that compactions then have to write. */
+  readonly pendingCompactionBytes?: number;
+}
+
+export interface IngestOptions {
+  /** The keyspace that the entries go to; the default one when absent. */
+  readonly into?: string;
+  /** 'copy' by default: a linked file could still be rewritten by its producer. */
+  readonly mode?: IngestMode;
+  /** 'blocks' by default: every block's checksum, order and contents. */
+  readonly verify?: IngestVerify;
+  /** Digests of the whole files, lower-case hex, in the order of the files; CHECKSUM_MISMATCH where one differs. */
+  readonly sha256?: readonly string[];
+  /** Makes a retry safe: a second ingest of this id does nothing and answers with the first one's result. */
+  readonly id?: string;
+  /**
+   * What the keyspace held, or the range, is deleted in the same commit, before the files: at the cost of one entry,
+   * whatever is there. Keys are in the database's key encoding.
+   */
+  readonly replace?: true | RangeOptions<EncodingName>;
+  /** The commit fails with NOT_BOTTOM_LEVEL unless every file goes to the lowest level. */
+  readonly requireBottom?: boolean;
+  /** The commit fails with IMPACT_EXCEEDED where the files would give compaction more to do than this. */
+  readonly maxImpact?: MaxImpact;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: StageProgress) => void;
+}
+
+const MODES: readonly string[] = ['copy', 'link', 'move'];
+const VERIFIES: readonly string[] = ['blocks', 'footer', 'none'];
+
+export function checkFiles(files: unknown): readonly string[] {
+  const sources: unknown = typeof files === 'string' ? [files] : files;
+  if (!Array.isArray(sources) || sources.length === 0) {
+    throw new TypeError('files must be a path, or a non-empty array of paths');
+  }
+  for (const source of sources) {
+    if (typeof source !== 'string' || source === '')
+      throw new TypeError('each of files must be a non-empty path');
+  }
+  if (sources.length > INGEST_FILES_MAX)
+    throw new TypeError(`files must be at most ${INGEST_FILES_MAX} paths`);
+  return sources;
+}
+
+export function checkIngestOptions(options: IngestOptions, count: number): void {
+  checkOptions(options);
+  checkSignal(options.signal);
+  const { into, mode, verify, sha256, id, onProgress } = options;
+  if (into !== undefined) checkKeyspaceName(into, 'options.into');
+  if (mode !== undefined && !MODES.includes(mode)) {
+    throw new TypeError(`options.mode must be copy, link or move; got ${String(mode)}`);
+  }
+  if (verify !== undefined && !VERIFIES.includes(verify)) {
+    throw new TypeError(`options.verify must be blocks, footer or none; got ${String(verify)}`);
+  }
+  if (id !== undefined && (typeof id !== 'string' || id === '')) {
+    throw new TypeError('options.id must be a non-empty string');
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new TypeError('options.onProgress must be a function');
+  }
+  const { replace, requireBottom, maxImpact } = options;
+  if (replace !== undefined && replace !== true && (typeof replace !== 'object' || replace === null)) {
+    throw new TypeError('options.replace must be true or an object with gt, gte, lt or lte');
+  }
+  checkFlag(requireBottom, 'options.requireBottom');
+  if (maxImpact !== undefined) checkMaxImpact(maxImpact);
+  if (sha256 === undefined) return;
+  if (!Array.isArray(sha256) || sha256.length !== count) {
+    throw new TypeError('options.sha256 must be an array with one digest for each file');
+  }
+  for (const digest of sha256 as readonly unknown[]) {
+    if (typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) {
+      throw new TypeError('each of options.sha256 must be 64 lower-case hex digits');
+    }
+  }
+}
+
+function checkMaxImpact(maxImpact: MaxImpact): void {
+  checkOptions(maxImpact, 'options.maxImpact');
+  for (const [name, bound] of Object.entries(maxImpact)) {
+    if (name !== 'level0Tables' && name !== 'pendingCompactionBytes') {
+      throw new TypeError(
+        `options.maxImpact.${name} is no bound; there are level0Tables and pendingCompactionBytes`,
+      );
+    }
+    if (typeof bound !== 'number' || !(bound >= 0)) {
+      throw new TypeError(`options.maxImpact.${name} must be a number from 0; got ${String(bound)}`);
+    }
+  }
+}
