@@ -92,6 +92,7 @@ test('what the package exports', () => {
     type Keyspace
     type KeyspaceOptions
     type Logger
+    type MaxImpact
     type PutOperation
     type RangeOptions
     type Savepoint
@@ -148,7 +149,7 @@ test('what its objects have', async () => {
 test('error codes: these, each thrown somewhere, each in the README with whether to retry', () => {
   const codes = errorCodes();
   expect(codes.join(' ')).toMatchInlineSnapshot(
-    `"ABORTED ALREADY_EXISTS BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION FILE_NOT_FOUND INGEST_ID_REUSED INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND LOCKED NOT_A_DATABASE NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_OLD UNSUPPORTED_FORMAT"`,
+    `"ABORTED ALREADY_EXISTS BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION FILE_NOT_FOUND IMPACT_EXCEEDED INGEST_ID_REUSED INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND LOCKED NOT_A_DATABASE NOT_BOTTOM_LEVEL NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_OLD UNSUPPORTED_FORMAT"`,
   );
   const readme = readFileSync('README.md', 'utf8');
   const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (yes|no) \|/gm)].map(([, code, retry]) => [
