@@ -1,0 +1,93 @@
+/** L2, L9: after a crash at any call, what was acknowledged is there, and what was not is there whole or not at all. */
+
+import { expect, test, vi } from 'vitest';
+import {
+  allowedAt,
+  type CrashPoint,
+  FATES,
+  type FateName,
+  recoverFrom,
+  tellStory,
+  withMachine,
+} from './crash-points.ts';
+import { SeededRandom } from './random.ts';
+
+vi.setConfig({ testTimeout: 300_000 });
+
+/** Of recoveries that are crashed again, at each of their calls. */
+const DOUBLE_CRASHES = 12;
+
+async function crashAt(point: CrashPoint, crash: () => Promise<unknown>, what: string): Promise<void> {
+  try {
+    await crash();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`crash during ${point.where} (${what}): ${cause}`, { cause: error });
+  }
+}
+
+// Without waiting for the disk at each commit less is at stake: one crash at each call will do.
+test.each([
+  ['fsync', FATES.length],
+  ['os', 1],
+] as const)('a crash at every call, durability %s', async (durability, fates) => {
+  await withMachine(async (machine) => {
+    const points = await tellStory(machine, { durability });
+    expect(points.length).toBeGreaterThan(200);
+    let crashes = 0;
+    for (const [i, point] of points.entries()) {
+      for (const [n, fate] of FATES.entries()) {
+        if (fates < FATES.length && n !== i % FATES.length) continue;
+        const allowed = allowedAt(point, fate, durability === 'fsync');
+        await crashAt(point, () => recoverFrom(machine, point.image, fate, i, allowed), `${i}, ${fate}`);
+        crashes++;
+      }
+    }
+    process.stdout.write(`${points.length} crash points, ${crashes} crashes, durability ${durability}\n`);
+  });
+});
+
+/** Without these in it the story would not be worth telling. */
+const CALLS: readonly RegExp[] = [
+  /open: before mkdir db/,
+  /by link: before link in/,
+  /by move: before unlink in/,
+  /by copy: before copy in/,
+  /log segments: before (open|write|truncate|datasync) db.wal/,
+  /flush: before datasync db.tables/,
+  /flush: before unlink db.wal/,
+  /compaction: before syncDirectory db.tables/,
+  /compaction: before unlink db.tables/,
+  /range deletion: before freeBytes db.manifest/,
+  /drop of a keyspace.*: before freeBytes db.manifest/,
+  /snapshot is closed: before unlink db.tables/,
+];
+
+test('the story comes to calls of every kind', async () => {
+  await withMachine(async (machine) => {
+    const points = await tellStory(machine, { durability: 'fsync' });
+    for (const call of CALLS)
+      expect(points.map(({ where }) => where)).toContainEqual(expect.stringMatching(call));
+  });
+});
+
+test('a crash at every call of the recovery from a crash', async () => {
+  await withMachine(async (machine) => {
+    const points = await tellStory(machine, { durability: 'fsync' });
+    const random = new SeededRandom(2);
+    let crashes = 0;
+    for (let n = 0; n < DOUBLE_CRASHES; n++) {
+      const point = random.pick(points);
+      const fate: FateName = random.pick(FATES);
+      const first = await recoverFrom(machine, point.image, fate, n, allowedAt(point, fate, true), true);
+      for (const [i, { image, allowed, where }] of first.entries()) {
+        const again = random.pick(FATES);
+        const what = `then at ${i}: ${where}, ${again}`;
+        await crashAt(point, () => recoverFrom(machine, image, again, i, allowed), what);
+        crashes++;
+      }
+    }
+    expect(crashes).toBeGreaterThan(100);
+    process.stdout.write(`${crashes} crashes during recoveries\n`);
+  });
+});

@@ -1,0 +1,189 @@
+/** A short life of a database in which everything happens that writes to a disk, one step after the other. */
+
+import type { Snapshot } from '../../src/index.ts';
+import type { TestOptions, TextDb } from '../base/database.ts';
+import { type Entry, numbered } from '../base/sst-files.ts';
+import type { Machine } from './machine.ts';
+
+/** What the database holds: values by keyspace and key. */
+export type Content = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+/** What the steps act on. */
+export interface Life {
+  readonly db: TextDb;
+  readonly machine: Machine;
+  /** Open over some steps. */
+  snapshot: Snapshot | undefined;
+}
+
+export interface Step {
+  readonly name: string;
+  readonly act: (life: Life) => unknown;
+  /** All of it, or nothing, after a crash during the step. */
+  readonly writes?: readonly (readonly [keyspace: string, entries: readonly Entry[]])[];
+  readonly drops?: string;
+  /** Files that only this step, committed, may take. */
+  readonly moves?: readonly string[];
+}
+
+export const OPTIONS: TestOptions = {
+  memtableBytes: 4096,
+  walSegmentBytes: 2048,
+  blockBytes: 64,
+  blockCacheBytes: 1 << 20,
+  level0Trigger: 2,
+  levelBaseBytes: 1 << 10,
+  levelMultiplier: 2,
+  targetFileBytes: 1 << 10,
+};
+
+export const INPUTS: Readonly<Record<string, readonly Entry[]>> = {
+  'link.sst': numbered(0, 3, 'link'),
+  'move.sst': numbered(0, 3, 'move'),
+  'copy.sst': [...numbered(0, 3, 'copy'), ['a', undefined]],
+  'mixed.sst': numbered(0, 3, 'mixed'),
+  'upper.sst': numbered(0, 40, 'k', 'upper'),
+  'lower.sst': numbered(10, 20, 'k', 'lower'),
+};
+
+const big = numbered(0, 30, 'big', 'x'.repeat(60));
+
+function ingest(...names: string[]): NonNullable<Step['writes']> {
+  return names.map((name) => ['default', INPUTS[name] ?? []] as const);
+}
+
+export const STEPS: readonly Step[] = [
+  { name: 'put', act: ({ db }) => db.put('a', '1'), writes: [['default', [['a', '1']]]] },
+  {
+    name: 'ingest by link',
+    act: ({ db, machine }) => db.ingest(machine.input('link.sst'), { mode: 'link' }),
+    writes: ingest('link.sst'),
+  },
+  {
+    name: 'ingest by move',
+    act: ({ db, machine }) => db.ingest(machine.input('move.sst'), { mode: 'move' }),
+    writes: ingest('move.sst'),
+    moves: ['move.sst'],
+  },
+  {
+    name: 'ingest by copy',
+    act: ({ db, machine }) => db.ingest(machine.input('copy.sst'), { mode: 'copy', id: 'once' }),
+    writes: ingest('copy.sst'),
+  },
+  {
+    name: 'batch that spans log segments',
+    act: ({ db }) => db.batch(big.map(([key, value]) => ({ type: 'put', key, value: value ?? '' }))),
+    writes: [['default', big]],
+  },
+  { name: 'flush', act: ({ db }) => db.flush() },
+  {
+    name: 'range deletion',
+    act: ({ db }) => db.deleteRange({ gte: 'big000003', lt: 'big000027' }),
+    writes: [['default', big.slice(3, 27).map(([key]) => [key, undefined])]],
+  },
+  {
+    name: 'transaction of reads, puts, a range deletion and a moved file',
+    act: ({ db, machine }) =>
+      db.transaction(async (txn) => {
+        txn.put('before', (await txn.get('link000001')) ?? 'none');
+        await txn.ingest(machine.input('mixed.sst'), { mode: 'move' });
+        txn.deleteRange({ gte: 'mixed000002' });
+        txn.put('mixed000001', 'after');
+      }),
+    writes: [
+      [
+        'default',
+        [
+          ['before', 'v1'],
+          ['mixed000000', 'v0'],
+          ['mixed000001', 'after'],
+        ],
+      ],
+      ['default', numbered(0, 3, 'move').map(([key]) => [key, undefined])],
+    ],
+    moves: ['mixed.sst'],
+  },
+  {
+    name: 'ingest of overlapping files by move',
+    act: ({ db, machine }) =>
+      db.ingest([machine.input('upper.sst'), machine.input('lower.sst')], { mode: 'move' }),
+    writes: ingest('upper.sst', 'lower.sst'),
+    moves: ['upper.sst', 'lower.sst'],
+  },
+  { name: 'compaction', act: ({ db }) => db.compactRange() },
+  { name: 'keyspace', act: ({ db }) => db.keyspace('other') },
+  {
+    name: 'batch over two keyspaces',
+    act: ({ db }) =>
+      db.batch([
+        { type: 'put', key: 'both', value: '1' },
+        { type: 'put', key: 'both', value: '2', keyspace: 'other' },
+      ]),
+    writes: [
+      ['default', [['both', '1']]],
+      ['other', [['both', '2']]],
+    ],
+  },
+  { name: 'flush of two keyspaces', act: ({ db }) => db.flush() },
+  {
+    name: 'snapshot',
+    act: (life) => {
+      life.snapshot = life.db.snapshot();
+    },
+  },
+  {
+    name: 'drop of a keyspace that a snapshot sees',
+    act: ({ db }) => db.dropKeyspace('other'),
+    drops: 'other',
+  },
+  { name: 'another generation of it', act: ({ db }) => db.keyspace('other') },
+  {
+    name: 'put into the new generation',
+    act: ({ db }) => db.keyspace('other').put('new', '1'),
+    writes: [['other', [['new', '1']]]],
+  },
+  { name: 'the snapshot is closed', act: ({ snapshot }) => snapshot?.close() },
+  { name: 'del', act: ({ db }) => db.del('before'), writes: [['default', [['before', undefined]]]] },
+  { name: 'last flush', act: ({ db }) => db.flush() },
+  { name: 'last compaction', act: ({ db }) => db.compactRange() },
+  {
+    name: 'put that stays in the log',
+    act: ({ db }) => db.put('last', '1'),
+    writes: [['default', [['last', '1']]]],
+  },
+];
+
+/** After no step, the first, the second … */
+export function contents(): Content[] {
+  let content: Content = new Map();
+  const all = [content];
+  for (const { writes = [], drops } of STEPS) {
+    const next = new Map(content);
+    if (drops !== undefined) next.delete(drops);
+    for (const [keyspace, entries] of writes) {
+      const map = new Map(next.get(keyspace));
+      for (const [key, value] of entries) {
+        if (value === undefined) map.delete(key);
+        else map.set(key, value);
+      }
+      next.set(keyspace, map);
+    }
+    content = next;
+    all.push(content);
+  }
+  return all;
+}
+
+/** Comparable; a keyspace without entries is as none. */
+export function show(content: Content): string {
+  const list = [...content].filter(([, entries]) => entries.size > 0).sort();
+  return JSON.stringify(list.map(([name, entries]) => [name, [...entries].sort()]));
+}
+
+export async function contentOf(db: TextDb): Promise<Content> {
+  const content = new Map<string, Map<string, string>>();
+  for (const name of db.keyspaces()) {
+    content.set(name, new Map(await db.keyspace(name).iterator().all()));
+  }
+  return content;
+}

@@ -1,0 +1,133 @@
+/**
+ * A machine that databases live on: a simulated disk with a directory `db` and one for inputs, LMDB's real directory
+ * beside it, and what each start finds of both after a crash.
+ */
+
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Env } from '../../src/base/env/env.ts';
+import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
+import { NO_VERSION } from '../../src/mvcc/version.ts';
+import { TableBuilder } from '../../src/sst/table-builder.ts';
+import { openText, type TestOptions, type TextDb } from '../base/database.ts';
+import type { Entry } from '../base/sst-files.ts';
+import { Disk, type Fate } from './disk.ts';
+import { type Behaviour, IDEAL, noteManifest, SimulatedFileSystem } from './file-system.ts';
+import type { SeededRandom } from './random.ts';
+import { Schedule } from './schedule.ts';
+
+/** LMDB's two meta pages: they change with every commit. */
+const META_BYTES = 8192;
+
+/** A disk at one moment, with LMDB's data as of its last commit; undefined: there is none. */
+export interface Image {
+  readonly disk: Disk;
+  readonly manifest: Uint8Array | undefined;
+}
+
+export class Machine {
+  readonly root: string;
+  readonly schedule = new Schedule();
+  disk: Disk;
+  readonly #inputs = new Map<string, Uint8Array>();
+  #lastManifest: Uint8Array | undefined;
+
+  /** @param root a real directory, empty, which LMDB's is made in */
+  constructor(root: string) {
+    this.root = root;
+    this.disk = new Disk(root);
+    this.disk.makeDirectory(this.input(''));
+    this.disk.sync();
+  }
+
+  get db(): string {
+    return join(this.root, 'db');
+  }
+
+  input(name: string): string {
+    return join(this.root, 'in', name);
+  }
+
+  /** A file system of one process on the machine's disk as it is now. */
+  fileSystem(behaviour: Behaviour = IDEAL): SimulatedFileSystem {
+    return new SimulatedFileSystem(this.disk, this.schedule, behaviour);
+  }
+
+  env(fs: SimulatedFileSystem, random: SeededRandom): Env {
+    return {
+      fs,
+      clock: this.schedule,
+      random: { float: () => random.float(), hex: (bytes) => random.hex(bytes) },
+    };
+  }
+
+  open(fs: SimulatedFileSystem, random: SeededRandom, options: TestOptions): Promise<TextDb> {
+    return openText(this.db, { ...options, env: this.env(fs, random) });
+  }
+
+  /** Writes an SST file of sorted entries, durably. */
+  writeInput(name: string, entries: readonly Entry[]): void {
+    const fs = this.fileSystem();
+    const file = fs.openSync(this.input(name), 'create');
+    const builder = new TableBuilder(file, { compression: 'lz4', blockBytes: 64, external: true });
+    for (const [key, value] of sorted(entries)) {
+      const keyBytes = Buffer.from(key);
+      const valueBytes = Buffer.from(value ?? '');
+      const type = value === undefined ? TYPE_DELETE : TYPE_VALUE;
+      builder.add(keyBytes, 0, keyBytes.length, NO_VERSION, type, valueBytes, 0, valueBytes.length);
+    }
+    builder.finish();
+    file.datasyncSync();
+    fs.syncDirectorySync(this.input(''));
+    const bytes = new Uint8Array(file.sizeSync());
+    file.readSync(bytes, 0, bytes.length, 0);
+    this.#inputs.set(name, bytes);
+  }
+
+  /** Of files in a directory below the root. */
+  names(directory: string): string[] {
+    return [...(this.disk.directory(join(this.root, directory))?.names.keys() ?? [])];
+  }
+
+  /** There, with the bytes that it was written with. */
+  isInputIntact(name: string): boolean {
+    const entry = this.disk.entry(this.input(name));
+    if (entry === undefined || entry === 'directory') return false;
+    return Buffer.compare(entry.bytes(), this.#inputs.get(name) ?? new Uint8Array(0)) === 0;
+  }
+
+  image(): Image {
+    const manifest = this.#manifest();
+    return { disk: this.disk.image(), manifest };
+  }
+
+  #manifest(): Uint8Array | undefined {
+    const path = this.#dataPath();
+    if (!existsSync(path)) return undefined;
+    noteManifest(this.disk, dirname(path));
+    const bytes = readFileSync(path);
+    const last = this.#lastManifest;
+    const same = last !== undefined && bytes.subarray(0, META_BYTES).equals(last.subarray(0, META_BYTES));
+    if (!same) this.#lastManifest = bytes;
+    return this.#lastManifest;
+  }
+
+  /** REQUIRES: no database of this machine is open. */
+  restart({ disk, manifest }: Image, fate: Fate): void {
+    this.disk = disk.afterCrash(fate);
+    rmSync(this.db, { recursive: true, force: true });
+    if (this.disk.directory(this.db) !== undefined) mkdirSync(this.db);
+    const data = this.#dataPath();
+    if (this.disk.directory(dirname(data)) !== undefined) mkdirSync(dirname(data));
+    if (manifest !== undefined && this.disk.entry(data) !== undefined) writeFileSync(data, manifest);
+  }
+
+  #dataPath(): string {
+    return join(this.db, 'manifest', 'data.mdb');
+  }
+}
+
+/** In key order; of entries with one key the last counts. */
+function sorted(entries: readonly Entry[]): Entry[] {
+  return [...new Map(entries)].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
