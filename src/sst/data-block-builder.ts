@@ -1,33 +1,52 @@
 /**
  * Builds data blocks in a range of a heap, one after the other in the same place. Entries are staged as records and
- * encoded many at a time by the kernels (kernels/js-encode-entries.ts says how), which collect the hashes of their keys.
+ * encoded many blocks at a time by the kernels (kernels/js-encode-blocks.ts says how), which also store the blocks that
+ * fill and collect hashes of keys and what the index needs.
  *
- *   state | restarts | hashes | the last key | staged records | block being built
+ *   state | restarts | hashes | index records | the last key | staged records | block being built
  */
 
-import { putFixed32 } from '../base/codec.ts';
 import { putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
-import type { Version } from '../mvcc/version.ts';
+import { MAX_VERSION as NO_MINIMUM, NO_VERSION, type Version } from '../mvcc/version.ts';
+import { type CompressionKind, compressionType } from './compression.ts';
 import type { Heap } from './heap.ts';
 import {
   ALMOST_FULL,
   BLOCK_BYTES,
+  BLOCK_FULL,
+  BY_CALLER,
+  beginBlock,
+  CHECKSUM,
+  COMPRESSION,
   END,
   ENTRIES,
+  finishBlock,
   HASH_COUNT,
   HASHES_AT,
   HEADER_ROOM,
+  INDEX_AT,
+  INDEX_LIMIT,
+  INDEX_RECORD_HEAD_BYTES,
+  KEY_BYTES,
   LAST_AT,
   LAST_LENGTH,
   LIMIT,
+  MAX_VERSION,
+  MIN_VERSION,
+  NO_MORE,
+  noteEntry,
+  OUT_AT,
+  OUT_LIMIT,
   RECORD_HEAD_BYTES,
-  RESTART_COUNT,
   RESTART_INTERVAL,
   RESTARTS_AT,
-  SINCE_RESTART,
   START,
   STATE_WORDS,
-} from './kernels/js-encode-entries.ts';
+  TOTAL_DELETES,
+  TOTAL_ENTRIES,
+  VALUE_BYTES,
+  WHY,
+} from './kernels/js-encode-blocks.ts';
 
 const STATE_BYTES = STATE_WORDS * 4;
 const KEY_ROOM = 65536 + TRAILER_BYTES;
@@ -37,12 +56,15 @@ const BLOCK_ROOM_MIN = 262144;
 const ENTRY_BYTES_MIN = 4;
 /** The smallest record: lengths, a key of one byte, its trailer. */
 const RECORD_BYTES_MIN = RECORD_HEAD_BYTES + 1 + TRAILER_BYTES;
+/** One record of the longest key, at least. */
+const INDEX_ROOM = INDEX_RECORD_HEAD_BYTES + KEY_ROOM;
 /** Stores of the kernels may be this much too long. */
 const SLACK_BYTES = 64;
 
 interface Places {
   readonly restarts: number;
   readonly hashes: number;
+  readonly index: number;
   readonly lastKey: number;
   readonly staging: number;
   readonly block: number;
@@ -53,15 +75,31 @@ function placesFrom(start: number, blockBytes: number): Places {
   const room = Math.max(BLOCK_ROOM_MIN, blockBytes * 2 + 65536);
   const restarts = start + STATE_BYTES;
   const hashes = restarts + (Math.ceil(room / ENTRY_BYTES_MIN / RESTART_INTERVAL) + 1) * 4;
-  const lastKey = hashes + Math.ceil(room / RECORD_BYTES_MIN) * 8;
+  const index = hashes + Math.ceil(room / RECORD_BYTES_MIN) * 8;
+  const lastKey = index + INDEX_ROOM + SLACK_BYTES;
   const staging = lastKey + KEY_ROOM + SLACK_BYTES;
   const block = staging + room + SLACK_BYTES;
-  return { restarts, hashes, lastKey, staging, block, end: block + room + SLACK_BYTES };
+  return { restarts, hashes, index, lastKey, staging, block, end: block + room + SLACK_BYTES };
 }
 
 /** How much of a heap a builder takes. */
 export function dataBlockBuilderBytes(blockBytes: number): number {
   return placesFrom(0, blockBytes).end;
+}
+
+export interface DataBlockOptions {
+  readonly blockBytes: number;
+  readonly compression: CompressionKind;
+  readonly checksumType: number;
+  readonly wantsHashes: boolean;
+}
+
+/** Where full blocks are stored: [at, limit) of the heap. */
+export interface OutputRoom {
+  readonly at: number;
+  readonly limit: number;
+  /** They are there up to `end`. */
+  took(end: number): void;
 }
 
 export class DataBlockBuilder {
@@ -72,15 +110,16 @@ export class DataBlockBuilder {
   readonly #view: DataView;
   readonly #places: Places;
   readonly #state: Uint32Array;
+  readonly #sums: Float64Array;
   readonly #stateAt: number;
-  /** Staged records are in [#first, #staged). */
+  /** Staged records are in [#first, #staged), and may go on to #roomEnd. */
   #first: number;
   #staged: number;
-  #valueArray: Uint8Array | undefined;
-  #valueView: DataView | undefined;
+  readonly #roomEnd: number;
 
-  /** Builds in `dataBlockBuilderBytes(blockBytes)` of the heap from `start`, a multiple of 4, on. */
-  constructor(heap: Heap, start: number, blockBytes: number, wantsHashes: boolean) {
+  /** Builds in `dataBlockBuilderBytes(blockBytes)` of the heap from `start`, a multiple of 8, on. */
+  constructor(heap: Heap, start: number, options: DataBlockOptions) {
+    const { blockBytes, compression } = options;
     const bytes = heap.bytes;
     const places = placesFrom(start, blockBytes);
     this.#heap = heap;
@@ -89,17 +128,26 @@ export class DataBlockBuilder {
     this.#places = places;
     this.start = places.block;
     this.#stateAt = start;
-    this.#state = new Uint32Array(bytes.buffer, bytes.byteOffset + start, STATE_WORDS);
-    this.#state.fill(0);
-    this.#state[START] = places.block;
-    this.#state[END] = places.block;
-    this.#state[LIMIT] = places.end - SLACK_BYTES;
-    this.#state[BLOCK_BYTES] = blockBytes;
-    this.#state[ALMOST_FULL] = Math.floor((blockBytes * 90 + 99) / 100);
-    this.#state[RESTARTS_AT] = places.restarts;
-    this.#state[HASHES_AT] = wantsHashes ? places.hashes : 0;
+    const state = new Uint32Array(bytes.buffer, bytes.byteOffset + start, STATE_WORDS);
+    state.fill(0);
+    state[START] = places.block;
+    state[END] = places.block;
+    state[LIMIT] = places.end - SLACK_BYTES;
+    state[BLOCK_BYTES] = blockBytes;
+    state[ALMOST_FULL] = Math.floor((blockBytes * 90 + 99) / 100);
+    state[RESTARTS_AT] = places.restarts;
+    state[HASHES_AT] = options.wantsHashes ? places.hashes : 0;
+    state[INDEX_AT] = places.index;
+    state[INDEX_LIMIT] = places.index + INDEX_ROOM;
+    state[COMPRESSION] = compression === 'zstd' ? BY_CALLER : compressionType(compression);
+    state[CHECKSUM] = options.checksumType;
+    this.#state = state;
+    this.#sums = new Float64Array(bytes.buffer, bytes.byteOffset + start, STATE_WORDS / 2);
+    this.#sums[MIN_VERSION / 2] = NO_MINIMUM;
+    this.#sums[MAX_VERSION / 2] = NO_VERSION;
     this.#first = places.staging;
     this.#staged = places.staging;
+    this.#roomEnd = places.block - SLACK_BYTES;
   }
 
   /** Entries of the block. */
@@ -112,7 +160,7 @@ export class DataBlockBuilder {
     return (this.#state[END] as number) - this.start + this.#staged - this.#first;
   }
 
-  /** Of the last entry that the block took, an internal key in the heap. */
+  /** Of the last entry that a block took, an internal key in the heap. */
   get lastAt(): number {
     return this.#state[LAST_AT] as number;
   }
@@ -134,6 +182,24 @@ export class DataBlockBuilder {
     return this.#first < this.#staged;
   }
 
+  /** Of all entries that blocks took, staged ones not among them. */
+  get totals(): { entries: number; deletes: number; keyBytes: number; valueBytes: number } {
+    return {
+      entries: this.#state[TOTAL_ENTRIES] as number,
+      deletes: this.#state[TOTAL_DELETES] as number,
+      keyBytes: this.#sums[KEY_BYTES / 2] as number,
+      valueBytes: this.#sums[VALUE_BYTES / 2] as number,
+    };
+  }
+
+  get minVersion(): Version {
+    return this.#sums[MIN_VERSION / 2] as Version;
+  }
+
+  get maxVersion(): Version {
+    return this.#sums[MAX_VERSION / 2] as Version;
+  }
+
   /** Whether an entry of an internal key of `length` bytes can be staged and added at all. */
   fits(length: number, valueLength: number): boolean {
     const { staging, block } = this.#places;
@@ -142,7 +208,7 @@ export class DataBlockBuilder {
 
   /** Whether it can be staged now; if not, `encode` first. */
   hasRoom(length: number, valueLength: number): boolean {
-    return this.#staged + RECORD_HEAD_BYTES + length + valueLength <= this.#places.block - SLACK_BYTES;
+    return this.#staged + RECORD_HEAD_BYTES + length + valueLength <= this.#roomEnd;
   }
 
   /** Stages an entry; returns where its internal key now is. REQUIRES: it has room. */
@@ -165,27 +231,52 @@ export class DataBlockBuilder {
     else bytes.set(key.subarray(keyStart, keyStart + keyLength), keyAt);
     putTrailer(bytes, keyAt + keyLength, version, type);
     const valueAt = keyAt + keyLength + TRAILER_BYTES;
-    this.#copyValue(value, valueStart, valueLength, valueAt);
+    // Making a view costs as much as copying a hundred bytes.
+    if (valueLength <= 32)
+      for (let i = 0; i < valueLength; i++) bytes[valueAt + i] = value[valueStart + i] as number;
+    else
+      bytes.set(
+        valueLength === value.length ? value : value.subarray(valueStart, valueStart + valueLength),
+        valueAt,
+      );
     this.#staged = valueAt + valueLength;
     return keyAt;
   }
 
   /**
-   * Adds staged entries to the block until it is full: true, and there are more; or none is left: false. The hashes of
-   * those added go to `take`, which must not keep the array.
+   * Adds staged entries to blocks and stores those that fill. 'done': none is staged any more; 'room': `output` has to be
+   * written first, or hashes and index records taken; 'block': the block is full, and the caller's to store.
    */
-  encode(take: ((hashes: Uint32Array) => void) | undefined): boolean {
+  encode(output: OutputRoom): 'done' | 'room' | 'block' {
     const state = this.#state;
-    this.#first = this.#heap.kernels.encodeEntries(this.#stateAt, this.#first, this.#staged);
-    const hashes = state[HASH_COUNT] as number;
-    if (hashes > 0) {
-      const { buffer, byteOffset } = this.#bytes;
-      take?.(new Uint32Array(buffer, byteOffset + this.#places.hashes, hashes * 2));
-      state[HASH_COUNT] = 0;
-    }
-    if (this.#first < this.#staged) return true;
+    state[OUT_AT] = output.at;
+    state[OUT_LIMIT] = output.limit;
+    this.#first = this.#heap.kernels.encodeBlocks(this.#stateAt, this.#first, this.#staged);
+    output.took(state[OUT_AT] as number);
+    const why = state[WHY] as number;
+    if (why !== NO_MORE) return why === BLOCK_FULL ? 'block' : 'room';
     this.#unstage();
-    return false;
+    return 'done';
+  }
+
+  /** The hashes of the keys added since they were taken last; to be used at once. */
+  takeHashes(): Uint32Array {
+    const { buffer, byteOffset } = this.#bytes;
+    const hashes = new Uint32Array(
+      buffer,
+      byteOffset + this.#places.hashes,
+      (this.#state[HASH_COUNT] as number) * 2,
+    );
+    this.#state[HASH_COUNT] = 0;
+    return hashes;
+  }
+
+  /** Where the index records of the blocks stored since they were taken last are, in the heap; to be used at once. */
+  takeIndexRecords(): { readonly at: number; readonly end: number } {
+    const at = this.#places.index;
+    const end = this.#state[INDEX_AT] as number;
+    this.#state[INDEX_AT] = at;
+    return { at, end };
   }
 
   /** Makes room for records again; the last key, which the next one shares a prefix with, moves out of the way. */
@@ -200,52 +291,20 @@ export class DataBlockBuilder {
     this.#staged = staging;
   }
 
-  /** The key of an entry that is in no block of this builder's counts as the last one. REQUIRES: nothing is staged. */
-  setLast(key: Uint8Array, length: number): void {
-    this.#bytes.set(key.subarray(0, length), this.#places.lastKey);
-    this.#state[LAST_AT] = this.#places.lastKey;
-    this.#state[LAST_LENGTH] = length;
-  }
-
-  /** Making a view costs more than copying a hundred bytes: word by word, through one kept while the array is the same. */
-  #copyValue(value: Uint8Array, start: number, length: number, to: number): void {
-    const bytes = this.#bytes;
-    if (length <= 32) {
-      for (let i = 0; i < length; i++) bytes[to + i] = value[start + i] as number;
-      return;
-    }
-    if (value !== this.#valueArray) {
-      this.#valueArray = value;
-      this.#valueView = undefined;
-    } else if (length <= 512) {
-      this.#valueView ??= new DataView(value.buffer, value.byteOffset, value.length);
-      const source = this.#valueView;
-      const target = this.#view;
-      let i = 0;
-      for (; i + 4 <= length; i += 4) target.setInt32(to + i, source.getInt32(start + i, true), true);
-      for (; i < length; i++) bytes[to + i] = value[start + i] as number;
-      return;
-    }
-    if (value === bytes) bytes.copyWithin(to, start, start + length);
-    else bytes.set(length === value.length ? value : value.subarray(start, start + length), to);
+  /** An entry was stored in a block of its own, outside the heap. REQUIRES: nothing is staged. */
+  addedOutside(key: Uint8Array, valueLength: number): void {
+    const { lastKey } = this.#places;
+    this.#bytes.set(key, lastKey);
+    noteEntry(this.#bytes, this.#state, this.#sums, lastKey, key.length, valueLength);
   }
 
   /** Appends the restarts; the block is then in [start, start + returned length). */
   finish(): number {
-    const bytes = this.#bytes;
-    const end = this.#state[END] as number;
-    const restarts = this.#state[RESTART_COUNT] as number;
-    const { restarts: restartsAt } = this.#places;
-    bytes.copyWithin(end, restartsAt, restartsAt + restarts * 4);
-    putFixed32(bytes, end + restarts * 4, restarts);
-    return end + restarts * 4 + 4 - this.start;
+    return finishBlock(this.#bytes, this.#state) - this.start;
   }
 
   /** The next block begins. */
   reset(): void {
-    this.#state[END] = this.start;
-    this.#state[ENTRIES] = 0;
-    this.#state[RESTART_COUNT] = 0;
-    this.#state[SINCE_RESTART] = 0;
+    beginBlock(this.#state);
   }
 }

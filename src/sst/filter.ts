@@ -8,7 +8,7 @@
 
 import type { Probe } from '../mvcc/probe.ts';
 import { mulHigh } from './kernels/js-mul64.ts';
-import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
+import { hashKey } from './kernels/js-xxh3.ts';
 import type { Kernels } from './kernels/kernels.ts';
 
 const TAIL_BYTES = 5;
@@ -128,17 +128,6 @@ export class FilterBuilder {
     }
     this.#hashes.set(hashes, n);
     this.#count += hashes.length >>> 1;
-  }
-
-  /** A key by itself, unless it is that of the last hash. */
-  addKey(key: Uint8Array, length: number): void {
-    const hash: KeyHash = { hashLow: 0, hashHigh: 0 };
-    hashKey(key, 0, length, hash);
-    const n = this.#count * 2;
-    const low = hash.hashLow >>> 0;
-    const high = hash.hashHigh >>> 0;
-    if (n > 0 && this.#hashes[n - 2] === low && this.#hashes[n - 1] === high) return;
-    this.addAll(Uint32Array.of(low, high));
   }
 
   /** The filter block; undefined when there is no key. Frees the hashes. */

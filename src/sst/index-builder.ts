@@ -5,10 +5,10 @@
  * internal keys separate the two, and *all* separators get their trailer.
  */
 
-import { putFixed32, putVarint } from '../base/codec.ts';
-
-/** Version 2^56 - 1, type "seek": before every entry of its user key. What RocksDB 7.8 gives shortened separators. */
-const SEEK_TRAILER = Uint8Array.of(0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
+import { fixed32, putFixed32, putVarint } from '../base/codec.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
+import { INDEX_RECORD_HEAD_BYTES, SPLITS_KEY } from './kernels/js-encode-blocks.ts';
+import { putSeparator, SEPARATOR_SAME_KEY } from './kernels/js-separator.ts';
 
 export class IndexBuilder {
   /** Separators with trailers, one after the other. */
@@ -29,38 +29,54 @@ export class IndexBuilder {
   }
 
   /**
-   * Adds a data block: its last internal key, and the first of the next block, if there is one. Both are whole internal
-   * keys; `last` is overwritten.
+   * Adds a data block of `stored` bytes at `offset`, given whole internal keys: its last one, and the first of the next
+   * block, if there is one.
    */
-  add(
-    last: Uint8Array,
-    lastLength: number,
-    next: Uint8Array | undefined,
-    nextLength: number,
-    offset: number,
-    bytes: number,
-  ): void {
-    if (this.#blocks === this.#ends.length) this.#growBlocks();
-    const user = lastLength - 8;
-    const length = next === undefined ? user : shortestSeparator(last, user, next, nextLength - 8);
-    while (this.#keyBytes + length + 8 > this.#keys.length) {
-      const grown = new Uint8Array(this.#keys.length * 2);
-      grown.set(this.#keys);
-      this.#keys = grown;
+  add(last: Uint8Array, next: Uint8Array | undefined, offset: number, stored: number): void {
+    this.#reserve(last.length);
+    let length = last.length;
+    if (next === undefined) this.#keys.set(last, this.#keyBytes);
+    else {
+      length = putSeparator(this.#keys, this.#keyBytes, last, 0, last.length, next, 0, next.length);
+      if (length === SEPARATOR_SAME_KEY) {
+        this.#internalKeys = true;
+        length = last.length;
+      }
     }
-    this.#keys.set(last.subarray(0, length), this.#keyBytes);
+    this.#added(length, offset, stored);
+  }
+
+  /** Adds the blocks that the index records in [at, end) tell of, one after the other in the file from `offset` on. */
+  addRecords(bytes: Uint8Array, at: number, end: number, offset: number): void {
+    while (at < end) {
+      const stored = fixed32(bytes, at);
+      const length = fixed32(bytes, at + 4);
+      if (fixed32(bytes, at + 8) === SPLITS_KEY) this.#internalKeys = true;
+      this.#reserve(length);
+      at += INDEX_RECORD_HEAD_BYTES;
+      const keys = this.#keys;
+      const to = this.#keyBytes;
+      if (length > 48) keys.set(bytes.subarray(at, at + length), to);
+      else for (let i = 0; i < length; i++) keys[to + i] = bytes[at + i] as number;
+      at += length;
+      this.#added(length, offset, stored);
+      offset += stored + BLOCK_TRAILER_BYTES;
+    }
+  }
+
+  #reserve(length: number): void {
+    if (this.#blocks === this.#ends.length) this.#growBlocks();
+    if (this.#keyBytes + length <= this.#keys.length) return;
+    const grown = new Uint8Array(Math.max(this.#keys.length * 2, this.#keyBytes + length));
+    grown.set(this.#keys.subarray(0, this.#keyBytes));
+    this.#keys = grown;
+  }
+
+  #added(length: number, offset: number, stored: number): void {
     this.#keyBytes += length;
-    // Shortened or raised, it is no entry's key any more.
-    const changed = length !== user || separatorRaised;
-    this.#keys.set(
-      changed && next !== undefined ? SEEK_TRAILER : last.subarray(user, lastLength),
-      this.#keyBytes,
-    );
-    this.#keyBytes += 8;
-    if (next !== undefined && sameUserKey) this.#internalKeys = true;
     this.#ends[this.#blocks] = this.#keyBytes;
     this.#offsets[this.#blocks] = offset;
-    this.#sizes[this.#blocks] = bytes;
+    this.#sizes[this.#blocks] = stored;
     this.#blocks++;
   }
 
@@ -102,35 +118,4 @@ export class IndexBuilder {
     putFixed32(block, p, restarts.length);
     return block.slice(0, p + 4);
   }
-}
-
-/** Set by `shortestSeparator`: a byte was raised; both keys are the same. */
-let separatorRaised = false;
-let sameUserKey = false;
-
-/** Makes `a` the shortest key from a (inclusive) to b (exclusive) as RocksDB does, in place; returns its length. */
-function shortestSeparator(a: Uint8Array, aLength: number, b: Uint8Array, bLength: number): number {
-  separatorRaised = false;
-  const n = aLength < bLength ? aLength : bLength;
-  let i = 0;
-  while (i < n && a[i] === b[i]) i++;
-  sameUserKey = i === aLength && i === bLength;
-  if (i >= n) return aLength;
-  const ours = a[i] as number;
-  const limit = b[i] as number;
-  if (ours >= limit) return aLength;
-  if (i < bLength - 1 || ours + 1 < limit) {
-    a[i] = ours + 1;
-    separatorRaised = true;
-    return i + 1;
-  }
-  // One apart at b's end: raising this byte would reach b. A later byte that can be raised will do.
-  for (i++; i < aLength; i++) {
-    if ((a[i] as number) < 0xff) {
-      a[i] = (a[i] as number) + 1;
-      separatorRaised = true;
-      return i + 1;
-    }
-  }
-  return aLength;
 }

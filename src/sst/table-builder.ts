@@ -8,7 +8,7 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
-import { compareRanges, copyRange, formatKey } from '../base/bytes.ts';
+import { compareRanges, copyRange, EMPTY_BYTES, formatKey } from '../base/bytes.ts';
 import { putFixed32, putVarint } from '../base/codec.ts';
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
@@ -17,11 +17,10 @@ import {
   KEY_BYTES_MAX,
   putTrailer,
   TRAILER_BYTES,
-  TYPE_DELETE,
   trailerVersion,
   VALUE_BYTES_MAX,
 } from '../mvcc/internal-key.ts';
-import { MAX_VERSION, NO_VERSION, type Version } from '../mvcc/version.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import { BlockBuilder, varintBytes } from './block-builder.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import type { CompressionKind } from './compression.ts';
@@ -91,26 +90,16 @@ export class TableBuilder {
   readonly #filter: FilterBuilder | undefined;
   readonly #index = new IndexBuilder();
   readonly #hash: Hash | undefined;
-  readonly #takeHashes: ((hashes: Uint32Array) => void) | undefined;
-
-  /** The last internal key that was staged, in the heap. */
-  #lastAt = 0;
-  #lastLength = 0;
-  /** The last block was written and waits for the key after it to get its separator. */
-  #pendingOffset = -1;
-  #pendingBytes = 0;
   readonly #output: TableOutput;
   readonly #block: DataBlockBuilder;
-  #separator = new Uint8Array(256);
 
   #entries = 0;
-  #deletes = 0;
-  #rawKeyBytes = 0;
-  #rawValueBytes = 0;
-  #dataBytes = 0;
-  #smallest: Uint8Array = new Uint8Array(0);
-  #minVersion: Version = MAX_VERSION;
-  #maxVersion: Version = NO_VERSION;
+  /** The last internal key that was added, in the heap. */
+  #lastAt = 0;
+  #lastLength = 0;
+  /** The last block was stored by itself and waits for the key after it to get its separator. */
+  #pending: { readonly last: Uint8Array; readonly offset: number; readonly stored: number } | undefined;
+  #smallest: Uint8Array = EMPTY_BYTES;
   #finished = false;
 
   constructor(file: File, options: TableBuilderOptions) {
@@ -123,11 +112,14 @@ export class TableBuilder {
     this.#bytes = this.#heap.bytes;
     const bits = options.filterBitsPerKey ?? 10;
     this.#filter = bits > 0 ? new FilterBuilder(bits) : undefined;
-    const filter = this.#filter;
-    if (filter !== undefined) this.#takeHashes = (hashes) => filter.addAll(hashes);
     const blockAt = KERNEL_RESERVED_BYTES;
     const blockLimit = blockAt + dataBlockBuilderBytes(blockBytes);
-    this.#block = new DataBlockBuilder(this.#heap, blockAt, blockBytes, filter !== undefined);
+    this.#block = new DataBlockBuilder(this.#heap, blockAt, {
+      blockBytes,
+      compression: this.#compression,
+      checksumType: this.#checksumType,
+      wantsHashes: bits > 0,
+    });
     const hash = options.sha256 ? createHash('sha256') : undefined;
     this.#hash = hash;
     this.#output = new TableOutput(file, this.#heap, blockLimit, this.#checksumType, hash);
@@ -179,11 +171,6 @@ export class TableBuilder {
     }
     this.#lastLength = length;
     this.#entries++;
-    if (type === TYPE_DELETE) this.#deletes++;
-    this.#rawKeyBytes += length;
-    this.#rawValueBytes += valueLength;
-    if (version < this.#minVersion) this.#minVersion = version;
-    if (version > this.#maxVersion) this.#maxVersion = version;
   }
 
   #checkOrder(key: Uint8Array, keyStart: number, keyLength: number, version: Version): void {
@@ -204,16 +191,20 @@ export class TableBuilder {
     }
   }
 
-  /** Encodes what is staged, and writes the blocks that fill. */
+  /** Encodes what is staged, and stores the blocks that fill. */
   #drain(): void {
     const block = this.#block;
+    if (this.#pending !== undefined && block.hasStaged) {
+      this.#addPending(copyRange(this.#bytes, block.nextAt, block.nextLength));
+    }
     for (;;) {
-      // The last block was finished at the key before the first that is staged.
-      if (this.#pendingOffset >= 0 && block.hasStaged) {
-        this.#addSeparator(copyRange(this.#bytes, block.nextAt, block.nextLength));
-      }
-      if (!block.encode(this.#takeHashes)) break;
-      this.#finishBlock();
+      const offset = this.#output.bytes;
+      const outcome = block.encode(this.#output);
+      this.#filter?.addAll(block.takeHashes());
+      const records = block.takeIndexRecords();
+      this.#index.addRecords(this.#bytes, records.at, records.end, offset);
+      if (outcome === 'done') break;
+      if (outcome === 'block') this.#storeBlock(copyRange(this.#bytes, block.nextAt, block.nextLength));
     }
     this.#lastAt = block.lastAt;
   }
@@ -231,35 +222,27 @@ export class TableBuilder {
     throw new SluiceError('NOT_SORTED', `${this.#file.path}: ${message}`);
   }
 
-  /** Writes the block being built; its index entry waits for the next key. */
-  #finishBlock(): void {
-    this.#pendingOffset = this.#output.bytes;
-    this.#pendingBytes = this.#output.append(this.#block.start, this.#block.finish(), this.#compression);
-    this.#dataBytes += this.#pendingBytes + BLOCK_TRAILER_BYTES;
+  /** Stores the block being built; `next`: the internal key after it, if there is one. */
+  #storeBlock(next: Uint8Array | undefined): void {
+    const { start, lastAt, lastLength } = this.#block;
+    const offset = this.#output.bytes;
+    const stored = this.#output.append(start, this.#block.finish(), this.#compression);
     this.#block.reset();
+    this.#index.add(copyRange(this.#bytes, lastAt, lastLength), next, offset, stored);
   }
 
-  /** Of the block written last; `next`: the internal key after it, if there is one. */
-  #addSeparator(next: Uint8Array | undefined): void {
-    const { lastAt, lastLength } = this.#block;
-    if (this.#separator.length < lastLength) this.#separator = new Uint8Array(lastLength * 2);
-    for (let i = 0; i < lastLength; i++) this.#separator[i] = this.#bytes[lastAt + i] as number;
-    this.#index.add(
-      this.#separator,
-      lastLength,
-      next,
-      next?.length ?? 0,
-      this.#pendingOffset,
-      this.#pendingBytes,
-    );
-    this.#pendingOffset = -1;
+  #addPending(next: Uint8Array | undefined): void {
+    if (this.#pending === undefined) return;
+    const { last, offset, stored } = this.#pending;
+    this.#index.add(last, next, offset, stored);
+    this.#pending = undefined;
   }
 
   /** An entry too large for our room: a block with nothing else, in memory of its own. */
   #addLarge(key: Uint8Array, value: Uint8Array, valueStart: number, valueLength: number): void {
     this.#drain();
-    if (this.#block.entries > 0) this.#finishBlock();
-    if (this.#pendingOffset >= 0) this.#addSeparator(key);
+    if (this.#block.entries > 0) this.#storeBlock(key);
+    this.#addPending(key);
     const room = new Uint8Array(40 + key.length + valueLength);
     let p = putVarint(room, 0, 0);
     p = putVarint(room, p, key.length);
@@ -270,13 +253,10 @@ export class TableBuilder {
     p += valueLength;
     putFixed32(room, p, 0);
     putFixed32(room, p + 4, 1);
-    const handle = this.#output.write(room, p + 8, this.#compression);
-    this.#pendingOffset = handle.offset;
-    this.#pendingBytes = handle.bytes;
-    this.#dataBytes += handle.bytes + BLOCK_TRAILER_BYTES;
-    this.#block.setLast(key, key.length);
+    const { offset, bytes } = this.#output.write(room, p + 8, this.#compression);
+    this.#pending = { last: key, offset, stored: bytes };
+    this.#block.addedOutside(key, valueLength);
     this.#lastAt = this.#block.lastAt;
-    if (this.#filter !== undefined) this.#filter.addKey(key, key.length - TRAILER_BYTES);
   }
 
   /** Writes all that is left. Does not sync the file nor close it: that is the caller's. */
@@ -284,8 +264,10 @@ export class TableBuilder {
     if (this.#finished) throw new SluiceError('CLOSED', `${this.#file.path}: the table was finished`);
     this.#finished = true;
     this.#drain();
-    if (this.#block.entries > 0) this.#finishBlock();
-    if (this.#pendingOffset >= 0) this.#addSeparator(undefined);
+    if (this.#block.entries > 0) this.#storeBlock(undefined);
+    this.#addPending(undefined);
+    const dataBytes = this.#output.bytes;
+    const { deletes, keyBytes, valueBytes } = this.#block.totals;
     const meta = new BlockBuilder(1);
     const filterKeys = this.#filter?.keys ?? 0;
     const filter = this.#filter?.finish();
@@ -301,15 +283,15 @@ export class TableBuilder {
       dbId: this.#options.dbId ?? '',
       createdSeconds: this.#options.createdSeconds ?? 0,
       blocks: this.#index.blocks,
-      dataBytes: this.#dataBytes,
+      dataBytes,
       entries: this.#entries,
-      deletes: this.#deletes,
+      deletes,
       filterKeys,
       filterBytes: filter?.length ?? 0,
       indexBytes: index.bytes + BLOCK_TRAILER_BYTES,
       indexUserKeys: this.#index.userKeys,
-      rawKeyBytes: this.#rawKeyBytes,
-      rawValueBytes: this.#rawValueBytes,
+      rawKeyBytes: keyBytes,
+      rawValueBytes: valueBytes,
     });
     const propertiesAt = this.#output.write(properties, properties.length, 'none');
     meta.add(Buffer.from(META_PROPERTIES), varintBytes(propertiesAt.offset, propertiesAt.bytes));
@@ -322,11 +304,11 @@ export class TableBuilder {
     return {
       bytes: this.#output.bytes,
       entries: this.#entries,
-      deletes: this.#deletes,
+      deletes,
       smallest: this.#smallest,
       largest: copyRange(this.#bytes, this.#lastAt, Math.max(0, this.#lastLength - TRAILER_BYTES)),
-      minVersion: this.#entries === 0 ? NO_VERSION : this.#minVersion,
-      maxVersion: this.#maxVersion,
+      minVersion: this.#entries === 0 ? NO_VERSION : this.#block.minVersion,
+      maxVersion: this.#block.maxVersion,
       sha256: this.#hash?.digest('hex'),
     };
   }

@@ -35,10 +35,26 @@ export class TableOutput {
     return this.#written + this.#outLength;
   }
 
+  /** Where the next block goes; what lies before is stored and `took`. */
+  get at(): number {
+    return this.#outAt + this.#outLength;
+  }
+
+  /** Where the room for blocks ends. */
+  get limit(): number {
+    return this.#heap.bytes.length;
+  }
+
+  /** Blocks were put at `at`, with their trailers, up to `end`. */
+  took(end: number): void {
+    this.#outLength = end - this.#outAt;
+    if (this.#outLength >= WRITE_BYTES) this.#flush();
+  }
+
   /** Adds the block at [start, start + length) of the heap; returns its length as stored, without the trailer. */
   append(start: number, length: number, compression: CompressionKind): number {
     const bytes = this.#heap.bytes;
-    const out = this.#outAt + this.#outLength;
+    const out = this.at;
     const room = bytes.length - out - BLOCK_TRAILER_BYTES;
     let type = compressionType(compression);
     let stored = compressBlock(this.#heap, compression, start, length, out, Math.min(room, length));
@@ -49,8 +65,7 @@ export class TableOutput {
     }
     bytes[out + stored] = type;
     putFixed32(bytes, out + stored + 1, this.#checksum(this.#heap, out, stored));
-    this.#outLength += stored + BLOCK_TRAILER_BYTES;
-    if (this.#outLength >= WRITE_BYTES) this.#flush();
+    this.took(out + stored + BLOCK_TRAILER_BYTES);
     return stored;
   }
 

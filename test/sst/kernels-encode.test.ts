@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { EntryType } from '../../src/mvcc/internal-key.ts';
+import type { CompressionKind } from '../../src/sst/compression.ts';
 import { createHeap, heapOf } from '../../src/sst/heap.ts';
 import { builderHeapBytes, type TableBuilderOptions } from '../../src/sst/table-builder.ts';
+import { ensureZstd } from '../../src/sst/zstd.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 import { compareEntries, type Entry } from '../mvcc/entries.ts';
 import { writeTable } from './written-table.ts';
@@ -34,7 +36,8 @@ const entryArbitrary = fc.record({
     .map((length) => new Uint8Array(length).map((_, i) => (i * i) >>> 3)),
 });
 
-test('WebAssembly and TypeScript encode the same files', () => {
+test('WebAssembly and TypeScript encode the same files', async () => {
+  await ensureZstd();
   const path = join(temporaryDirectory(), 'a.sst');
   fc.assert(
     fc.property(
@@ -45,15 +48,16 @@ test('WebAssembly and TypeScript encode the same files', () => {
       }),
       fc.constantFrom(64, 300, 4096, 100_000),
       fc.constantFrom(0, 10),
-      (entries, blockBytes, filterBitsPerKey) => {
+      fc.constantFrom<CompressionKind>('none', 'lz4', 'snappy', 'zstd'),
+      (entries, blockBytes, filterBitsPerKey, compression) => {
         const sorted = [...entries].sort(compareEntries);
         const heapBytes = builderHeapBytes(blockBytes);
-        const options = { blockBytes, filterBitsPerKey, external: false };
+        const options = { blockBytes, filterBitsPerKey, compression, external: false };
         const wasm = tableBytes(path, sorted, { ...options, heap: createHeap(heapBytes) });
         const js = tableBytes(path, sorted, { ...options, heap: heapOf(new Uint8Array(heapBytes)) });
         expect(wasm.equals(js)).toBe(true);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { putFixed32 } from '../../src/base/codec.ts';
 import type { Heap } from '../../src/sst/heap.ts';
-import { RECORD_HEAD_BYTES } from '../../src/sst/kernels/js-encode-entries.ts';
+import { RECORD_HEAD_BYTES } from '../../src/sst/kernels/js-encode-blocks.ts';
 import { sortScratchBytes } from '../../src/sst/kernels/js-sort-records.ts';
 import { bothHeaps, START } from './kernel-heaps.ts';
 

@@ -2,7 +2,7 @@
 
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { crc32c } from './js-crc32c.ts';
-import { encodeEntries } from './js-encode-entries.ts';
+import { encodeBlocks } from './js-encode-blocks.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
 import { sortRecords } from './js-sort-records.ts';
@@ -89,8 +89,8 @@ export class JsKernels implements Kernels {
     return snappyRawLength(this.#bytes, src, length);
   }
 
-  encodeEntries(stateAt: number, at: number, end: number): number {
-    return encodeEntries(this.#bytes, stateAt, at, end);
+  encodeBlocks(stateAt: number, at: number, end: number): number {
+    return encodeBlocks(this, this.#bytes, stateAt, at, end);
   }
 
   sortRecords(offsetsAt: number, count: number): void {

@@ -1,6 +1,6 @@
 /**
  * Sorts offsets of records by their keys, in byte order; records with the same key stay in the order given. Records are
- * as in js-encode-entries.ts: u32 key bytes | u32 value bytes | key | value.
+ * as in js-encode-blocks.ts: u32 key bytes | u32 value bytes | key | value.
  *
  * The WebAssembly twin sorts by four bytes after what all keys share, radix sort from the lowest digit up, and by whole
  * keys only where those tie; which gives the same order.
@@ -8,7 +8,7 @@
 
 import { compareRanges } from '../../base/bytes.ts';
 import { fixed32, putFixed32 } from '../../base/codec.ts';
-import { RECORD_HEAD_BYTES } from './js-encode-entries.ts';
+import { RECORD_HEAD_BYTES } from './js-encode-blocks.ts';
 
 /** What a sort of so many records needs of scratch room. */
 export function sortScratchBytes(records: number): number {

@@ -79,8 +79,8 @@ export interface Kernels {
   /** The raw length that a Snappy stream claims; -1 when the varint is damaged. */
   snappyRawLength(src: number, length: number): number;
 
-  /** As js-encode-entries.ts has it, which also says what is in the state at `stateAt`, a multiple of 4. */
-  encodeEntries(stateAt: number, at: number, end: number): number;
+  /** As js-encode-blocks.ts has it, which also says what is in the state at `stateAt`, a multiple of 8. */
+  encodeBlocks(stateAt: number, at: number, end: number): number;
 
   /** As js-sort-records.ts has it; `scratchAt`: `sortScratchBytes(count)` of room. All three are multiples of 4. */
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;

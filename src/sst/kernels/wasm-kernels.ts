@@ -23,7 +23,7 @@ type Ranges = (src: number, length: number, dst: number, bytes: number) => numbe
 
 interface Exports {
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
-  encodeEntries(stateAt: number, at: number, end: number): number;
+  encodeBlocks(stateAt: number, at: number, end: number): number;
   checkDataBlock(
     start: number,
     length: number,
@@ -178,8 +178,8 @@ export class WasmKernels implements Kernels {
     return this.#exports.snappyRawLength(src, length);
   }
 
-  encodeEntries(stateAt: number, at: number, end: number): number {
-    return this.#exports.encodeEntries(stateAt, at, end) >>> 0;
+  encodeBlocks(stateAt: number, at: number, end: number): number {
+    return this.#exports.encodeBlocks(stateAt, at, end) >>> 0;
   }
 
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void {

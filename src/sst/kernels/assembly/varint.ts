@@ -16,3 +16,15 @@ export function varint32(at: usize, limit: usize): u32 {
   store<u32>(VARINT_END, 0);
   return 0;
 }
+
+// @ts-ignore: decorator
+@inline
+export function varintLength(value: usize): usize {
+  return value < 128 ? 1 : value < 16384 ? 2 : value < 2097152 ? 3 : value < 268435456 ? 4 : 5;
+}
+
+export function putVarint(at: usize, value: usize): usize {
+  for (; value >= 128; value >>= 7) store<u8>(at++, <u8>(value | 128));
+  store<u8>(at++, <u8>value);
+  return at;
+}
