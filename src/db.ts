@@ -10,6 +10,7 @@ import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
 import { checkDirectory, databasePaths } from './manifest/directory.ts';
 import { Manifest } from './manifest/manifest.ts';
 import { BlockCache } from './sst/block-cache.ts';
+import { checkThreads } from './sst/check-threads.ts';
 import { Table } from './sst/table.ts';
 import { TableCache } from './sst/table-cache.ts';
 import { ensureZstd } from './sst/zstd.ts';
@@ -334,6 +335,7 @@ function newEngine(
     env,
     manifest,
     backgroundRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
+    checkThreads: env.fs === nodeEnv.fs ? checkThreads : undefined,
     openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
     settings: {
       sync: settings.durability === 'fsync',

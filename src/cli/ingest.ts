@@ -15,7 +15,7 @@ export const ingest: Command = {
     mode: { type: 'string', value: 'copy|link|move', about: 'how the files get there; copy when absent' },
     verify: {
       type: 'string',
-      value: 'blocks|footer|none',
+      value: 'blocks|checksums|footer|none',
       about: 'what is checked first; blocks when absent',
     },
     sha256: {
@@ -51,7 +51,7 @@ are made where there is none. link shares the file's bytes: nobody may write to 
 function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
   const into = args.text('into');
   const mode = args.choice('mode', ['copy', 'link', 'move']);
-  const verify = args.choice('verify', ['blocks', 'footer', 'none']);
+  const verify = args.choice('verify', ['blocks', 'checksums', 'footer', 'none']);
   const id = args.text('id');
   const sha256 = args.list('sha256').map((digest) => digest.toLowerCase());
   if (sha256.length > 0 && sha256.length !== count) {

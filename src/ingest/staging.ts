@@ -6,12 +6,13 @@
  */
 
 import { createHash } from 'node:crypto';
+import { at as elementAt } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import type { File, FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { FileId } from '../manifest/rows.ts';
 import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
-import { checkTable } from '../sst/check-table.ts';
+import { type CheckDepth, type CheckThreads, checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 
 /**
@@ -20,8 +21,11 @@ import type { Table } from '../sst/table.ts';
  */
 export type IngestMode = 'copy' | 'link' | 'move';
 
-/** blocks: every byte is read and checked. footer: indexes, properties and both ends. none: what opening needs. */
-export type IngestVerify = 'blocks' | 'footer' | 'none';
+/**
+ * blocks: every entry is looked at. checksums: every block is read and summed, but a writer's mistakes (keys out of order, a
+ * filter that denies keys, a version in the middle) are not seen. footer: indexes, properties and both ends. none: what opening needs.
+ */
+export type IngestVerify = CheckDepth;
 
 export interface StageProgress {
   readonly file: string;
@@ -66,7 +70,14 @@ export interface StagingOptions {
   newFileId(): FileId;
   tablePath(id: FileId): string;
   openTable(path: string): Table;
+  /** For files of some size, so that the event loop stays free; absent where other threads cannot read them. */
+  readonly threads: CheckThreads | undefined;
 }
+
+/** Of one call: while one is synced another is checked. */
+const FILES_AT_A_TIME = 8;
+/** Of all files of a call: less is checked before a thread has started. */
+const THREADS_BYTES_MIN = 8 << 20;
 
 const DIGEST_CHUNK_BYTES = 1 << 20;
 
@@ -79,23 +90,40 @@ export class Staging {
 
   /** All files or none: on any failure what was adopted is removed, and the inputs are as they were. */
   async stage(sources: readonly string[], options: StageOptions): Promise<StagedFile[]> {
-    const staged: StagedFile[] = [];
-    try {
-      const sizes = sources.map((source) => this.#inputBytes(source));
-      const bytesTotal = sizes.reduce((sum, bytes) => sum + bytes, 0);
-      let before = 0;
-      for (const [i, source] of sources.entries()) {
-        throwIfAborted(options.signal);
-        const report = (bytes: number): void =>
-          options.onProgress?.({ file: source, bytesDone: before + bytes, bytesTotal });
-        staged.push(await this.#stageOne(source, options, i, report));
-        before += sizes[i] ?? 0;
+    const bytes = sources.map((source) => this.#inputBytes(source));
+    const progress = new Progress(sources, bytes, options.onProgress);
+    const threads = progress.bytesTotal < THREADS_BYTES_MIN ? undefined : this.#options.threads;
+    const ids = sources.map(() => this.#options.newFileId());
+    const staged = new Array<StagedFile | undefined>(sources.length).fill(undefined);
+    const failures = new Map<number, unknown>();
+    const stop = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+    let next = 0;
+    const work = async (): Promise<void> => {
+      while (next < sources.length && failures.size === 0) {
+        const index = next++;
+        const input: Input = { source: elementAt(sources, index), id: elementAt(ids, index), index };
+        try {
+          throwIfAborted(signal);
+          const report = (done: number): void => progress.report(index, done);
+          staged[index] = await this.#stageOne(input, { ...options, signal }, threads, report);
+        } catch (error) {
+          // What was stopped for the sake of another is not what went wrong.
+          if (failures.size === 0 || !isSluiceError(error, 'ABORTED')) failures.set(index, error);
+          stop.abort();
+        }
       }
+    };
+    await Promise.all(Array.from({ length: Math.min(FILES_AT_A_TIME, sources.length) }, work));
+    const files = staged.filter((file) => file !== undefined);
+    try {
+      // What is wrong with the first of them is told, whichever was found first.
+      for (const index of [...failures.keys()].sort((a, b) => a - b)) throw failures.get(index);
       // L2: the names, after the bytes.
       await this.#options.env.fs.syncDirectory(this.#options.dir);
-      return staged;
+      return files;
     } catch (error) {
-      this.discard(staged);
+      this.discard(files);
       throw error;
     }
   }
@@ -136,12 +164,11 @@ export class Staging {
   }
 
   async #stageOne(
-    source: string,
+    { source, id, index }: Input,
     options: StageOptions,
-    index: number,
+    threads: CheckThreads | undefined,
     report: (bytes: number) => void,
   ): Promise<StagedFile> {
-    const id = this.#options.newFileId();
     const path = this.#options.tablePath(id);
     const table = this.#options.openTable(path);
     try {
@@ -152,6 +179,7 @@ export class Staging {
       const facts = await checkTable(table, {
         verify: options.verify,
         external: true,
+        threads,
         signal: options.signal,
         onProgress: report,
       });
@@ -231,6 +259,35 @@ export class Staging {
       throw new SluiceError('CHECKSUM_MISMATCH', message);
     }
     return actual;
+  }
+}
+
+interface Input {
+  readonly source: string;
+  readonly id: FileId;
+  readonly index: number;
+}
+
+/** Of all files of a call, whichever of them are under way. */
+class Progress {
+  readonly bytesTotal: number;
+  readonly #sources: readonly string[];
+  readonly #done: number[];
+  #bytesDone = 0;
+  readonly #tell: StageOptions['onProgress'];
+
+  constructor(sources: readonly string[], bytes: readonly number[], tell: StageOptions['onProgress']) {
+    this.#sources = sources;
+    this.#done = bytes.map(() => 0);
+    this.#tell = tell;
+    this.bytesTotal = bytes.reduce((sum, each) => sum + each, 0);
+  }
+
+  report(index: number, bytes: number): void {
+    this.#bytesDone += bytes - elementAt(this.#done, index);
+    this.#done[index] = bytes;
+    const file = elementAt(this.#sources, index);
+    this.#tell?.({ file, bytesDone: this.#bytesDone, bytesTotal: this.bytesTotal });
   }
 }
 

@@ -1,52 +1,63 @@
 /**
- * The check of a whole file before it is trusted: what an ingest and `sluice verify` run.
+ * The check of a file before it is trusted: what an ingest and `sluice verify` run.
  *
- * Blocks come by big sequential reads past the cache. Every entry is looked at: its checksum and place, order, type,
- * size and version, its block's separator, and that the filter admits it, since a filter that lies hides keys for good.
+ * 'blocks' looks at every entry: its checksum and place, order, type, size and version, its block's separator, and that the filter
+ * admits it, since a filter that lies hides keys for good. 'checksums' is what RocksDB's verify_checksums_before_ingest does,
+ * and the two ends: it finds damage, not a writer that was wrong.
  */
 
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING } from '../mvcc/cursor.ts';
-import { decompressTo, rawLength, readOwnRaw, verifyChecksum } from './block-cache.ts';
-import { BLOCK_TRAILER_BYTES } from './checksum.ts';
-import { type BlockPlace, BlockShape, lastValidatedKey, validateDataBlock } from './data-block.ts';
-
-import { EntryChecker, type RawBytes } from './entry-checker.ts';
-import type { Filter } from './filter.ts';
-import { createHeap, type Heap } from './heap.ts';
-import { ENTRY_RULES, EXTERNAL_RULES, type FilterPlace } from './kernels/kernels.ts';
-import { KERNEL_RESERVED_BYTES, LAST_KEY } from './kernels/wasm-kernels.ts';
+import { type BlockCheckJob, type CheckedEntries, checkBlocks, endsEarly } from './check-blocks.ts';
 import type { Table } from './table.ts';
 import type { TableFacts } from './table-facts.ts';
 import type { TableState } from './table-state.ts';
 
-const READ_BYTES = 1 << 20;
+export type CheckDepth = 'blocks' | 'checksums' | 'footer' | 'none';
+
+/** Where data blocks are checked, if not on this thread. */
+export interface CheckThreads {
+  /** How many can work at a time. */
+  readonly count: number;
+  /** Less of a file is not worth another thread. */
+  readonly partBytesMin: number;
+  /** `onBytes` is told of bytes that are checked, as they are. @throws ABORTED, and what is wrong with a block. */
+  run(
+    job: BlockCheckJob,
+    signal: AbortSignal | undefined,
+    onBytes: (bytes: number) => void,
+  ): Promise<CheckedEntries>;
+}
 
 export interface CheckTableOptions {
   /**
-   * 'blocks': everything. 'footer': footer, metaindex, properties, index, filter, and the first and last entry. 'none':
-   * what opening checks. A block that was not checked here is checked when it is first read.
+   * 'blocks': everything. 'checksums': every block's checksum, and what 'footer' has. 'footer': footer, metaindex, properties,
+   * index, filter, and the first and last entry. 'none': what opening checks. A block whose entries were not checked here is
+   * checked when it is first read.
    */
-  readonly verify: 'blocks' | 'footer' | 'none';
+  readonly verify: CheckDepth;
   /** A file to be given a version: every version in it must be 0 and every key there once. */
   readonly external: boolean;
+  /** Absent: on this thread, a read at a time. */
+  readonly threads?: CheckThreads | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
 }
 
 /** Throws what is wrong with the file, naming place and cause; else says what it holds. */
 export async function checkTable(table: Table, options: CheckTableOptions): Promise<TableFacts> {
+  const { verify, external } = options;
   throwIfAborted(options.signal);
   await table.open();
   const state = table.openSync();
   state.retain();
   try {
-    checkContents(state, options.external);
-    if (options.verify === 'blocks') await checkBlocks(state, options);
+    checkContents(state, external);
+    if (verify === 'blocks' || verify === 'checksums') await checkData(state, verify, options);
     const facts = table.facts;
-    if (options.external) checkRangeVersions(facts);
-    if (options.verify === 'footer' && options.external) checkEnds(table);
+    if (external) checkRangeVersions(facts);
+    if ((verify === 'footer' || verify === 'checksums') && external) checkEnds(table);
     return facts;
   } finally {
     state.release();
@@ -100,161 +111,112 @@ function checkEnds(table: Table): void {
   }
 }
 
-/** One heap kept for the next check: to make one takes longer than to check a small file. */
-let idleHeap: Heap | undefined;
-const IDLE_HEAP_BYTES_MAX = 16 << 20;
-const FILTER_ROOM_MIN = 1 << 20;
-
-/** A heap with room for blocks and a filter behind it, which nobody else uses. */
-function takeHeap(filterBytes: number): Heap {
-  const heap = idleHeap;
-  idleHeap = undefined;
-  const needed = KERNEL_RESERVED_BYTES + READ_BYTES * 2 + Math.max(filterBytes, FILTER_ROOM_MIN);
-  return heap !== undefined && heap.bytes.length >= needed ? heap : createHeap(needed);
-}
-
-function giveBack(heap: Heap): void {
-  if (heap.bytes.length <= IDLE_HEAP_BYTES_MAX) idleHeap = heap;
-}
-
-/** The file's filter as the kernels read it, in the heap behind the room for blocks. */
-function placeFilter(filter: Filter | undefined, heap: Heap): FilterPlace | undefined {
-  const bloom = filter?.bloom;
-  if (bloom === undefined) return undefined;
-  const at = KERNEL_RESERVED_BYTES + READ_BYTES * 2;
-  heap.bytes.set(bloom.data, at);
-  return { at, lines: bloom.lines, probes: bloom.probes };
-}
-
-async function checkBlocks(state: TableState, options: CheckTableOptions): Promise<void> {
-  const heap = takeHeap(state.filter?.bytes ?? 0);
-  try {
-    await checkBlocksIn(heap, state, options);
-  } finally {
-    giveBack(heap);
-  }
-}
-
-async function checkBlocksIn(heap: Heap, state: TableState, options: CheckTableOptions): Promise<void> {
-  const { index, path } = state;
-  const checker = new EntryChecker(state, options.external);
-  const place = placeFilter(state.filter, heap);
-  const blocks = new BlockChecker(state, heap, place, checker, options.external);
+async function checkData(
+  state: TableState,
+  verify: 'blocks' | 'checksums',
+  options: CheckTableOptions,
+): Promise<void> {
+  const { threads, signal, onProgress } = options;
   const total = state.facts.bytes;
-  for (let block = 0; block < index.blocks; ) {
-    throwIfAborted(options.signal);
-    const last = await readRun(state.file, state, block, heap);
-    const base = KERNEL_RESERVED_BYTES - (index.offsets[block] as number);
-    if (last < block) await checkLargeBlock(state, block, checker);
-    for (let b = block; b <= last; b++) blocks.check(b, base + (index.offsets[b] as number));
-    block = Math.max(last, block) + 1;
-    options.onProgress?.(Math.min(total, offsetAfter(state, block - 1)), total);
-  }
-  if (checker.entries !== state.facts.entries) {
-    throw new SluiceError(
-      'CORRUPTION',
-      `${path}: holds ${checker.entries} entries but says ${state.facts.entries}`,
-    );
-  }
-  if (checker.deletes !== state.facts.deletes) {
-    throw new SluiceError(
-      'CORRUPTION',
-      `${path}: holds ${checker.deletes} deletes but says ${state.facts.deletes}`,
-    );
-  }
-  options.onProgress?.(total, total);
+  let done = 0;
+  const onBytes = (bytes: number): void => {
+    done += bytes;
+    onProgress?.(Math.min(done, total), total);
+  };
+  const parts = partsOf(state, threads).map(([from, to]) =>
+    jobOf(state, from, to, verify === 'blocks', options.external),
+  );
+  const results: CheckedEntries[] = [];
+  if (threads === undefined)
+    for (const job of parts) results.push(await checkHere(state.file, job, signal, onBytes));
+  else results.push(...(await allOf(parts.map((job) => threads.run(job, signal, onBytes)))));
+  if (verify === 'blocks') checkCounts(state, results);
+  onProgress?.(total, total);
 }
 
-function offsetAfter(state: TableState, block: number): number {
-  return (state.index.offsets[block] as number) + (state.index.sizes[block] as number) + BLOCK_TRAILER_BYTES;
+/** All, or the first that failed in their order; none is under way any more when it rejects. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(promises);
+  return settled.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }
 
-/** Reads as many blocks from `block` on as fit; returns the last one, `block - 1` when not even that one fits. */
-async function readRun(file: File, state: TableState, block: number, heap: Heap): Promise<number> {
-  const from = state.index.offsets[block] as number;
-  let last = block - 1;
-  while (last + 1 < state.index.blocks && offsetAfter(state, last + 1) - from <= READ_BYTES) last++;
-  if (last < block) return last;
-  const bytes = offsetAfter(state, last) - from;
-  const got = await file.read(heap.bytes, KERNEL_RESERVED_BYTES, bytes, from);
-  if (got !== bytes) {
-    throw new SluiceError('CORRUPTION', `${file.path}: the file ends at ${from + got}, within a data block`);
+function checkCounts({ path, facts }: TableState, parts: readonly CheckedEntries[]): void {
+  for (const what of ['entries', 'deletes'] as const) {
+    const held = parts.reduce((sum, part) => sum + part[what], 0);
+    if (held === facts[what]) continue;
+    throw new SluiceError('CORRUPTION', `${path}: holds ${held} ${what} but says ${facts[what]}`);
   }
-  return last;
 }
 
-const shape = new BlockShape();
-
-class BlockChecker {
-  readonly #state: TableState;
-  readonly #heap: Heap;
-  readonly #filter: FilterPlace | undefined;
-  readonly #checker: EntryChecker;
-  readonly #rules: number;
-
-  constructor(
-    state: TableState,
-    heap: Heap,
-    filter: FilterPlace | undefined,
-    checker: EntryChecker,
-    external: boolean,
-  ) {
-    this.#state = state;
-    this.#heap = heap;
-    this.#filter = filter;
-    this.#checker = checker;
-    this.#rules = external ? ENTRY_RULES | EXTERNAL_RULES : ENTRY_RULES;
+/** Runs of blocks of about the same bytes, [from, to) each. */
+function partsOf(state: TableState, threads: CheckThreads | undefined): [number, number][] {
+  const { blocks } = state.index;
+  const worth = Math.floor(state.facts.bytes / (threads?.partBytesMin ?? 1));
+  const count = Math.max(1, Math.min(threads?.count ?? 1, worth));
+  const parts: [number, number][] = [];
+  for (let n = 0; n < count; n++) {
+    const [from, to] = [Math.floor((blocks * n) / count), Math.floor((blocks * (n + 1)) / count)];
+    if (to > from) parts.push([from, to]);
   }
+  return parts;
+}
 
-  /** A block that was read to `at` in the heap. */
-  check(block: number, at: number): void {
-    const state = this.#state;
-    const heap = this.#heap;
-    const offset = state.index.offsets[block] as number;
-    const length = state.index.sizes[block] as number;
-    const place = { path: state.path, offset };
-    verifyChecksum(heap, at, length, state, offset);
-    const raw = rawLength(heap, at, length, place);
-    this.#checker.begin(block, offset);
-    if (heap.bytes[at + length] === 0) {
-      this.#checkEntries({ bytes: heap.bytes, start: at, length }, place);
-    } else if (raw <= READ_BYTES) {
-      const to = KERNEL_RESERVED_BYTES + READ_BYTES;
-      decompressTo(heap, at, length, to, raw, state, place);
-      this.#checkEntries({ bytes: heap.bytes, start: to, length: raw }, place);
-    } else {
-      const disk = heap.bytes.slice(at, at + length + BLOCK_TRAILER_BYTES);
-      checkEach(readOwnRaw(disk, length, state, offset), place, this.#checker);
+function jobOf(
+  state: TableState,
+  from: number,
+  to: number,
+  entries: boolean,
+  external: boolean,
+): BlockCheckJob {
+  const { path, checksumType, baseContext, dictionary, index, filter } = state;
+  const joins = entries && from > 0;
+  const first = joins ? from - 1 : from;
+  const keysAt = index.keyStart(first);
+  const keysEnd = to === 0 ? 0 : (index.keyEnds[to - 1] as number);
+  // Copies, each of its own buffer: they may be handed over to another thread.
+  return {
+    path,
+    checksumType,
+    baseContext,
+    dictionary: entries ? dictionary?.slice() : undefined,
+    offsets: index.offsets.slice(first, to),
+    sizes: index.sizes.slice(first, to),
+    entries: entries
+      ? {
+          external,
+          separators: {
+            keys: index.keys.slice(keysAt, keysEnd),
+            keyEnds: index.keyEnds.slice(first, to).map((end) => end - keysAt),
+            versions: index.versions?.slice(first, to),
+          },
+          filter: filter?.bloom?.data.slice(),
+          joins,
+        }
+      : undefined,
+  };
+}
+
+async function checkHere(
+  file: File,
+  job: BlockCheckJob,
+  signal: AbortSignal | undefined,
+  onBytes: (bytes: number) => void,
+): Promise<CheckedEntries> {
+  const steps = checkBlocks(job);
+  try {
+    for (;;) {
+      throwIfAborted(signal);
+      const step = steps.next();
+      if (step.done) return step.value;
+      const { target, start, length, position } = step.value;
+      const got = await file.read(target, start, length, position);
+      if (got !== length) throw endsEarly(job.path, position + got);
+      onBytes(length);
     }
+  } finally {
+    steps.return({ entries: 0, deletes: 0 });
   }
-
-  /** By the kernels; what is not right by all their rules, one by one, which finds what is wrong with it. */
-  #checkEntries(block: RawBytes, place: BlockPlace): void {
-    const { bytes, kernels } = this.#heap;
-    if (kernels.checkDataBlock(block.start, block.length, 0, shape, this.#rules, this.#filter)) {
-      const last = bytes.subarray(LAST_KEY, LAST_KEY + shape.lastKeyLength);
-      this.#checker.endSound(block, shape, last);
-    } else checkEach(block, place, this.#checker);
-  }
-}
-
-function checkEach(block: RawBytes, place: BlockPlace, checker: EntryChecker): void {
-  validateDataBlock(block.bytes, block.start, block.length, shape, place, checker.visit);
-  checker.end(shape, lastValidatedKey());
-}
-
-async function checkLargeBlock(state: TableState, block: number, checker: EntryChecker): Promise<void> {
-  const offset = state.index.offsets[block] as number;
-  const length = state.index.sizes[block] as number;
-  const disk = new Uint8Array(length + BLOCK_TRAILER_BYTES);
-  const got = await state.file.read(disk, 0, disk.length, offset);
-  if (got !== disk.length) {
-    throw new SluiceError(
-      'CORRUPTION',
-      `${state.path}: the file ends at ${offset + got}, within a data block`,
-    );
-  }
-  const own = readOwnRaw(disk, length, state, offset);
-  checker.begin(block, offset);
-  checkEach(own, { path: state.path, offset }, checker);
 }

@@ -4,13 +4,20 @@ import { ByteReader } from '../base/codec.ts';
 import { type ErrorCode, SluiceError } from '../base/errors.ts';
 import { KEY_BYTES_MAX, TRAILER_BYTES, trailerVersion, VALUE_BYTES_MAX } from '../mvcc/internal-key.ts';
 import type { BlockShape, EntryVisitor } from './data-block.ts';
+import type { Filter } from './filter.ts';
 import { hashKey, type KeyHash } from './kernels/js-xxh3.ts';
-import type { TableState } from './table-state.ts';
 
 export interface RawBytes {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly length: number;
+}
+
+/** The index's keys of the blocks that are checked, as in TableIndex. */
+export interface Separators {
+  readonly keys: Uint8Array;
+  readonly keyEnds: Uint32Array;
+  readonly versions: Float64Array | undefined;
 }
 
 /** The first key of a sound block, with its trailer. */
@@ -25,7 +32,9 @@ function firstKey(bytes: Uint8Array, start: number): Uint8Array {
 export class EntryChecker {
   entries = 0;
   deletes = 0;
-  readonly #state: TableState;
+  readonly #path: string;
+  readonly #separators: Separators;
+  readonly #filter: Filter | undefined;
   readonly #external: boolean;
   readonly #hash: KeyHash = { hashLow: 0, hashHigh: 0 };
   #last: Uint8Array = new Uint8Array(256);
@@ -35,14 +44,23 @@ export class EntryChecker {
   #firstInBlock = true;
   readonly visit: EntryVisitor;
 
-  constructor(state: TableState, external: boolean) {
-    this.#state = state;
+  constructor(path: string, separators: Separators, filter: Filter | undefined, external: boolean) {
+    this.#path = path;
+    this.#separators = separators;
+    this.#filter = filter;
     this.#external = external;
     this.visit = (key, keyLength, type, _valueStart, valueLength, sameKey) => {
       this.#check(key, keyLength, type, valueLength, sameKey);
     };
   }
 
+  /** What was counted so far is not this checker's to count. */
+  forgetCounts(): void {
+    this.entries = 0;
+    this.deletes = 0;
+  }
+
+  /** `block`: of those whose separators it was given. */
   begin(block: number, offset: number): void {
     this.#block = block;
     this.#offset = offset;
@@ -71,7 +89,7 @@ export class EntryChecker {
   }
 
   #wrong(code: ErrorCode, what: string): SluiceError {
-    return new SluiceError(code, `${this.#state.path}: block at offset ${this.#offset}: ${what}`);
+    return new SluiceError(code, `${this.#path}: block at offset ${this.#offset}: ${what}`);
   }
 
   #twice(): SluiceError {
@@ -79,11 +97,16 @@ export class EntryChecker {
   }
 
   #separatorAtOrAfter(block: number, key: Uint8Array, length: number): boolean {
-    const index = this.#state.index;
+    const { keys, keyEnds, versions } = this.#separators;
     const user = length - TRAILER_BYTES;
-    const d = index.compareSeparator(block, key, 0, user);
-    if (d !== 0 || index.versions === undefined) return d >= 0;
-    return (index.versions[block] as number) <= trailerVersion(key, user);
+    const start = block === 0 ? 0 : (keyEnds[block - 1] as number);
+    const separator = (keyEnds[block] as number) - start;
+    const n = Math.min(user, separator);
+    let i = 0;
+    while (i < n && keys[start + i] === key[i]) i++;
+    if (i < n) return (keys[start + i] as number) > (key[i] as number);
+    if (separator !== user || versions === undefined) return separator >= user;
+    return (versions[block] as number) <= trailerVersion(key, user);
   }
 
   #check(key: Uint8Array, keyLength: number, _type: number, valueLength: number, sameKey: boolean): void {
@@ -111,7 +134,7 @@ export class EntryChecker {
         }
       }
     }
-    const filter = this.#state.filter;
+    const filter = this.#filter;
     if (filter !== undefined && !same) {
       hashKey(key, 0, user, this.#hash);
       if (!filter.mayContainHash(this.#hash.hashLow, this.#hash.hashHigh)) {

@@ -13,6 +13,7 @@ import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows
 import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { CheckThreads } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import { ActiveTransactions } from './active-transactions.ts';
@@ -60,6 +61,8 @@ export interface EngineParts {
   readonly manifest: Manifest;
   readonly openTable: (path: string) => Table;
   readonly backgroundRunner: BackgroundRunner;
+  /** As of StagingOptions. */
+  readonly checkThreads: CheckThreads | undefined;
   readonly settings: EngineSettings;
 }
 
@@ -73,6 +76,7 @@ export class Engine {
   readonly window = new ConflictWindow();
   readonly active = new ActiveTransactions();
   readonly staging: Staging;
+  readonly checkThreads: CheckThreads | undefined;
   readonly keyspaces = new Keyspaces(this);
   readonly flusher = new Flusher(this);
   readonly remover: Remover;
@@ -130,7 +134,9 @@ export class Engine {
       newFileId: () => this.newFileId(),
       tablePath: (id) => this.tablePath(id),
       openTable: (path) => this.openTable(path),
+      threads: parts.checkThreads,
     });
+    this.checkThreads = parts.checkThreads;
     this.committer = new Committer(this);
   }
 

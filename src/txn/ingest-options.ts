@@ -19,7 +19,7 @@ export interface IngestOptions {
   readonly into?: string;
   /** 'copy' by default: a linked file could still be rewritten by its producer. */
   readonly mode?: IngestMode;
-  /** 'blocks' by default: every block's checksum, order and contents. */
+  /** 'blocks' by default: every block's checksum, order and contents. 'checksums': only what storage may have damaged. */
   readonly verify?: IngestVerify;
   /** Digests of the whole files, lower-case hex, in the order of the files; CHECKSUM_MISMATCH where one differs. */
   readonly sha256?: readonly string[];
@@ -39,7 +39,7 @@ export interface IngestOptions {
 }
 
 const MODES: readonly string[] = ['copy', 'link', 'move'];
-const VERIFIES: readonly string[] = ['blocks', 'footer', 'none'];
+const VERIFIES: readonly string[] = ['blocks', 'checksums', 'footer', 'none'];
 
 export function checkFiles(files: unknown): readonly string[] {
   const sources: unknown = typeof files === 'string' ? [files] : files;
@@ -64,7 +64,7 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
     throw new TypeError(`options.mode must be copy, link or move; got ${String(mode)}`);
   }
   if (verify !== undefined && !VERIFIES.includes(verify)) {
-    throw new TypeError(`options.verify must be blocks, footer or none; got ${String(verify)}`);
+    throw new TypeError(`options.verify must be blocks, checksums, footer or none; got ${String(verify)}`);
   }
   if (id !== undefined && (typeof id !== 'string' || id === '')) {
     throw new TypeError('options.id must be a non-empty string');

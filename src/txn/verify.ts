@@ -24,6 +24,9 @@ export interface VerifyReport {
   readonly problems: readonly string[];
 }
 
+/** A smaller table is checked on this thread in less time than another takes to start. */
+const THREAD_BYTES_MIN = 4 << 20;
+
 export async function verifyDatabase(engine: Engine, options: VerifyOptions): Promise<VerifyReport> {
   checkOptions(options);
   checkFlag(options.full, 'options.full');
@@ -116,6 +119,7 @@ async function checkRow(
     const facts = await checkTable(table, {
       verify: options.full === true ? 'blocks' : 'footer',
       external: row.source === 'ingest',
+      threads: row.bytes < THREAD_BYTES_MIN ? undefined : engine.checkThreads,
       signal: options.signal,
       onProgress: undefined,
     });

@@ -40,7 +40,7 @@ test.each([
   [['scan', 'db', '--limit=-1'], /--limit must be a whole number; got "-1"/],
   [['scan', 'db', '--prefix', 'a', '--gte', 'b'], /exclude each other/],
   [['ingest', 'db', 'f', '--mode', 'steal'], /--mode must be one of copy, link, move; got "steal"/],
-  [['ingest', 'db', 'f', '--verify', 'all'], /--verify must be one of blocks, footer, none/],
+  [['ingest', 'db', 'f', '--verify', 'all'], /--verify must be one of blocks, checksums, footer, none/],
   [
     ['ingest', 'db', 'f', '--sha256', 'a', '--sha256', 'b'],
     /--sha256 must be given once for each file: 1 file, 2 given/,

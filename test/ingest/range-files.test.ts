@@ -130,7 +130,7 @@ test('damage to them is found when the file is staged, whatever is checked', asy
   flipped[at] = (flipped[at] as number) ^ 1;
   const path = join(dir, 'damaged.sst');
   writeFileSync(path, flipped);
-  for (const verify of ['blocks', 'footer', 'none'] as const) {
+  for (const verify of ['blocks', 'checksums', 'footer', 'none'] as const) {
     expect(await outcomeOf(() => db.ingest(path, { verify }))).toBe('CHECKSUM_MISMATCH');
   }
   await expectContent(db, BEFORE);

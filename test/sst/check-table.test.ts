@@ -1,6 +1,7 @@
 /** What the check of a file finds, each named with its place: the file is refused before it can answer wrongly. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, readFileSync, readSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +9,9 @@ import { putFixed32 } from '../../src/base/codec.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
 import { versionOf } from '../../src/mvcc/version.ts';
 import { BlockCache } from '../../src/sst/block-cache.ts';
-import { type CheckTableOptions, checkTable } from '../../src/sst/check-table.ts';
+import { checkBlocks } from '../../src/sst/check-blocks.ts';
+import { type CheckTableOptions, type CheckThreads, checkTable } from '../../src/sst/check-table.ts';
+import { checkThreads } from '../../src/sst/check-threads.ts';
 import { heapOf } from '../../src/sst/heap.ts';
 import { readEntries, tableBlocks } from '../../src/sst/table-blocks.ts';
 import type { TableFacts } from '../../src/sst/table-facts.ts';
@@ -74,8 +77,34 @@ function find(block: Uint8Array, text: string): number {
   return at;
 }
 
+/** As many parts as a file has blocks, each checked by itself. */
+const eachBlockApart: CheckThreads = {
+  count: 1_000_000,
+  partBytesMin: 1,
+  async run(job) {
+    const file = openSync(job.path, 'r');
+    try {
+      const steps = checkBlocks(job);
+      for (;;) {
+        const step = steps.next();
+        if (step.done) return step.value;
+        const { target, start, length, position } = step.value;
+        readSync(file, target, start, length, position);
+      }
+    } finally {
+      closeSync(file);
+    }
+  },
+};
+/** Wherever blocks are checked, the outcome is the same. */
+const WHERE: [string, CheckThreads | undefined][] = [
+  ['here', undefined],
+  ['in a thread', checkThreads],
+  ['block by block', eachBlockApart],
+];
+
 describe('good files', () => {
-  test.each(['blocks', 'footer', 'none'] as const)('tell their facts (%s)', async (verify) => {
+  test.each(['blocks', 'checksums', 'footer', 'none'] as const)('tell their facts (%s)', async (verify) => {
     const facts = await check(written(0, { external: true }), { verify });
     expect(facts).toMatchObject({
       entries: 500,
@@ -95,7 +124,9 @@ describe('good files', () => {
       'v11.8/v_partitioned.sst',
       'v7.8/v_block_align.sst',
     ]) {
-      expect((await check(FIXTURES + name)).entries).toBe(2000);
+      for (const [, threads] of WHERE)
+        for (const verify of ['blocks', 'checksums'] as const)
+          expect((await check(FIXTURES + name, { verify, threads })).entries).toBe(2000);
     }
   });
 
@@ -152,13 +183,15 @@ describe('refused for what they hold', () => {
   });
 });
 
-describe('refused for damage', () => {
+describe.each(WHERE)('refused for damage, found %s:', (_, threads) => {
+  const refused = (path: string) => refusal(path, { threads });
+
   test('keys out of order', async () => {
     const path = written(0, { external: true });
     patchBlock(path, 'data', (block) => {
       block[3 + 7] = '9'.charCodeAt(0);
     });
-    expect(await refusal(path)).toMatch(/CORRUPTION .*offset 0: keys do not ascend at entry 1/);
+    expect(await refused(path)).toMatch(/CORRUPTION .*offset 0: keys do not ascend at entry 1/);
   });
 
   test('a filter that denies keys', async () => {
@@ -166,7 +199,7 @@ describe('refused for damage', () => {
     patchBlock(path, 'fullfilter.rocksdb.BuiltinBloomFilter', (block, length) =>
       block.fill(0, 0, length - 5),
     );
-    expect(await refusal(path)).toMatch(/CORRUPTION .*filter denies/);
+    expect(await refused(path)).toMatch(/CORRUPTION .*filter denies/);
   });
 
   test('an index whose separator is before its block', async () => {
@@ -175,7 +208,7 @@ describe('refused for damage', () => {
       // The first separator: shared, length, key.
       block[2 + 5] = 0;
     });
-    expect(await refusal(path)).toMatch(/CORRUPTION .*offset 0: the index says/);
+    expect(await refused(path)).toMatch(/CORRUPTION .*offset 0: the index says/);
   });
 
   test('entries that the properties do not count', async () => {
@@ -184,7 +217,7 @@ describe('refused for damage', () => {
       const at = find(block, 'entries') + 'entries'.length;
       block[at] = (block[at] as number) ^ 1;
     });
-    expect(await refusal(path)).toMatch(/CORRUPTION .*holds 500 entries but says 501/);
+    expect(await refused(path)).toMatch(/CORRUPTION .*holds 500 entries but says 501/);
   });
 
   test('a byte of a block', async () => {
@@ -192,9 +225,103 @@ describe('refused for damage', () => {
     const bytes = readFileSync(path);
     bytes[5000] = (bytes[5000] as number) ^ 1;
     writeFileSync(path, bytes);
-    expect(await refusal(path)).toMatch(/CHECKSUM_MISMATCH .*offset \d+ does not match/);
+    for (const verify of ['blocks', 'checksums'] as const)
+      expect(await refusal(path, { verify, threads })).toMatch(
+        /CHECKSUM_MISMATCH .*offset \d+ does not match/,
+      );
     // Not looked at here, it is found when it is read.
     await check(path, { verify: 'footer' });
+  });
+
+  test('a key of two blocks, in every place', async () => {
+    const path = written(0, { external: true });
+    const table = tableAt(path, cache);
+    const places = [...tableBlocks(table.openSync())].filter(({ kind }) => kind === 'data');
+    table.dispose();
+    expect(places.length).toBeGreaterThan(5);
+    const bytes = readFileSync(path);
+    for (const { offset, bytes: length } of places.slice(1)) {
+      const disk = Uint8Array.from(bytes.subarray(offset, offset + length + 5));
+      disk.set(Buffer.from('key00000'), 3);
+      putFixed32(disk, length + 1, heapOf(disk).kernels.blockChecksum(4, 0, length));
+      const damaged = Buffer.from(bytes);
+      damaged.set(disk, offset);
+      writeFileSync(path, damaged);
+      expect(await refused(path)).toMatch(
+        new RegExp(`NOT_SORTED .*offset ${offset}: its first key does not come after`),
+      );
+    }
+  });
+
+  test('a file cut off in a block while it is checked', async () => {
+    const path = written(0, { external: true });
+    const table = tableAt(path, cache);
+    await table.open();
+    truncateSync(path, 5000);
+    for (const verify of ['blocks', 'checksums'] as const) {
+      await expect(checkTable(table, { verify, external: true, threads })).rejects.toThrow(
+        /CORRUPTION|ends at \d+, within|does not match/,
+      );
+    }
+    table.dispose();
+  });
+});
+
+describe('checks of checksums', () => {
+  test('do not look at entries but for both ends: a writer that was wrong is believed', async () => {
+    const path = written(0, { external: true });
+    patchBlock(path, 'data', (block) => {
+      block[3 + 7] = '9'.charCodeAt(0);
+    });
+    expect(await refusal(path, { verify: 'blocks' })).toMatch(/keys do not ascend/);
+    // The first block is read for the first key, and found out then.
+    expect(await refusal(path, { verify: 'checksums' })).toMatch(/keys do not ascend/);
+    const other = written(0, { external: true });
+    patchBlock(other, 'fullfilter.rocksdb.BuiltinBloomFilter', (block, length) =>
+      block.fill(0, 0, length - 5),
+    );
+    expect(await refusal(other, { verify: 'blocks' })).toMatch(/filter denies/);
+    expect((await check(other, { verify: 'checksums' })).entries).toBe(500);
+  });
+
+  test('refuse versions other than 0 at the ends', async () => {
+    const path = written(7, { external: false });
+    expect(await refusal(path, { verify: 'checksums' })).toMatch(/first key has version 7/);
+  });
+});
+
+describe('threads that check', () => {
+  test('tell how far they are, are cancelled, and pass on what a callback throws', async () => {
+    const path = join(temporaryDirectory(), 'large.sst');
+    const value = randomBytes(1000);
+    const entries = Array.from({ length: 40_000 }, (_, i) => ({
+      key: Buffer.from(`key${String(i).padStart(5, '0')}`),
+      version: versionOf(0),
+      type: 1 as const,
+      value,
+    }));
+    writeTable(path, entries, { compression: 'none', external: true });
+    const done: number[] = [];
+    await check(path, { threads: checkThreads, onProgress: (bytes) => done.push(bytes) });
+    expect(done.length).toBeGreaterThan(3);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+
+    const stop = new AbortController();
+    const aborted = check(path, {
+      threads: checkThreads,
+      signal: stop.signal,
+      onProgress: () => stop.abort('enough'),
+    });
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED', cause: 'enough' });
+    const thrown = check(path, {
+      threads: checkThreads,
+      onProgress: () => {
+        throw new RangeError('of mine');
+      },
+    });
+    await expect(thrown).rejects.toThrow('of mine');
+    // And they go on working.
+    expect((await check(path, { threads: checkThreads })).entries).toBe(40_000);
   });
 });
 

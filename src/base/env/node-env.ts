@@ -1,6 +1,7 @@
 /** The environment of a real process. */
 
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { SluiceError, throwIfAborted } from '../errors.ts';
 import type { Clock, Env, Random } from './env.ts';
 import { NodeFileSystem } from './node-file-system.ts';
@@ -46,3 +47,8 @@ const random: Random = {
 };
 
 export const nodeEnv: Env = { fs: new NodeFileSystem(), clock, random };
+
+/** How many threads may compute at a time and leave a core to the event loop. */
+export function backgroundThreads(): number {
+  return Math.max(1, availableParallelism() - 1);
+}

@@ -7,13 +7,14 @@ import { Worker } from 'node:worker_threads';
 import type { Env } from '../../base/env/env.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
+import { fromThreadError } from '../../base/thread-error.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Memtable } from '../../mvcc/memtable.ts';
 import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, CompactionResult } from './job.ts';
 import { Limiter } from './limiter.ts';
-import { type FromThread, fromThreadError, type ToThread } from './thread-messages.ts';
+import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
 
 /** One compaction under way. */

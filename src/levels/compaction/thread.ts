@@ -3,6 +3,7 @@
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
+import { toThreadError } from '../../base/thread-error.ts';
 import type { FileId } from '../../manifest/rows.ts';
 import { Memtable, type MemtableImage } from '../../mvcc/memtable.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
@@ -10,7 +11,7 @@ import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, JobHost } from './job.ts';
 import { Limiter } from './limiter.ts';
-import { type FromThread, type ToThread, toThreadError } from './thread-messages.ts';
+import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
 
 /** How long a cancelled job may go on. */

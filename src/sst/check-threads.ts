@@ -1,0 +1,158 @@
+/**
+ * Threads that check blocks, for all databases of the process: as many as leave a core to the event loop. They are started when
+ * there is something to check and end when there has been nothing for a while.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { backgroundThreads, nodeEnv } from '../base/env/node-env.ts';
+import { throwIfAborted } from '../base/errors.ts';
+import { fromThreadError, type ThreadError } from '../base/thread-error.ts';
+import type { BlockCheckJob, CheckedEntries } from './check-blocks.ts';
+import type { CheckThreads } from './check-table.ts';
+
+export interface ToCheckThread {
+  readonly job: BlockCheckJob;
+  /** Shared; not 0: the job is to end. */
+  readonly cancelled: Int32Array;
+}
+
+export type FromCheckThread =
+  | { readonly kind: 'bytes'; readonly bytes: number }
+  | { readonly kind: 'checked'; readonly result: CheckedEntries }
+  | { readonly kind: 'failed'; readonly error: ThreadError };
+
+const THREADS_MAX = 8;
+const IDLE_MS = 10_000;
+
+/** Beside this file, in whichever language it is: compiled or not. */
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './check-thread.ts' : './check-thread.js',
+  import.meta.url,
+);
+
+interface Waiting {
+  readonly job: BlockCheckJob;
+  readonly cancelled: Int32Array;
+  readonly onBytes: (bytes: number) => void;
+  readonly resolve: (result: CheckedEntries) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class ThreadPool implements CheckThreads {
+  readonly partBytesMin = 16 << 20;
+  readonly count = Math.min(THREADS_MAX, backgroundThreads());
+  readonly #idle: Worker[] = [];
+  readonly #waiting: Waiting[] = [];
+  #threads = 0;
+  #cancelEnd: (() => void) | undefined;
+
+  async run(
+    job: BlockCheckJob,
+    signal: AbortSignal | undefined,
+    onBytes: (bytes: number) => void,
+  ): Promise<CheckedEntries> {
+    throwIfAborted(signal);
+    const cancelled = new Int32Array(new SharedArrayBuffer(4));
+    const cancel = (): void => {
+      Atomics.store(cancelled, 0, 1);
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await new Promise<CheckedEntries>((resolve, reject) => {
+        this.#waiting.push({ job, cancelled, onBytes, resolve, reject });
+        this.#pump();
+      });
+    } catch (error) {
+      throwIfAborted(signal);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+
+  #pump(): void {
+    while (this.#waiting.length > 0) {
+      const worker = this.#idle.pop() ?? (this.#threads < this.count ? this.#start() : undefined);
+      if (worker === undefined) return;
+      const next = this.#waiting.shift();
+      if (next !== undefined) this.#give(worker, next);
+    }
+  }
+
+  #start(): Worker {
+    this.#threads++;
+    return new Worker(THREAD);
+  }
+
+  #give(worker: Worker, { job, cancelled, onBytes, resolve, reject }: Waiting): void {
+    this.#cancelEnd?.();
+    this.#cancelEnd = undefined;
+    worker.removeAllListeners();
+    const done = (): void => {
+      worker.removeAllListeners();
+      worker.unref();
+    };
+    /** What the caller's own function threw ends the job, as it would on this thread. */
+    let thrown: { readonly error: unknown } | undefined;
+    worker.on('message', (message: FromCheckThread) => {
+      if (message.kind === 'bytes') {
+        try {
+          if (thrown === undefined) onBytes(message.bytes);
+        } catch (error) {
+          thrown = { error };
+          Atomics.store(cancelled, 0, 1);
+        }
+        return;
+      }
+      done();
+      this.#rest(worker);
+      if (thrown !== undefined) reject(thrown.error);
+      else if (message.kind === 'checked') resolve(message.result);
+      else reject(fromThreadError(message.error));
+    });
+    // It did not answer and never will: out of memory, or a bug of ours.
+    const gone = (error: Error): void => {
+      done();
+      this.#threads--;
+      this.#pump();
+      reject(error);
+    };
+    worker.on('error', gone);
+    worker.on('exit', (code) => gone(new Error(`a thread that checks blocks ended with exit code ${code}`)));
+    worker.ref();
+    const message: ToCheckThread = { job, cancelled };
+    worker.postMessage(message, buffersOf(job));
+  }
+
+  #rest(worker: Worker): void {
+    this.#idle.push(worker);
+    // Nobody waits for it now; should it die all the same, the next job gets another one.
+    worker.on('error', () => this.#drop(worker));
+    worker.on('exit', () => this.#drop(worker));
+    this.#pump();
+    if (this.#idle.length < this.#threads) return;
+    this.#cancelEnd = nodeEnv.clock.after(IDLE_MS, () => {
+      for (const idle of [...this.#idle]) {
+        this.#drop(idle);
+        void idle.terminate();
+      }
+    });
+  }
+
+  #drop(worker: Worker): void {
+    const place = this.#idle.indexOf(worker);
+    if (place < 0) return;
+    this.#idle.splice(place, 1);
+    this.#threads--;
+    worker.removeAllListeners();
+  }
+}
+
+/** They are handed over, not copied: `checkTable` made them for the job. */
+function buffersOf({ offsets, sizes, dictionary, entries }: BlockCheckJob): ArrayBuffer[] {
+  const { keys, keyEnds, versions } = entries?.separators ?? {};
+  const arrays = [offsets, sizes, dictionary, keys, keyEnds, versions, entries?.filter];
+  return arrays.flatMap((array) => (array?.buffer instanceof ArrayBuffer ? [array.buffer] : []));
+}
+
+export const checkThreads: CheckThreads = new ThreadPool();
