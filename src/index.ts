@@ -1,7 +1,7 @@
 /** SluiceDB: an embedded, transactional key-value store in which attaching files is a step of a transaction. */
 
 export type { EncodingName } from './base/encoding.ts';
-export { type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
+export { type ConflictCause, type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
 export { type Db, open } from './db.ts';
 export type { CompactionMode, DbOptions, Durability } from './db-options.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';

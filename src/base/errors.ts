@@ -35,13 +35,25 @@ export type ErrorCode =
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CONFLICT', 'TOO_OLD']);
 
+/** What a transaction read, and whose commit then changed it. */
+export interface ConflictCause {
+  readonly keyspace: string;
+  /** Undefined: the keyspace itself, which was dropped or replaced. */
+  readonly key: Uint8Array | undefined;
+  /** Of the commit that changed it. */
+  readonly version: number;
+}
+
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   /** True when running the same transaction again may succeed without anyone changing anything. */
   readonly retryable: boolean;
+  /** Of CONFLICT: one of the changes that the transaction failed for. */
+  readonly conflict: ConflictCause | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; conflict?: ConflictCause }) {
     super(message, options);
+    this.conflict = options?.conflict;
     this.name = code === 'ABORTED' ? 'AbortError' : 'SluiceError';
     this.code = code;
     this.retryable = RETRYABLE.has(code);

@@ -22,6 +22,7 @@ import { type Io, OutputClosed, write } from './io.ts';
 import { keyspaces } from './keyspaces.ts';
 import { put } from './put.ts';
 import { scan } from './scan.ts';
+import { scenario } from './scenario.ts';
 import { sstBuild } from './sst-build.ts';
 import { sstDump } from './sst-dump.ts';
 import { sstInspect } from './sst-inspect.ts';
@@ -39,6 +40,7 @@ const COMMANDS: readonly Command[] = [
   verify,
   compact,
   explain,
+  scenario,
   sstBuild,
   sstInspect,
   sstDump,

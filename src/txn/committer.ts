@@ -239,13 +239,14 @@ function ingestedRows(tables: readonly CommitTable[], rows: readonly TableRow[])
   return ingested;
 }
 
-function conflictError({ keyspace, key, version }: Conflict): SluiceError {
+function conflictError({ keyspace, key: string, version }: Conflict): SluiceError {
+  const key = string === undefined ? undefined : keyBytes(string);
   const what =
     key === undefined
       ? `the keyspace ${JSON.stringify(keyspace)} was dropped or replaced`
-      : `the key ${formatKey(keyBytes(key))} of the keyspace ${JSON.stringify(keyspace)} was written`;
+      : `the key ${formatKey(key)} of the keyspace ${JSON.stringify(keyspace)} was written`;
   const message = `The transaction conflicts: ${what} by the commit at version ${version}, after it was read. Run it again`;
-  return new SluiceError('CONFLICT', message);
+  return new SluiceError('CONFLICT', message, { conflict: { keyspace, key, version } });
 }
 
 function tooOld(): SluiceError {

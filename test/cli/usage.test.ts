@@ -19,6 +19,7 @@ const NAMES = [
   'verify',
   'compact',
   'explain',
+  'scenario',
   'sst build',
   'sst inspect',
   'sst dump',

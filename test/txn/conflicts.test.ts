@@ -256,6 +256,7 @@ describe('anomalies', () => {
     txn.put('b', '');
     const error = await txn.commit().catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: 'CONFLICT', retryable: true, name: 'SluiceError' });
+    expect(error).toMatchObject({ conflict: { keyspace: 'default', key: Buffer.from('a'), version } });
     expect(String(error)).toContain('"a"');
     expect(String(error)).toContain(`version ${version}`);
   });

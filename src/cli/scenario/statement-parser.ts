@@ -1,0 +1,148 @@
+/** One statement: its words after the session's name, up to what is expected of it. */
+
+import type { IngestMode, IngestVerify } from '../../ingest/staging.ts';
+import { intervalOf, type KeyBudget, keysOf, parseEntries } from './key-parser.ts';
+import type { LineScanner } from './line-scanner.ts';
+import { parseOptions } from './option-parser.ts';
+import type { FileSource, Interval, Statement } from './syntax.ts';
+
+const LIMIT_MAX = 1_000_000;
+const RETRIES_MAX = 20;
+const MODES: readonly IngestMode[] = ['copy', 'link', 'move'];
+const VERIFIES: readonly IngestVerify[] = ['blocks', 'footer', 'none'];
+
+type Parse = (line: LineScanner, budget: KeyBudget) => Statement;
+
+const STATEMENTS: Readonly<Record<string, Parse>> = {
+  put: (line, budget) => {
+    const keys = keysOf(line, budget);
+    const value = line.token('a value').bytes;
+    return { kind: 'put', keys, value, keyspace: keyspaceOf(line) };
+  },
+  del: (line, budget) => ({ kind: 'del', keys: keysOf(line, budget), keyspace: keyspaceOf(line) }),
+  deleteRange: (line) => ({
+    kind: 'deleteRange',
+    interval: intervalOf(line) ?? line.fail('expected a range: [a, b), (a, b], [a, ), prefix p …'),
+    keyspace: keyspaceOf(line),
+  }),
+  get: parseGet,
+  scan: parseScan,
+  ingest: parseIngest,
+  file: (line, budget) => {
+    const name = line.name('the name of the file');
+    return { kind: 'file', file: { name, entries: parseEntries(line, budget) } };
+  },
+  explain: (line, budget) => ({
+    kind: 'explain',
+    files: parseFiles(line, budget),
+    keyspace: keyspaceOf(line),
+  }),
+  begin: (line) => ({ kind: 'begin', readOnly: line.tryWord('readonly') }),
+  savepoint: (line) => ({ kind: 'savepoint', name: line.name('the name of the savepoint') }),
+  rollback: (line) => {
+    if (!line.tryWord('to'))
+      line.fail('expected "to" and the name of a savepoint; `abort` undoes everything');
+    return { kind: 'rollback', name: line.name('the name of the savepoint') };
+  },
+  commit: () => ({ kind: 'commit' }),
+  abort: () => ({ kind: 'abort' }),
+  transaction: (line) => {
+    const maxRetries = line.tryWord('maxRetries') ? line.count('maxRetries', RETRIES_MAX) : undefined;
+    return { kind: 'transaction', maxRetries, body: [], end: undefined };
+  },
+  end: () => ({ kind: 'end' }),
+  options: (line) => {
+    const { place } = line;
+    const options = parseOptions(line);
+    if (options.readOnly === true) line.fail('readOnly is for reopen: there is nothing to read yet', place);
+    return { kind: 'options', options };
+  },
+  reopen: (line) => ({ kind: 'reopen', options: parseOptions(line) }),
+  snapshot: (line) => ({ kind: 'snapshot', name: line.name('the name of the snapshot') }),
+  close: (line) => ({ kind: 'close', name: line.name('the name of the snapshot') }),
+  create: (line) => ({ kind: 'create', keyspace: line.token('the name of the keyspace').bytes.toString() }),
+  drop: (line) => ({ kind: 'drop', keyspace: line.token('the name of the keyspace').bytes.toString() }),
+  keyspaces: () => ({ kind: 'keyspaces' }),
+  flush: () => ({ kind: 'flush' }),
+  compact: parseCompact,
+  levels: (line) => ({ kind: 'levels', keyspace: keyspaceOf(line) }),
+  verify: () => ({ kind: 'verify' }),
+};
+
+export function parseStatement(line: LineScanner, budget: KeyBudget): Statement {
+  const { place } = line;
+  const word = line.word('a statement');
+  const parse = Object.hasOwn(STATEMENTS, word) ? STATEMENTS[word] : undefined;
+  if (parse !== undefined) return parse(line, budget);
+  return line.fail(
+    `${JSON.stringify(word.slice(0, 40))} is no statement; there are: ${Object.keys(STATEMENTS).join(', ')}`,
+    place,
+  );
+}
+
+function keyspaceOf(line: LineScanner): string | undefined {
+  return line.tryWord('in') ? line.token('the name of a keyspace').bytes.toString() : undefined;
+}
+
+function snapshotOf(line: LineScanner): string | undefined {
+  return line.tryWord('at') ? line.name('the name of a snapshot') : undefined;
+}
+
+function parseGet(line: LineScanner, budget: KeyBudget): Statement {
+  const keys = [...keysOf(line, budget)];
+  let snapshot: string | undefined;
+  let keyspace: string | undefined;
+  while (!line.done) {
+    if (line.tryWord('at')) snapshot = line.name('the name of a snapshot');
+    else if (line.tryWord('in')) keyspace = line.token('the name of a keyspace').bytes.toString();
+    else keys.push(...keysOf(line, budget));
+  }
+  return { kind: 'get', keys, snapshot, keyspace };
+}
+
+function parseScan(line: LineScanner): Statement {
+  const interval = intervalOf(line) ?? {};
+  const reverse = line.tryWord('reverse');
+  const limit = line.tryWord('limit') ? line.count('the limit', LIMIT_MAX) : -1;
+  const snapshot = snapshotOf(line);
+  return { kind: 'scan', interval, reverse, limit, snapshot, keyspace: keyspaceOf(line) };
+}
+
+function parseFiles(line: LineScanner, budget: KeyBudget): FileSource[] {
+  const files: FileSource[] = [];
+  do {
+    if (line.tryWord('file')) files.push({ name: line.name('the name of a file'), entries: undefined });
+    else {
+      const entries = parseEntries(line, budget);
+      if (!line.tryWord('as') || !line.tryWord('file')) {
+        line.fail('expected "as file" and a name after the entries of a file');
+      }
+      files.push({ name: line.name('the name of the file'), entries });
+    }
+  } while (line.trySymbol(','));
+  return files;
+}
+
+function parseIngest(line: LineScanner, budget: KeyBudget): Statement {
+  const files = parseFiles(line, budget);
+  const mode = line.tryWord('mode') ? choice(line, 'the mode', MODES) : 'copy';
+  const verify = line.tryWord('verify') ? choice(line, 'what is verified', VERIFIES) : 'blocks';
+  const id = line.tryWord('id') ? line.token('an id').bytes.toString() : undefined;
+  return { kind: 'ingest', files, mode, verify, id, keyspace: keyspaceOf(line) };
+}
+
+function parseCompact(line: LineScanner): Statement {
+  const { place } = line;
+  const interval: Interval = intervalOf(line) ?? {};
+  if (interval.gt !== undefined || interval.lte !== undefined) {
+    line.fail('compact takes ranges of the form [a, b)', place);
+  }
+  return { kind: 'compact', interval, keyspace: keyspaceOf(line) };
+}
+
+function choice<T extends string>(line: LineScanner, what: string, choices: readonly T[]): T {
+  const { place } = line;
+  const word = line.word(what);
+  const found = choices.find((one) => one === word);
+  return found ?? line.fail(`${what} must be one of ${choices.join(', ')}`, place);
+}
