@@ -5,7 +5,7 @@ import type { Io } from './io.ts';
 
 /** Exit codes; they are printed by `sluice --help` and stable. */
 export const EXIT_OK = 0;
-/** Also: `verify` found damage. */
+/** Also: `verify` found damage, `scenario` a difference. */
 export const EXIT_NOT_FOUND = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_ERROR = 3;

@@ -5,7 +5,7 @@ import { columns } from './text.ts';
 
 const EXIT_CODES = `Exit codes
   0    done
-  1    not found (get), or damage found (verify)
+  1    not found (get), damage found (verify), or something unexpected (scenario)
   2    the command line is wrong
   3    an error with a code; stderr says \`error CODE: message\`, with --json {"error":{"code","message"}}
   70   a bug of SluiceDB; stderr has code BUG and where it was, please report it
