@@ -68,6 +68,7 @@ test('what the package exports', () => {
     type CompactRange
     type CompactionMode
     type Compression
+    type ConflictCause
     type DatabaseEvent
     type DatabaseStats
     type Db
@@ -142,7 +143,7 @@ test('what its objects have', async () => {
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
     writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put
-    error: code retryable"
+    error: code conflict retryable"
   `);
 });
 
