@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import type { Reply } from './child-answers.ts';
 
-export class Child {
+/** One that whoever starts it kills. */
+export class OtherProcess {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown[]>;
 
@@ -14,9 +15,6 @@ export class Child {
     const hooks = new URL('./typescript-hooks.mjs', import.meta.url).href;
     this.#process = fork(script, args, { execArgv: ['--import', hooks] });
     this.#exit = once(this.#process, 'exit');
-    onTestFinished(() => {
-      this.#process.kill('SIGKILL');
-    });
   }
 
   get pid(): number {
@@ -39,5 +37,13 @@ export class Child {
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.#exit;
+  }
+}
+
+/** One that ends with the test. */
+export class Child extends OtherProcess {
+  constructor(script: URL, ...args: string[]) {
+    super(script, ...args);
+    onTestFinished(() => void this.kill());
   }
 }

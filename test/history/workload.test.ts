@@ -1,0 +1,25 @@
+/** L1, L5: concurrent clients, files, flushes, compactions and readers of other processes; the checker finds no anomaly. */
+
+import { expect, onTestFinished, test } from 'vitest';
+import { makeMemoryDirectory } from '../base/database.ts';
+import { Epochs } from './epochs.ts';
+
+const TRANSACTIONS = 100_000;
+const EPOCHS = 5;
+const READERS = 2;
+
+test(`${TRANSACTIONS} transactions are strictly serializable`, async () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  const epochs = await Epochs.open(makeMemoryDirectory(), {
+    seed,
+    readers: READERS,
+    transactions: TRANSACTIONS / EPOCHS,
+    threads: false,
+  });
+  onTestFinished(() => epochs.close());
+  for (let epoch = 0; epoch < EPOCHS; epoch++) await epochs.next();
+  const { transactions, committed, besideWriter } = epochs.totals;
+  expect(transactions - besideWriter).toBeGreaterThanOrEqual(TRANSACTIONS);
+  expect(committed).toBeGreaterThan(transactions / 2);
+  expect(besideWriter).toBeGreaterThan(EPOCHS);
+}, 600_000);
