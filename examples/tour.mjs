@@ -121,6 +121,12 @@ try {
 assert.equal(txn.state, 'aborted');
 assert.deepEqual(await db.get('user:ada'), { name: 'Ada', visits: 10 });
 
+// A checkpoint
+const { path, version } = await db.checkpoint('./checkpoint'); // must not exist yet
+const copy = await open(path, { keyEncoding: 'utf8', valueEncoding: 'json' });
+console.log(copy.version === version); // true
+await copy.close();
+
 // Close
 await db.close();
 

@@ -15,6 +15,7 @@ import { Table } from './sst/table.ts';
 import { TableCache } from './sst/table-cache.ts';
 import { ensureZstd } from './sst/zstd.ts';
 import { checkKeyspaceName } from './txn/catalog.ts';
+import { type Checkpoint, type CheckpointOptions, checkpoint } from './txn/checkpoint.ts';
 import { type CompactRange, compactRange } from './txn/compact-range.ts';
 import { Engine } from './txn/engine.ts';
 import type { EventListener } from './txn/events.ts';
@@ -216,6 +217,18 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     const engine = this.engine();
     engine.checkOpen();
     return verifyDatabase(engine, options);
+  }
+
+  /**
+   * Makes another database at `dir` with what this one holds now, while it goes on: tables are hard links to this one's
+   * (copies, on another file system), so it takes as long with a terabyte as with little. It is durable, and `open(dir)`
+   * opens it, when this resolves; on failure nothing is left. Of a read-only database: what that shows.
+   *
+   * @param dir must not exist; its parent must
+   * @throws SluiceError ALREADY_EXISTS, FILE_NOT_FOUND, BUSY, NO_SPACE, POISONED, CLOSED, ABORTED by the signal; TypeError
+   */
+  async checkpoint(dir: string, options: CheckpointOptions = {}): Promise<Checkpoint> {
+    return checkpoint(this.engine(), this.path, dir, options);
   }
 
   /**

@@ -6,6 +6,7 @@ export { type Db, open } from './db.ts';
 export type { CompactionMode, DbOptions, Durability } from './db-options.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
 export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
+export type { Checkpoint, CheckpointOptions, CheckpointProgress } from './txn/checkpoint.ts';
 export type { CommitResult, IngestedFile } from './txn/committer.ts';
 export type { CompactRange } from './txn/compact-range.ts';
 export type { Logger } from './txn/engine.ts';

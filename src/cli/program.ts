@@ -2,6 +2,7 @@
 
 import { createRequire } from 'node:module';
 import { isSluiceError, type SluiceError } from '../base/errors.ts';
+import { checkpoint } from './checkpoint.ts';
 import {
   type Command,
   EXIT_BUG,
@@ -39,6 +40,7 @@ const COMMANDS: readonly Command[] = [
   keyspaces,
   verify,
   compact,
+  checkpoint,
   explain,
   scenario,
   sstBuild,

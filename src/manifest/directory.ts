@@ -33,7 +33,7 @@ export function tableIdOf(name: string): FileId | undefined {
   return digits === undefined ? undefined : (Number(digits) as FileId);
 }
 
-const OWN_NAMES: ReadonlySet<string> = new Set(['LOCK', 'manifest', 'wal', 'tables', 'staging']);
+export const OWN_NAMES: ReadonlySet<string> = new Set(['LOCK', 'manifest', 'wal', 'tables', 'staging']);
 
 export interface OpenChoice {
   readonly readOnly: boolean;

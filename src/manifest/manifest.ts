@@ -223,7 +223,8 @@ function checkUnwritable(env: Env, path: string): void {
   );
 }
 
-function checkSpace(env: Env, path: string, bytes: number): void {
+/** L9: before LMDB gets `bytes` of rows. Throws NO_SPACE. */
+export function checkSpace(env: Env, path: string, bytes: number): void {
   const needed = RESERVE_BYTES + 4 * bytes;
   const free = env.fs.freeBytesSync(path);
   if (free >= needed) return;

@@ -19,6 +19,7 @@ import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import { ActiveTransactions } from './active-transactions.ts';
 import { Applier } from './applier.ts';
 import { Catalog } from './catalog.ts';
+import { Checkpoints } from './checkpoint.ts';
 import { type CommitResult, Committer } from './committer.ts';
 import type { CompactionSettings } from './compaction-plan.ts';
 import { Compactor } from './compactor.ts';
@@ -90,6 +91,7 @@ export class Engine {
   readonly state: StoreState;
   readonly reader: StoreReader;
   readonly committer: Committer;
+  readonly checkpoints = new Checkpoints(this);
   readonly openTable: (path: string) => Table;
   /** Set by `start`. */
   publication: Publication;
@@ -161,6 +163,10 @@ export class Engine {
   /** Read-only: reads see this version. */
   showVersion(version: Version): void {
     this.publication = new Publication(version);
+  }
+
+  get readOnly(): boolean {
+    return this.#wal === undefined;
   }
 
   get wal(): Wal {
@@ -369,11 +375,9 @@ export class Engine {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (this.#pipeline === undefined) {
-      this.#closed = true;
-      return;
-    }
     this.#closed = true;
+    await this.checkpoints.close();
+    if (this.#pipeline === undefined) return;
     this.throttle.failed(
       new SluiceError('CLOSED', 'The database was closed before there was room for the write'),
     );

@@ -1,6 +1,6 @@
 /**
- * Unlinking what the manifest no longer names. L2: not before the edit that dropped it is flushed, and not while
- * another process still reads by an older manifest: its LMDB read transaction is its pin.
+ * Unlinking what the manifest no longer names. L2: not before the edit that dropped it is flushed, not while another
+ * process still reads by an older manifest (its LMDB read transaction is its pin), and not while a checkpoint is made.
  */
 
 import type { Env } from '../base/env/env.ts';
@@ -20,6 +20,7 @@ export class Remover {
   readonly #manifest: Manifest;
   readonly #onFailed: (error: unknown) => void;
   #removals: Removal[] = [];
+  #holds = 0;
   #cancel: (() => void) | undefined;
 
   /** @param onFailed is told of a file that could not be removed: no failure of whoever dropped it. */
@@ -35,7 +36,19 @@ export class Remover {
     this.#run();
   }
 
-  /** How many removals wait for readers in other processes. */
+  /** Nothing that the manifest names now is removed until the returned function is called. */
+  hold(): () => void {
+    this.#holds++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#holds--;
+      this.#run();
+    };
+  }
+
+  /** How many removals wait for a hold's end or for readers in other processes. */
   get waiting(): number {
     return this.#removals.length;
   }
@@ -47,6 +60,7 @@ export class Remover {
   }
 
   #run(): void {
+    if (this.#holds > 0 || this.#removals.length === 0) return;
     const oldest = this.#manifest.oldestReaderCommitId() ?? Number.POSITIVE_INFINITY;
     const ready = this.#removals.filter(({ commitId }) => commitId <= oldest);
     this.#removals = this.#removals.filter(({ commitId }) => commitId > oldest);

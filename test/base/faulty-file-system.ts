@@ -16,6 +16,7 @@ export type Operation =
   | 'exists'
   | 'readdir'
   | 'mkdir'
+  | 'rmdir'
   | 'unlink'
   | 'rename'
   | 'link'
@@ -130,6 +131,11 @@ export class FaultyFileSystem implements FileSystem {
   mkdirSync(path: string): void {
     this.check('mkdir', path);
     this.#inner.mkdirSync(path);
+  }
+
+  rmdirSync(path: string): void {
+    this.check('rmdir', path);
+    this.#inner.rmdirSync(path);
   }
 
   unlinkSync(path: string): void {

@@ -90,6 +90,10 @@ export class PowerLossFileSystem implements FileSystem {
     this.#inner.mkdirSync(path);
   }
 
+  rmdirSync(path: string): void {
+    this.#inner.rmdirSync(path);
+  }
+
   unlinkSync(path: string): void {
     this.#inner.unlinkSync(path);
   }

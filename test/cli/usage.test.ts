@@ -18,6 +18,7 @@ const NAMES = [
   'keyspaces',
   'verify',
   'compact',
+  'checkpoint',
   'explain',
   'scenario',
   'sst build',

@@ -64,6 +64,9 @@ test('what the package exports', () => {
     function open
     type BatchOperation
     type BeginOptions
+    type Checkpoint
+    type CheckpointOptions
+    type CheckpointProgress
     type CommitResult
     type CompactRange
     type CompactionMode
@@ -136,7 +139,7 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] batch begin close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    "db: [Symbol.asyncDispose] batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
     keyspace: batch del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
     txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
     txnKeyspace: del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values

@@ -43,6 +43,8 @@ export interface FileSystem {
   existsSync(path: string): boolean;
   readdirSync(path: string): string[];
   mkdirSync(path: string): void;
+  /** Of an empty directory. */
+  rmdirSync(path: string): void;
   unlinkSync(path: string): void;
   renameSync(from: string, to: string): void;
   /** A hard link; IO with cause EXDEV, EPERM … where that cannot be. */

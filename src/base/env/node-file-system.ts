@@ -76,6 +76,10 @@ export class NodeFileSystem implements FileSystem {
     call('make the directory', path, () => fs.mkdirSync(path, { recursive: true }));
   }
 
+  rmdirSync(path: string): void {
+    call('remove the directory', path, () => fs.rmdirSync(path));
+  }
+
   unlinkSync(path: string): void {
     call('remove', path, () => fs.unlinkSync(path));
   }

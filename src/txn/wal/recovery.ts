@@ -215,7 +215,8 @@ export function readSegments(
   return reached;
 }
 
-function openUnlessGone(fs: FileSystem, path: string): File | undefined {
+/** undefined where another process has just removed it. */
+export function openUnlessGone(fs: FileSystem, path: string): File | undefined {
   try {
     return fs.openSync(path, 'read');
   } catch (error) {

@@ -45,13 +45,17 @@ class Window {
   }
 }
 
-/** Calls onRecord for each record from `from` on, up to the seal or the first frame that is not whole. */
+/**
+ * Calls onRecord for each record from `from` on, up to the seal or the first frame that is not whole; or to the first
+ * that ends at `until` or beyond.
+ */
 export function walkSegment(
   file: File,
   segmentId: number,
   salt: number,
   onRecord: OnRecord,
   from = HEADER_BYTES,
+  until = Number.POSITIVE_INFINITY,
 ): WalkEnd {
   const size = file.sizeSync();
   const window = new Window(file);
@@ -59,7 +63,7 @@ export function walkSegment(
   let durableBytes = 0;
   let records = 0;
   let sealed = false;
-  while (!sealed) {
+  while (!sealed && position < until) {
     const at = window.at(position, FRAME_BYTES);
     if (at < 0) break;
     const length = fixed32(window.bytes, at);
