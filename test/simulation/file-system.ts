@@ -161,6 +161,15 @@ export class SimulatedFileSystem implements FileSystem {
     nodeEnv.fs.mkdirSync(path);
   }
 
+  rmdirSync(path: string): void {
+    const call = { op: 'rmdir', path } as const;
+    this.enter(call);
+    const directory = this.disk.directory(path);
+    if (directory === undefined) throw failure('ENOENT', call);
+    if (directory.names.size > 0) throw failure('ENOTEMPTY', call);
+    this.disk.setName(path, undefined);
+  }
+
   unlinkSync(path: string): void {
     const call = { op: 'unlink', path } as const;
     this.enter(call);
