@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'INVALID_VALUE' // over 1 GiB
   | 'IO' // any other failure of the file system; `cause` has it
   | 'KEYSPACE_NOT_FOUND'
+  | 'KEY_EXISTS' // an ingest with ifExists 'fail', and keys that are there; `keys` and `keyCount`
   | 'LOCKED' // another process writes to this database
   | 'NOT_A_DATABASE' // no database at the path and createIfMissing is false, or a foreign directory
   | 'NOT_BOTTOM_LEVEL' // an ingest with requireBottom, and a file that would go higher
@@ -44,16 +45,28 @@ export interface ConflictCause {
   readonly version: number;
 }
 
+export interface SluiceErrorOptions {
+  readonly cause?: unknown;
+  readonly conflict?: ConflictCause;
+  readonly keys?: readonly Buffer[];
+  readonly keyCount?: number;
+}
+
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   /** True when running the same transaction again may succeed without anyone changing anything. */
   readonly retryable: boolean;
   /** Of CONFLICT: one of the changes that the transaction failed for. */
   readonly conflict: ConflictCause | undefined;
+  /** The first keys that the error is about, and how many there are, where it is about keys; else none. */
+  readonly keys: readonly Buffer[];
+  readonly keyCount: number;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; conflict?: ConflictCause }) {
+  constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options);
-    this.conflict = options?.conflict;
+    this.conflict = options.conflict;
+    this.keys = options.keys ?? [];
+    this.keyCount = options.keyCount ?? this.keys.length;
     this.name = code === 'ABORTED' ? 'AbortError' : 'SluiceError';
     this.code = code;
     this.retryable = RETRYABLE.has(code);

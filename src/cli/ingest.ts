@@ -29,6 +29,11 @@ export const ingest: Command = {
       value: 'ID',
       about: 'makes a retry safe: a second ingest of this id changes nothing',
     },
+    'if-exists': {
+      type: 'string',
+      value: 'overwrite|keep|fail',
+      about: 'what becomes of keys that exist; overwrite when absent',
+    },
     replace: { type: 'boolean', about: 'what the keyspace holds is deleted in the same commit' },
     'require-bottom': { type: 'boolean', about: 'fail unless all files go to the lowest level' },
     json: JSON_FLAG,
@@ -52,6 +57,7 @@ function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
   const into = args.text('into');
   const mode = args.choice('mode', ['copy', 'link', 'move']);
   const verify = args.choice('verify', ['blocks', 'checksums', 'footer', 'none']);
+  const ifExists = args.choice('if-exists', ['overwrite', 'keep', 'fail']);
   const id = args.text('id');
   const sha256 = args.list('sha256').map((digest) => digest.toLowerCase());
   if (sha256.length > 0 && sha256.length !== count) {
@@ -65,6 +71,7 @@ function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
     ...(verify !== undefined && { verify }),
     ...(id !== undefined && { id }),
     ...(sha256.length > 0 && { sha256 }),
+    ...(ifExists !== undefined && { ifExists }),
     ...(args.flag('replace') && { replace: true as const }),
     ...(args.flag('require-bottom') && { requireBottom: true }),
     ...(io.signal && { signal: io.signal }),
@@ -79,6 +86,7 @@ async function report(
 ): Promise<void> {
   const out = new Output(io.stdout);
   const entries = ingested.reduce((sum, file) => sum + file.entries, 0);
+  const skipped = ingested.reduce((sum, file) => sum + file.skipped, 0);
   if (args.flag('json')) {
     out.line(JSON.stringify({ version, replayed, entries, files: ingested }));
   } else {
@@ -88,7 +96,8 @@ async function report(
       `${entriesText(count)}`,
     ]);
     for (const row of columns(rows, [2])) out.line(row);
-    const files = `${plural(ingested.length, 'file')}, ${entriesText(entries)}`;
+    const left = skipped === 0 ? '' : `, ${skipped} left out that exist`;
+    const files = `${plural(ingested.length, 'file')}, ${entriesText(entries)}${left}`;
     if (replayed) out.line(`Nothing to do: this id was ingested at version ${version} (${files})`);
     else out.line(`Ingested ${files} at version ${version} in ${ms.toFixed(0)} ms`);
   }

@@ -12,7 +12,7 @@
  *     "R" + tree id, u64 big-endian    [[from, to | null], …]
  *         + version, u64 big-endian
  *     "I" + ingest id, UTF-8           [version, timeMs, [[source, table, keyspace, level, version, entries, bytes,
- *                                       smallest, largest, sha256 | null], …]]
+ *                                       smallest, largest, sha256 | null, skipped (0 where missing)], …]]
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
@@ -185,6 +185,7 @@ function ingestedFileValues(f: IngestedFileRow): unknown[] {
     f.smallest,
     f.largest,
     f.sha256 ?? null,
+    f.skipped,
   ];
 }
 
@@ -382,5 +383,6 @@ function decodeIngestedFile(f: Fields): IngestedFileRow {
     smallest: f.bytes(),
     largest: f.bytes(),
     sha256: f.textOrNull() ?? undefined,
+    skipped: f.done ? 0 : f.number(),
   };
 }

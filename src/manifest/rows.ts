@@ -78,7 +78,11 @@ export interface IngestedFileRow {
   readonly keyspace: string;
   readonly level: number;
   readonly version: Version;
+  /** Attached; of a file of which nothing was, `table` is an id that nothing has and `level` is 0. */
   readonly entries: number;
+  /** Not attached, as their keys existed. */
+  readonly skipped: number;
+  /** Of the file as it was given. */
   readonly bytes: number;
   readonly smallest: Uint8Array;
   readonly largest: Uint8Array;

@@ -9,7 +9,7 @@
 import { formatKey } from '../base/bytes.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
-import type { FileId, IngestRow, TableRow } from '../manifest/rows.ts';
+import type { FileId, IngestRow } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
 import { type CommitRange, type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.ts';
 import { ConflictCheck } from './conflict-check.ts';
@@ -30,13 +30,18 @@ const RECORD_DATA_BYTES_MAX = 128 << 20;
 
 /** Rounds that wait for the disk before it is asked by pread. */
 const ASYNC_ROUNDS_MAX = 4;
+/** The same where each round is one step of a long way. */
+const LONG_ROUNDS_MAX = 100_000;
 
 export interface IngestedFile {
   readonly file: string;
   readonly table: FileId;
   readonly level: number;
   readonly version: Version;
+  /** Attached. Where there are none, no table has the id. */
   readonly entries: number;
+  /** Left out, as their keys existed. */
+  readonly skipped: number;
 }
 
 export interface CommitResult {
@@ -92,8 +97,8 @@ export class Committer {
         ? undefined
         : new ConflictCheck(engine.window, reads, core.snapshotVersion);
     try {
-      for (let round = 0; ; ) {
-        await (round === 0 ? engine.throttle.room(bytes) : engine.throttle.hardRoom());
+      await engine.throttle.room(bytes);
+      for (let round = 0, longRound = 0; ; ) {
         engine.checkWritable();
         if (check !== undefined && core?.tooOld === true) throw tooOld();
         const outcome = check?.step() ?? 'clear';
@@ -103,9 +108,12 @@ export class Committer {
           if (core !== undefined) engine.active.remove(core);
           return await acted;
         }
-        if (outcome !== 'pending') throw conflictError(outcome);
-        if (round++ < ASYNC_ROUNDS_MAX) await check?.load();
+        if (outcome === 'slice') await engine.env.clock.turn();
+        else if (outcome !== 'pending') throw conflictError(outcome);
+        else if (check?.isLong ? longRound++ < LONG_ROUNDS_MAX : round++ < ASYNC_ROUNDS_MAX)
+          await check?.load();
         else check?.loadSync();
+        await engine.throttle.hardRoom();
       }
     } catch (error) {
       if (isSluiceError(error) && error.retryable) this.conflicts++;
@@ -123,7 +131,6 @@ export class Committer {
     const built: StagedFile[] = [];
     try {
       const contents = await this.#contentsOf(layers, built);
-      const { tables } = contents;
       const committed = await this.#checked(core, 0, async () => {
         const done = commitTables(contents, {
           manifest: engine.manifest,
@@ -141,8 +148,8 @@ export class Committer {
       engine.onPublished();
       engine.onLevelsChanged();
       engine.pipeline.noteVisible();
-      this.#removeSources(tables);
-      return { version: committed.version, ingested: ingestedRows(tables, committed.rows) };
+      this.#removeSources(contents.ingests);
+      return { version: committed.version, ingested: committed.ingests.flatMap(ingestedOf) };
     } catch (error) {
       if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) engine.staging.discard(built);
       throw error;
@@ -191,9 +198,9 @@ export class Committer {
   }
 
   /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */
-  #removeSources(tables: readonly CommitTable[]): void {
+  #removeSources(ingests: readonly IngestLayer[]): void {
     const { env, logger } = this.#engine;
-    for (const { file } of tables) {
+    for (const { file } of ingests.flatMap(({ sources }) => sources)) {
       if (file.mode !== 'move') continue;
       try {
         if (env.fs.existsSync(file.source)) env.fs.unlinkSync(file.source);
@@ -214,29 +221,14 @@ function dataBytes(sections: ReadonlyMap<string, RunSection>): number {
 }
 
 function ingestedOf(row: IngestRow): IngestedFile[] {
-  return row.files.map(({ source, table, level, version, entries }) => ({
+  return row.files.map(({ source, table, level, version, entries, skipped }) => ({
     file: source,
     table,
     level,
     version,
     entries,
+    skipped,
   }));
-}
-
-function ingestedRows(tables: readonly CommitTable[], rows: readonly TableRow[]): IngestedFile[] {
-  const ingested: IngestedFile[] = [];
-  for (const [i, row] of rows.entries()) {
-    const source = tables[i]?.file.source;
-    if (row.ingestId === undefined || source === undefined) continue;
-    ingested.push({
-      file: source,
-      table: row.id,
-      level: row.level,
-      version: row.maxVersion,
-      entries: row.entries,
-    });
-  }
-  return ingested;
 }
 
 function conflictError({ keyspace, key: string, version }: Conflict): SluiceError {

@@ -3,14 +3,16 @@
  * ask as of now, so a caller that takes its version in the same turn has checked everything before it.
  *
  * L5: what is in memory is asked at every step. Tables are asked once, as their contents never change: by range and
- * filter in the step that first finds them in the window; those that this leaves in doubt are then looked into.
+ * filter in the step that first finds them in the window; those that this leaves in doubt are then looked into. Reads of
+ * whole files go their own way (`file-reads.ts`).
  */
 
 import { Probe } from '../mvcc/probe.ts';
 import { MAX_VERSION, type Version } from '../mvcc/version.ts';
+import { type FileAnswer, FileReadCheck } from './file-reads.ts';
 import { keyBytes, type ReadRange, type ReadSet } from './read-set.ts';
 import { type Answer, TableQuestion, type TableWrites } from './table-writes.ts';
-import type { Conflict, ConflictWindow } from './window.ts';
+import type { ConflictWindow } from './window.ts';
 
 /** So many keys or ranges to ask a table for are remembered one by one; when there are more, it is asked for all. */
 const LISTED_MAX = 64;
@@ -29,15 +31,26 @@ export class ConflictCheck {
   readonly #snapshot: Version;
   readonly #doubts = new Map<TableWrites, Doubts>();
   #question: TableQuestion | undefined;
+  readonly #files: readonly FileReadCheck[];
+  /** The one whose answer is missing. */
+  #awaited: FileReadCheck | undefined;
 
   constructor(window: ConflictWindow, reads: ReadSet, snapshot: Version) {
     this.#window = window;
     this.#reads = reads;
     this.#snapshot = snapshot;
     this.#asked = snapshot;
+    this.#files = reads.files.map((file) => new FileReadCheck(window, file, snapshot));
   }
 
-  step(): Conflict | 'clear' | 'pending' {
+  /** The missing block is one of very many: loading it is progress, after which nothing is asked anew. */
+  get isLong(): boolean {
+    return this.#awaited !== undefined;
+  }
+
+  /** 'pending': load and repeat. 'slice': repeat in another turn. */
+  step(): FileAnswer {
+    this.#awaited = undefined;
     const conflict = this.#window.findInMemory(this.#reads, this.#snapshot);
     if (conflict !== undefined) return conflict;
     this.#askNewTables();
@@ -47,18 +60,29 @@ export class ConflictCheck {
       if (answer !== 'no') return { keyspace: writes.keyspace, key: answer.key, version: writes.version };
       this.#doubts.delete(writes);
     }
+    for (const file of this.#files) {
+      const answer = file.step();
+      if (answer === 'clear') continue;
+      if (answer === 'pending') this.#awaited = file;
+      return answer;
+    }
     return 'clear';
   }
 
   load(): Promise<void> {
-    return this.#question?.load() ?? Promise.resolve();
+    return (this.#awaited ?? this.#question)?.load() ?? Promise.resolve();
   }
 
   loadSync(): void {
-    this.#question?.loadSync();
+    (this.#awaited ?? this.#question)?.loadSync();
   }
 
   close(): void {
+    for (const file of this.#files) file.close();
+    this.#closeQuestion();
+  }
+
+  #closeQuestion(): void {
     this.#question?.close();
     this.#question = undefined;
   }
@@ -99,7 +123,7 @@ export class ConflictCheck {
 
   #lookInto(writes: TableWrites, doubts: Doubts): Answer {
     if (this.#question?.writes !== writes) {
-      this.close();
+      this.#closeQuestion();
       this.#question = new TableQuestion(writes);
     }
     // It may have been closed when it entered the window, and be open now.

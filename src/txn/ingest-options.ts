@@ -7,6 +7,8 @@ import { checkKeyspaceName } from './catalog.ts';
 import { INGEST_FILES_MAX } from './overlay.ts';
 import type { RangeOptions } from './readable.ts';
 
+export type IfExists = 'overwrite' | 'keep' | 'fail';
+
 /** Bounds on what the keyspace's levels look like with the files in them. What does not go past a bound because of them passes. */
 export interface MaxImpact {
   readonly level0Tables?: number;
@@ -26,6 +28,11 @@ export interface IngestOptions {
   /** Makes a retry safe: a second ingest of this id does nothing and answers with the first one's result. */
   readonly id?: string;
   /**
+   * What becomes of keys that exist, as the transaction sees them: 'overwrite' (default); 'keep' attaches only the others;
+   * 'fail' throws KEY_EXISTS when there are any. Guarded by the conflict check, so it is true at the commit too.
+   */
+  readonly ifExists?: IfExists;
+  /**
    * What the keyspace held, or the range, is deleted in the same commit, before the files: at the cost of one entry,
    * whatever is there. Keys are in the database's key encoding.
    */
@@ -40,6 +47,7 @@ export interface IngestOptions {
 
 const MODES: readonly string[] = ['copy', 'link', 'move'];
 const VERIFIES: readonly string[] = ['blocks', 'checksums', 'footer', 'none'];
+const IF_EXISTS: readonly string[] = ['overwrite', 'keep', 'fail'];
 
 export function checkFiles(files: unknown): readonly string[] {
   const sources: unknown = typeof files === 'string' ? [files] : files;
@@ -72,12 +80,7 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TypeError('options.onProgress must be a function');
   }
-  const { replace, requireBottom, maxImpact } = options;
-  if (replace !== undefined && replace !== true && (typeof replace !== 'object' || replace === null)) {
-    throw new TypeError('options.replace must be true or an object with gt, gte, lt or lte');
-  }
-  checkFlag(requireBottom, 'options.requireBottom');
-  if (maxImpact !== undefined) checkMaxImpact(maxImpact);
+  checkPolicies(options);
   if (sha256 === undefined) return;
   if (!Array.isArray(sha256) || sha256.length !== count) {
     throw new TypeError('options.sha256 must be an array with one digest for each file');
@@ -87,6 +90,21 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
       throw new TypeError('each of options.sha256 must be 64 lower-case hex digits');
     }
   }
+}
+
+function checkPolicies(options: IngestOptions): void {
+  const { ifExists, replace, requireBottom, maxImpact } = options;
+  if (ifExists !== undefined && !IF_EXISTS.includes(ifExists)) {
+    throw new TypeError(`options.ifExists must be overwrite, keep or fail; got ${String(ifExists)}`);
+  }
+  if (replace !== undefined && (ifExists ?? 'overwrite') !== 'overwrite') {
+    throw new TypeError(`options.replace leaves nothing for options.ifExists: '${ifExists}' to see`);
+  }
+  if (replace !== undefined && replace !== true && (typeof replace !== 'object' || replace === null)) {
+    throw new TypeError('options.replace must be true or an object with gt, gte, lt or lte');
+  }
+  checkFlag(requireBottom, 'options.requireBottom');
+  if (maxImpact !== undefined) checkMaxImpact(maxImpact);
 }
 
 function checkMaxImpact(maxImpact: MaxImpact): void {

@@ -4,12 +4,13 @@ import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { EncodingName } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
-import type { IngestRow } from '../manifest/rows.ts';
+import type { IngestedFileRow, IngestRow } from '../manifest/rows.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { CommitResult } from './committer.ts';
 import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-options.ts';
-import { IngestLayer, layerFiles } from './overlay.ts';
+import { applyPolicy, type SourceFile } from './ingest-policy.ts';
+import { IngestLayer } from './overlay.ts';
 import { deletedSpan } from './range-argument.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 import type { TransactionCore } from './transaction.ts';
@@ -25,7 +26,11 @@ export interface IngestResult extends CommitResult {
 export interface IngestFileSummary {
   readonly file: string;
   readonly keyspace: string;
+  /** Attached. */
   readonly entries: number;
+  /** Left out by `ifExists`. */
+  readonly skipped: number;
+  /** Of the file as it was given. */
   readonly bytes: number;
   readonly smallest: Buffer;
   readonly largest: Buffer;
@@ -64,32 +69,48 @@ export async function stageIngest(
   }
   engine.ensureKeyspace(keyspace);
   const { statement, place } = overlay.reserveIngest(id);
-  let staged: StagedFile[];
+  // Statements before this one that are being staged too.
+  const before = [...core.staging];
+  const { ifExists = 'overwrite', signal } = options;
+  let staged: StagedFile[] = [];
+  let given: SourceFile[];
   try {
     staged = await engine.staging.stage(sources, {
       keyspace,
       mode: options.mode ?? 'copy',
       verify: options.verify ?? 'blocks',
       sha256: options.sha256,
-      signal: options.signal,
+      signal,
       onProgress: options.onProgress,
     });
+    if (ifExists !== 'overwrite') await Promise.allSettled(before);
+    const own = overlay.before(place);
+    if (own === undefined) throw undone();
+    given = await applyPolicy(core, staged, { ifExists, keyspace, own, signal });
   } catch (error) {
     overlay.vacate(place);
+    core.discardFiles(staged);
     throw error;
   }
+  // Read by the conflict check; no commit names them.
+  core.discardFiles(given.flatMap(({ file, attached }) => (file === attached ? [] : [file])));
   const { requireBottom = false, maxImpact } = options;
   const admission = { requireBottom, maxImpact };
-  const parts = { id, keyspace, files: layerFiles(staged), replaced, admission };
-  if (!overlay.fill(place, new IngestLayer(parts, statement))) {
-    engine.staging.discard(staged);
-    throw new SluiceError(
-      'CLOSED',
-      'The transaction was rolled back or aborted while the files were being staged',
-    );
+  const layer = new IngestLayer({ id, keyspace, sources: given, replaced, admission }, statement);
+  if (!overlay.fill(place, layer)) {
+    core.discardFiles(layer.files.map(({ file }) => file));
+    throw undone();
   }
-  const summaries = staged.map((file) => summary(file.source, file));
+  const summaries = given.map(({ file, attached }) => {
+    const entries = attached?.entries ?? 0;
+    return summary(file.source, { ...file, entries, skipped: file.entries - entries });
+  });
   return { id, replayed: false, replayedVersion: undefined, files: summaries };
+}
+
+function undone(): SluiceError {
+  const message = 'The transaction was rolled back or aborted while the files were being staged';
+  return new SluiceError('CLOSED', message);
 }
 
 function replay(earlier: IngestRow, sources: readonly string[]): IngestSummary {
@@ -107,12 +128,13 @@ function replay(earlier: IngestRow, sources: readonly string[]): IngestSummary {
 
 function summary(
   source: string,
-  file: Pick<StagedFile, 'keyspace' | 'entries' | 'bytes' | 'smallest' | 'largest'>,
+  file: Pick<IngestedFileRow, 'keyspace' | 'entries' | 'skipped' | 'bytes' | 'smallest' | 'largest'>,
 ): IngestFileSummary {
   return {
     file: source,
     keyspace: file.keyspace,
     entries: file.entries,
+    skipped: file.skipped,
     bytes: file.bytes,
     smallest: Buffer.from(file.smallest),
     largest: Buffer.from(file.largest),

@@ -52,7 +52,7 @@ export interface CommitContents {
 
 export interface CommittedTables {
   readonly version: Version;
-  readonly rows: readonly TableRow[];
+  readonly ingests: readonly IngestRow[];
   /** Resolves when the commit is visible. */
   readonly published: Promise<void>;
 }
@@ -114,8 +114,9 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
     return row;
   });
   const deleted = deletedRanges(contents.ranges, parts.catalog, first);
+  const nowMs = parts.nowMs();
+  const ingests = contents.ingests.map((layer) => ingestRow(layer, rows, last, nowMs));
   try {
-    const ingests = ingestRows(tables, rows, last, parts.nowMs());
     const edits = [
       ...rows.map((table): Edit => ({ kind: 'addTable', table })),
       ...deleted.map(({ row }): Edit => ({ kind: 'putRangeTombstones', row })),
@@ -151,7 +152,7 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
     slot.ready = true;
     publication.drain();
   }
-  return { version: last, rows, published: slot.done };
+  return { version: last, ingests, published: slot.done };
 }
 
 interface DeletedRange {
@@ -236,32 +237,30 @@ function rowOf({ file, ingestId }: CommitTable, tree: Tree, level: number, versi
   };
 }
 
-function ingestRows(
-  tables: readonly CommitTable[],
+function ingestRow(
+  { id, sources }: IngestLayer,
   rows: readonly TableRow[],
   version: Version,
   timeMs: number,
-): IngestRow[] {
-  const files = new Map<string, IngestedFileRow[]>();
-  for (const [i, { file, ingestId }] of tables.entries()) {
-    if (ingestId === undefined) continue;
-    const row = rows[i] as TableRow;
-    const list = files.get(ingestId) ?? [];
-    files.set(ingestId, list);
-    const { source, keyspace, entries, bytes, smallest, largest, sha256 } = file;
-    const { id: table, level } = row;
-    list.push({
+): IngestRow {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const files = sources.map(({ file, attached }): IngestedFileRow => {
+    const row = attached && byId.get(attached.id);
+    const { source, keyspace, bytes, smallest, largest, sha256 } = file;
+    const entries = row?.entries ?? 0;
+    return {
       source,
-      table,
+      table: row?.id ?? file.id,
       keyspace,
-      level,
-      version: row.maxVersion,
+      level: row?.level ?? 0,
+      version: row?.maxVersion ?? version,
       entries,
+      skipped: file.entries - entries,
       bytes,
       smallest,
       largest,
       sha256,
-    });
-  }
-  return [...files].map(([id, list]) => ({ id, version, timeMs, files: list }));
+    };
+  });
+  return { id, version, timeMs, files };
 }

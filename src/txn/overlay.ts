@@ -18,6 +18,7 @@ import { UncoveredCursor } from '../mvcc/uncovered-cursor.ts';
 import { MAX_VERSION, NO_VERSION, OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
 import type { MaxImpact } from './ingest-options.ts';
+import type { SourceFile } from './ingest-policy.ts';
 import { RunSection, versionOfRunEntry } from './run.ts';
 
 /** Statement numbers that one ingest may use for its own layers; more files than this in one call are refused. */
@@ -50,7 +51,7 @@ export interface Admission {
 export interface IngestParts {
   readonly id: string;
   readonly keyspace: string;
-  readonly files: readonly LayeredFile[];
+  readonly sources: readonly SourceFile[];
   /** Deleted before the files: at the version of the oldest, whose entries stand over it. */
   readonly replaced: KeySpan | undefined;
   readonly admission: Admission;
@@ -60,6 +61,8 @@ export class IngestLayer {
   readonly kind = 'ingest';
   readonly id: string;
   readonly keyspace: string;
+  readonly sources: readonly SourceFile[];
+  /** What is attached of the sources. */
   readonly files: readonly LayeredFile[];
   readonly replaced: KeySpan | undefined;
   readonly admission: Admission;
@@ -68,7 +71,8 @@ export class IngestLayer {
   constructor(parts: IngestParts, statement: number) {
     this.id = parts.id;
     this.keyspace = parts.keyspace;
-    this.files = parts.files;
+    this.sources = parts.sources;
+    this.files = layerFiles(parts.sources.flatMap(({ attached }) => attached ?? []));
     this.replaced = parts.replaced;
     this.admission = parts.admission;
     this.#statement = statement;
@@ -199,6 +203,18 @@ export class Overlay {
   /** Removes a reserved place whose ingest failed or was answered from the manifest. */
   vacate(place: RunLayer): void {
     this.#layers = this.#layers.filter((layer) => layer !== place);
+    // What came before the place stays as it was then.
+    this.#closed = this.#layers.at(-1);
+  }
+
+  /** The statements before a reserved place, whatever comes after it or is rolled back; undefined when it is gone. */
+  before(place: RunLayer): Overlay | undefined {
+    const index = this.#layers.indexOf(place);
+    if (index < 0) return undefined;
+    const before = new Overlay();
+    before.#layers = this.#layers.slice(0, index);
+    before.#statements = this.#statements;
+    return before;
   }
 
   /** Closes the current layer, so that a savepoint is a length of the list. */

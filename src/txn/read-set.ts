@@ -6,6 +6,7 @@
  */
 
 import { copyRange } from '../base/bytes.ts';
+import type { FileRead } from './file-reads.ts';
 
 /** [lower, upper); an undefined upper end means "to the end". The iterator that reads moves its own end outwards. */
 export interface ReadRange {
@@ -16,14 +17,16 @@ export interface ReadRange {
 export class ReadSet {
   readonly points = new Map<string, Set<string>>();
   readonly ranges = new Map<string, ReadRange[]>();
+  readonly files: FileRead[] = [];
 
   get isEmpty(): boolean {
-    return this.points.size === 0 && this.ranges.size === 0;
+    return this.points.size === 0 && this.ranges.size === 0 && this.files.length === 0;
   }
 
   *keyspaces(): Iterable<string> {
     yield* this.points.keys();
     for (const keyspace of this.ranges.keys()) if (!this.points.has(keyspace)) yield keyspace;
+    for (const { keyspace } of this.files) yield keyspace;
   }
 
   addPoint(keyspace: string, key: Uint8Array): void {

@@ -10,11 +10,11 @@ import type { FileId } from '../manifest/rows.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
-import { TableBuilder, type TableBuilderOptions } from '../sst/table-builder.ts';
+import { type BuiltTable, TableBuilder, type TableBuilderOptions } from '../sst/table-builder.ts';
 import type { RunSection } from './run.ts';
 
 /** Entries between two turns of the event loop. */
-const ENTRIES_PER_TURN = 4096;
+export const ENTRIES_PER_TURN = 4096;
 
 export interface RunTableOptions {
   readonly env: Env;
@@ -31,9 +31,7 @@ export async function buildRunTable(
   options: RunTableOptions,
 ): Promise<StagedFile> {
   const { env, id, path } = options;
-  const file = await env.fs.open(path, 'create');
-  try {
-    const builder = new TableBuilder(file, options.builder);
+  const built = await buildTable(options, async (builder) => {
     let n = 0;
     for (const { key, value } of section.sorted()) {
       const bytes = value ?? EMPTY_BYTES;
@@ -41,26 +39,39 @@ export async function buildRunTable(
       builder.add(key, 0, key.length, NO_VERSION, type, bytes, 0, bytes.length);
       if (++n % ENTRIES_PER_TURN === 0) await env.clock.turn();
     }
+  });
+  const { bytes, entries, deletes, smallest, largest } = built;
+  const table = options.openTable(path);
+  return {
+    source: '',
+    mode: 'copy',
+    keyspace,
+    id,
+    path,
+    table,
+    bytes,
+    entries,
+    deletes,
+    smallest,
+    largest,
+    deletedSpans: [],
+    sha256: undefined,
+  };
+}
+
+/** A table file of its own, of what `fill` adds; removed again when that fails. Its bytes are synced. */
+export async function buildTable(
+  { env, path, builder: options }: Omit<RunTableOptions, 'openTable'>,
+  fill: (builder: TableBuilder) => Promise<void>,
+): Promise<BuiltTable> {
+  const file = await env.fs.open(path, 'create');
+  try {
+    const builder = new TableBuilder(file, options);
+    await fill(builder);
     const built = builder.finish();
     await file.datasync();
     file.closeSync();
-    const { bytes, entries, deletes, smallest, largest } = built;
-    const table = options.openTable(path);
-    return {
-      source: '',
-      mode: 'copy',
-      keyspace,
-      id,
-      path,
-      table,
-      bytes,
-      entries,
-      deletes,
-      smallest,
-      largest,
-      deletedSpans: [],
-      sha256: undefined,
-    };
+    return built;
   } catch (error) {
     file.closeSync();
     removeGarbage(env.fs, path);

@@ -6,6 +6,7 @@
 import { checkEncodings, checkOptions } from '../base/arguments.ts';
 import { type EncodingName, encode, type Input } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { StagedFile } from '../ingest/staging.ts';
 import type { IngestRow } from '../manifest/rows.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import type { Version } from '../mvcc/version.ts';
@@ -129,6 +130,8 @@ export class TransactionCore implements ActiveTransaction {
   /** Ingests of this transaction that an earlier commit had made already. */
   readonly replayed: IngestRow[] = [];
   readonly #reader: TransactionReader;
+  /** Staged files that no commit will name, and that are still asked. */
+  readonly #discarded: StagedFile[] = [];
 
   constructor(engine: Engine, readOnly: boolean) {
     this.engine = engine;
@@ -184,13 +187,22 @@ export class TransactionCore implements ActiveTransaction {
     this.engine.active.remove(this);
     this.snapshot.close();
     if (state === 'aborted') this.discard(this.overlay.truncate(0));
+    this.engine.staging.discard(this.#discarded.splice(0));
     this.engine.trimWindow();
   }
 
   discard(layers: readonly Layer[]): void {
     for (const layer of layers) {
-      if (layer.kind === 'ingest') this.engine.staging.discard(layer.files.map(({ file }) => file));
+      if (layer.kind === 'ingest') this.discardFiles(layer.files.map(({ file }) => file));
     }
+  }
+
+  /** L5: what was read stays read, so files that the read set or the statements before a read name stay until the end. */
+  discardFiles(files: readonly StagedFile[]): void {
+    const isOver = this.state === 'committed' || this.state === 'aborted';
+    if (isOver || this.reads === undefined || this.reads.files.length === 0)
+      this.engine.staging.discard(files);
+    else this.#discarded.push(...files);
   }
 }
 

@@ -111,6 +111,21 @@ export class ConflictWindow {
     return this.#findInWrittenRanges(reads, snapshot);
   }
 
+  /**
+   * Calls back for each key that a put transaction wrote after `after` in the range; returns the version through which
+   * that is all.
+   */
+  keysIn(keyspace: string, range: ReadRange, after: Version, visit: (written: WrittenKey) => void): Version {
+    this.#takeApart();
+    return this.#keys.forEachIn(keyspace, range, after, visit);
+  }
+
+  /** Range deletions after `after`, oldest first. */
+  rangesAfter(after: Version): readonly WrittenRange[] {
+    const first = this.#ranges.findIndex(({ version }) => version > after);
+    return first < 0 ? [] : this.#ranges.slice(first);
+  }
+
   #findInWrittenRanges(reads: ReadSet, snapshot: Version): Conflict | undefined {
     for (let i = this.#ranges.length - 1; i >= 0; i--) {
       const written = this.#ranges[i] as WrittenRange;

@@ -110,6 +110,27 @@ export class WrittenKeys implements RecordVisitor {
     return undefined;
   }
 
+  /** Calls back for each key of the range written after `after`; returns the version of the newest commit looked at. */
+  forEachIn(
+    keyspace: string,
+    range: ReadRange,
+    after: Version,
+    visit: (written: WrittenKey) => void,
+  ): Version {
+    for (let i = this.#commits.length - 1; i >= 0; i--) {
+      const { version, keyspace: of, keys } = this.#commits[i] as Commit;
+      if (version <= after) break;
+      if (of !== keyspace) continue;
+      for (let k = lowerBound(keys, range.lower); k < keys.length; k++) {
+        const key = keys[k] as string;
+        if (!inRange(key, range)) break;
+        visit({ keyspace, key, version });
+      }
+    }
+    const newest = this.#commits.at(-1)?.version;
+    return newest !== undefined && newest > after ? newest : after;
+  }
+
   /** A key in one of `ranges` written after `snapshot`. Keys of one commit ascend, so each costs a binary search. */
   findInRanges(keyspace: string, ranges: readonly ReadRange[], snapshot: Version): WrittenKey | undefined {
     for (let i = this.#commits.length - 1; i >= 0; i--) {

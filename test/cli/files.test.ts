@@ -225,7 +225,16 @@ describe('ingest', () => {
       version: expect.any(Number),
       replayed: false,
       entries: 1,
-      files: [{ file: path, table: expect.any(Number), level: 6, version: expect.any(Number), entries: 1 }],
+      files: [
+        {
+          file: path,
+          table: expect.any(Number),
+          level: 6,
+          version: expect.any(Number),
+          entries: 1,
+          skipped: 0,
+        },
+      ],
     });
     expect((await sluice(['get', db, 'a', '--keyspace', 'users'])).out).toBe('1\n');
   });
@@ -241,6 +250,22 @@ describe('ingest', () => {
       /^Nothing to do: this id was ingested at version \d+ \(1 file, 1 entry\)$/m,
     );
     expect(tableFiles(db).length).toBe(1);
+  });
+
+  test('policies: what exists is kept or refused, or all of it replaced', async () => {
+    const [a, b] = [await build('one.sst', 'a\t1\nb\t1\n'), await build('two.sst', 'b\t2\nc\t2\n')];
+    await sluice(['ingest', db, a.path]);
+    expect((await sluice(['ingest', db, b.path, '--if-exists', 'fail'])).err).toMatch(
+      /^error KEY_EXISTS: 1 of the keys to be ingested exist, and ifExists is 'fail': "b"\./,
+    );
+    const kept = await sluice(['ingest', db, b.path, '--if-exists', 'keep', '--require-bottom']);
+    expect(kept.out).toMatch(/Ingested 1 file, 1 entry, 1 left out that exist at version/);
+    expect((await sluice(['scan', db])).out).toBe('a\t1\nb\t1\nc\t2\n');
+    expect((await sluice(['ingest', db, b.path, '--require-bottom'])).err).toMatch(
+      /^error NOT_BOTTOM_LEVEL: /,
+    );
+    expect((await sluice(['ingest', db, b.path, '--replace'])).code).toBe(0);
+    expect((await sluice(['scan', db])).out).toBe('b\t2\nc\t2\n');
   });
 
   test('what cannot be ingested leaves nothing behind', async () => {

@@ -150,14 +150,14 @@ test('what its objects have', async () => {
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
     writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put
-    error: code conflict retryable"
+    error: code conflict keyCount keys retryable"
   `);
 });
 
 test('error codes: these, each thrown somewhere, each in the README with whether to retry', () => {
   const codes = errorCodes();
   expect(codes.join(' ')).toMatchInlineSnapshot(
-    `"ABORTED ALREADY_EXISTS BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION FILE_NOT_FOUND IMPACT_EXCEEDED INGEST_ID_REUSED INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND LOCKED NOT_A_DATABASE NOT_BOTTOM_LEVEL NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_OLD UNSUPPORTED_FORMAT"`,
+    `"ABORTED ALREADY_EXISTS BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION FILE_NOT_FOUND IMPACT_EXCEEDED INGEST_ID_REUSED INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND KEY_EXISTS LOCKED NOT_A_DATABASE NOT_BOTTOM_LEVEL NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_OLD UNSUPPORTED_FORMAT"`,
   );
   const readme = readFileSync('README.md', 'utf8');
   const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (yes|no) \|/gm)].map(([, code, retry]) => [

@@ -71,6 +71,7 @@ const ingest: fc.Arbitrary<IngestRow> = fc.record({
       level: fc.nat({ max: 6 }),
       version,
       entries: size,
+      skipped: size,
       bytes: size,
       smallest: key,
       largest: key,

@@ -51,6 +51,7 @@ export interface IngestStatement {
   readonly files: readonly (readonly Entry[])[];
   readonly mode: 'copy' | 'link' | 'move';
   readonly replace?: true | Omit<Span, 'keyspace'>;
+  readonly ifExists?: 'keep' | 'fail';
 }
 
 export type Statement =
@@ -136,6 +137,12 @@ const plainIngest: fc.Arbitrary<IngestStatement> = fc.record({
 });
 const ingest: fc.Arbitrary<Statement> = fc.oneof(
   { weight: 4, arbitrary: plainIngest },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(plainIngest, fc.constantFrom('keep', 'keep', 'fail'))
+      .map(([plain, ifExists]) => ({ ...plain, ifExists })),
+  },
   {
     weight: 1,
     arbitrary: fc.tuple(plainIngest, replace).map(([plain, what]) => ({ ...plain, replace: what })),

@@ -4,8 +4,8 @@ import type { IngestOptions } from '../../src/index.ts';
 import type { IngestStatement, KeyedEntry, Span } from './history.ts';
 import type { State } from './oracle.ts';
 
-export function optionsOf({ keyspace, mode, replace }: IngestStatement): IngestOptions {
-  return { into: keyspace, mode, ...(replace !== undefined && { replace }) };
+export function optionsOf({ keyspace, mode, replace, ifExists }: IngestStatement): IngestOptions {
+  return { into: keyspace, mode, ...(replace !== undefined && { replace }), ...(ifExists && { ifExists }) };
 }
 
 /** What it deletes before its files. */
@@ -14,12 +14,17 @@ export function replacedBy({ keyspace, replace }: IngestStatement): Span | undef
   return replace === true ? { keyspace } : { keyspace, ...replace };
 }
 
-/** In the order in which they count: file after file. */
-export function entriesOf({ keyspace, files }: IngestStatement): KeyedEntry[] {
-  return files.flatMap((entries) => entries.map(([key, value]) => ({ keyspace, key, value })));
+/** In the order in which they count, file after file; undefined where it fails. */
+export function entriesOf(state: State, ingest: IngestStatement): KeyedEntry[] | undefined {
+  const { keyspace, files, ifExists } = ingest;
+  const all = files.flatMap((entries) => entries.map(([key, value]) => ({ keyspace, key, value })));
+  if (ifExists === undefined) return all;
+  const absent = all.filter(({ key }) => state.get(keyspace, key) === undefined);
+  return ifExists === 'keep' || absent.length === all.length ? absent : undefined;
 }
 
 export function afterIngest(state: State, ingest: IngestStatement): State {
   const replaced = replacedBy(ingest);
-  return (replaced === undefined ? state : state.deleteRange(replaced)).write(entriesOf(ingest));
+  const entries = entriesOf(state, ingest) ?? [];
+  return (replaced === undefined ? state : state.deleteRange(replaced)).write(entries);
 }

@@ -7,7 +7,14 @@ import type { Env } from '../../src/base/env/env.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import type { Snapshot, Transaction } from '../../src/index.ts';
 import type { Savepoint } from '../../src/txn/transaction.ts';
-import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
+import {
+  makeMemoryDirectory,
+  openText,
+  outcomeOf,
+  type TestOptions,
+  type TextDb,
+  TINY,
+} from '../base/database.ts';
 import { writeSst } from '../base/sst-files.ts';
 import {
   type History,
@@ -153,7 +160,7 @@ export class Run {
   async #ingestAlone(op: IngestStatement): Promise<void> {
     if (this.#options.ingestAsPuts) return this.#transaction([op], 'commit');
     const files = await this.#filesOf(op);
-    await this.#db.ingest(files, optionsOf(op));
+    await this.#ingest(this.#db, op, files);
     this.#state = afterIngest(this.#state, op);
   }
 
@@ -194,8 +201,8 @@ export class Run {
         put(txn, statement.entry);
         return state.write([statement.entry]);
       case 'ingest':
-        if (this.#options.ingestAsPuts) putAll(txn, statement);
-        else await txn.ingest(await this.#filesOf(statement), optionsOf(statement));
+        if (this.#options.ingestAsPuts) putAll(txn, state, statement);
+        else await this.#ingest(txn, statement, await this.#filesOf(statement), state);
         return afterIngest(state, statement);
       case 'deleteRange': {
         deleteSpan(txn, statement.span);
@@ -208,6 +215,17 @@ export class Run {
         await this.#scan(txn, state, statement.range);
         return state;
     }
+  }
+
+  async #ingest(
+    target: Target,
+    ingest: IngestStatement,
+    files: string[],
+    state = this.#state,
+  ): Promise<void> {
+    const outcome = await outcomeOf(() => target.ingest(files, optionsOf(ingest)));
+    const wanted = entriesOf(state, ingest) === undefined ? 'KEY_EXISTS' : 'ok';
+    expectEqual(outcome, wanted, `ingest ${JSON.stringify(ingest)}`);
   }
 
   async #filesOf({ files }: IngestStatement): Promise<string[]> {
@@ -295,10 +313,10 @@ function deleteSpan(txn: Transaction<'utf8', 'utf8'>, { keyspace, ...bounds }: S
   txn.keyspace(keyspace).deleteRange(bounds);
 }
 
-function putAll(txn: Transaction<'utf8', 'utf8'>, ingest: IngestStatement): void {
+function putAll(txn: Transaction<'utf8', 'utf8'>, state: State, ingest: IngestStatement): void {
   const replaced = replacedBy(ingest);
   if (replaced !== undefined) deleteSpan(txn, replaced);
-  for (const entry of entriesOf(ingest)) put(txn, entry);
+  for (const entry of entriesOf(state, ingest) ?? []) put(txn, entry);
 }
 
 function expectEqual(got: unknown, wanted: unknown, what: string): void {
