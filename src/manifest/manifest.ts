@@ -326,8 +326,9 @@ function create(env: Env, dir: string, store: Store, choice: OpenChoice): Mutabl
     comparator: COMPARATOR,
     createdMs: env.clock.nowMs(),
   };
-  store.commit([encodeDatabase(database), encodeCounters(FIRST_COUNTERS, 0)]);
-  // L2: without its directory entries the environment would be durable and nowhere.
+  // L2: the names of the environment come first. Rows that are there then say that it will be found: were they first, an
+  // open after a crash between the two would take commits that a loss of power takes away with the directory.
   for (const path of [databasePaths(dir).manifest, dir, `${dir}/..`]) env.fs.syncDirectorySync(path);
+  store.commit([encodeDatabase(database), encodeCounters(FIRST_COUNTERS, 0)]);
   return new MutableState(database, FIRST_COUNTERS);
 }

@@ -170,7 +170,7 @@ const compact: fc.Arbitrary<Op> = fc.oneof(
 
 const slot = fc.nat(2);
 
-const op: fc.Arbitrary<Op> = fc.oneof(
+export const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 8, arbitrary: write },
   { weight: 3, arbitrary: ingest },
   { weight: 2, arbitrary: deleteRange },

@@ -4,29 +4,13 @@
  * so the points lie on both sides of it). Each image is then started from, as several crashes may leave it.
  */
 
-import { rmSync } from 'node:fs';
 import { expect } from 'vitest';
-import { makeMemoryDirectory, type TestOptions, type TextDb } from '../base/database.ts';
-import type { Operation } from '../base/faulty-file-system.ts';
+import type { TestOptions, TextDb } from '../base/database.ts';
 import { contentOf, contents, INPUTS, type Life, OPTIONS, STEPS, show } from './crash-story.ts';
 import { EVERYTHING, type Fate, NOTHING_UNSYNCED, randomFate } from './disk.ts';
-import { type Behaviour, IDEAL } from './file-system.ts';
-import { type Image, Machine } from './machine.ts';
+import { type Behaviour, CHANGES, IDEAL } from './file-system.ts';
+import type { Image, Machine } from './machine.ts';
 import { SeededRandom } from './random.ts';
-
-const CHANGES: ReadonlySet<Operation> = new Set([
-  'open',
-  'mkdir',
-  'unlink',
-  'rename',
-  'link',
-  'copy',
-  'syncDirectory',
-  'freeBytes',
-  'write',
-  'datasync',
-  'truncate',
-]);
 
 export interface CrashPoint {
   readonly image: Image;
@@ -51,17 +35,8 @@ function observer(machine: Machine, onPoint: (image: Image, where: string) => vo
   };
 }
 
-export async function withMachine<T>(run: (machine: Machine) => Promise<T>): Promise<T> {
-  const root = makeMemoryDirectory();
-  try {
-    return await run(new Machine(root));
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
-}
-
 export async function tellStory(machine: Machine, options: TestOptions): Promise<CrashPoint[]> {
-  for (const [name, entries] of Object.entries(INPUTS)) machine.writeInput(name, entries);
+  for (const [name, entries] of Object.entries(INPUTS)) machine.writeInput(entries, name);
   const points: CrashPoint[] = [];
   let done = 0;
   let begun = 0;

@@ -36,6 +36,26 @@ export function randomFate(random: { below(below: number): number; chance(p: num
   };
 }
 
+/** What one call left, and its place in the order of all calls. */
+interface Change<T> {
+  readonly serial: number;
+  readonly state: T;
+}
+
+let serials = 0;
+
+/** Changes since the last sync, oldest first, with one more. */
+function changed<T>(changes: readonly Change<T>[] | undefined, state: T): readonly Change<T>[] {
+  return [...(changes ?? []), { serial: ++serials, state }];
+}
+
+/** Those that a sync which began at this serial number writes, and those that came later. */
+function split<T>(changes: readonly Change<T>[], serial: number): [T[], readonly Change<T>[]] {
+  const first = changes.findIndex((change) => change.serial > serial);
+  const count = first < 0 ? changes.length : first;
+  return [changes.slice(0, count).map(({ state }) => state), changes.slice(count)];
+}
+
 export class FileNode {
   #size = 0;
   /** Whole sectors, never changed in place, so that images share them. Absent: zeros. */
@@ -43,8 +63,8 @@ export class FileNode {
   #durableSize = 0;
   #durableSectors = new Map<number, Uint8Array>();
   /** States since the last sync, oldest first. */
-  #dirtySectors = new Map<number, readonly Uint8Array[]>();
-  #dirtySizes: readonly number[] = [];
+  #dirtySectors = new Map<number, readonly Change<Uint8Array>[]>();
+  #dirtySizes: readonly Change<number>[] = [];
 
   get size(): number {
     return this.#size;
@@ -96,33 +116,31 @@ export class FileNode {
 
   #put(index: number, sector: Uint8Array): void {
     this.#sectors.set(index, sector);
-    this.#dirtySectors.set(index, [...(this.#dirtySectors.get(index) ?? []), sector]);
+    this.#dirtySectors.set(index, changed(this.#dirtySectors.get(index), sector));
   }
 
   #resize(bytes: number): void {
     this.#size = bytes;
-    this.#dirtySizes = [...this.#dirtySizes, bytes];
+    this.#dirtySizes = changed(this.#dirtySizes, bytes);
   }
 
-  /** A sync begins: what it will make durable. What is written while it runs is not part of it. */
+  /** A sync begins; what is written while it runs is not part of it. To be called at its end. */
   beginSync(): (failed: Fate | undefined) => void {
-    const sectors = new Map([...this.#dirtySectors].map(([index, states]) => [index, states.length]));
-    const sizes = this.#dirtySizes.length;
-    return (failed) => this.#endSync(sectors, sizes, failed);
+    const serial = serials;
+    return (failed) => this.#endSync(serial, failed ?? EVERYTHING);
   }
 
-  #endSync(sectors: ReadonlyMap<number, number>, sizes: number, failed: Fate | undefined): void {
-    const fate = failed ?? EVERYTHING;
-    for (const [index, count] of sectors) {
-      const states = this.#dirtySectors.get(index) ?? [];
-      const left = this.#survivor(index, states.slice(0, count), fate);
+  #endSync(serial: number, fate: Fate): void {
+    for (const [index, changes] of this.#dirtySectors) {
+      const [states, later] = split(changes, serial);
+      const left = this.#survivor(index, states, fate);
       if (left !== undefined) this.#durableSectors.set(index, left);
-      if (states.length > count) this.#dirtySectors.set(index, states.slice(count));
+      if (later.length > 0) this.#dirtySectors.set(index, later);
       else this.#dirtySectors.delete(index);
     }
-    const left = this.#dirtySizes.slice(0, sizes)[fate.survivor(sizes) - 1];
-    if (left !== undefined) this.#durableSize = left;
-    this.#dirtySizes = this.#dirtySizes.slice(sizes);
+    const [sizes, later] = split(this.#dirtySizes, serial);
+    this.#durableSize = sizes[fate.survivor(sizes.length) - 1] ?? this.#durableSize;
+    this.#dirtySizes = later;
   }
 
   #survivor(index: number, states: readonly Uint8Array[], fate: Fate): Uint8Array | undefined {
@@ -140,11 +158,12 @@ export class FileNode {
   afterCrash(fate: Fate): FileNode {
     const node = new FileNode();
     node.#durableSectors = new Map(this.#durableSectors);
-    for (const [index, states] of this.#dirtySectors) {
+    for (const [index, changes] of this.#dirtySectors) {
+      const [states] = split(changes, serials);
       const left = this.#survivor(index, states, fate);
       if (left !== undefined) node.#durableSectors.set(index, left);
     }
-    const sizes = this.#dirtySizes;
+    const [sizes] = split(this.#dirtySizes, serials);
     node.#durableSize = sizes[fate.survivor(sizes.length) - 1] ?? this.#durableSize;
     // What lies beyond the length is not there: a file that grows again reads as zeros.
     for (const [index, sector] of node.#durableSectors) {
@@ -175,23 +194,25 @@ export class DirectoryNode {
   readonly names = new Map<string, Entry>();
   readonly durable = new Map<string, Entry>();
   /** States since the last sync, oldest first. */
-  readonly dirty = new Map<string, readonly (Entry | undefined)[]>();
+  readonly dirty = new Map<string, readonly Change<Entry | undefined>[]>();
 
   set(name: string, entry: Entry | undefined): void {
     if (entry === undefined) this.names.delete(name);
     else this.names.set(name, entry);
-    this.dirty.set(name, [...(this.dirty.get(name) ?? []), entry]);
+    this.dirty.set(name, changed(this.dirty.get(name), entry));
   }
 
   beginSync(): () => void {
-    const counts = new Map([...this.dirty].map(([name, states]) => [name, states.length]));
+    const serial = serials;
     return () => {
-      for (const [name, count] of counts) {
-        const states = this.dirty.get(name) ?? [];
-        const last = states[count - 1];
-        if (last === undefined) this.durable.delete(name);
-        else this.durable.set(name, last);
-        if (states.length > count) this.dirty.set(name, states.slice(count));
+      for (const [name, changes] of this.dirty) {
+        const [states, later] = split(changes, serial);
+        if (states.length > 0) {
+          const last = states.at(-1);
+          if (last === undefined) this.durable.delete(name);
+          else this.durable.set(name, last);
+        }
+        if (later.length > 0) this.dirty.set(name, later);
         else this.dirty.delete(name);
       }
     };
@@ -200,7 +221,8 @@ export class DirectoryNode {
   /** The names that a crash leaves. */
   survivors(fate: Fate): Map<string, Entry> {
     const left = new Map(this.durable);
-    for (const [name, states] of this.dirty) {
+    for (const [name, changes] of this.dirty) {
+      const [states] = split(changes, serials);
       const chosen = fate.survivor(states.length);
       if (chosen === 0) continue;
       const entry = states[chosen - 1];
@@ -284,7 +306,12 @@ export class Disk {
       const node = new DirectoryNode();
       for (const [name, entry] of names) node.names.set(name, copied(entry));
       for (const [name, entry] of durable) node.durable.set(name, copied(entry));
-      for (const [name, states] of dirty) node.dirty.set(name, states.map(copied));
+      for (const [name, changes] of dirty) {
+        node.dirty.set(
+          name,
+          changes.map(({ serial, state }) => ({ serial, state: copied(state) })),
+        );
+      }
       disk.#directories.set(path, node);
     }
     return disk;

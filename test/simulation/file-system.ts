@@ -44,6 +44,21 @@ export const IDEAL: Behaviour = {
   failedSync: NOTHING_UNSYNCED,
 };
 
+/** Calls that change the disk, or that LMDB's commits come after. */
+export const CHANGES: ReadonlySet<Operation> = new Set([
+  'open',
+  'mkdir',
+  'unlink',
+  'rename',
+  'link',
+  'copy',
+  'syncDirectory',
+  'freeBytes',
+  'write',
+  'datasync',
+  'truncate',
+]);
+
 const MANIFEST = /\/manifest(\/|$)/;
 const FREE_BYTES = 2 ** 40;
 

@@ -9,7 +9,7 @@ import type { Env } from '../../src/base/env/env.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import { NO_VERSION } from '../../src/mvcc/version.ts';
 import { TableBuilder } from '../../src/sst/table-builder.ts';
-import { openText, type TestOptions, type TextDb } from '../base/database.ts';
+import { makeMemoryDirectory, openText, type TestOptions, type TextDb } from '../base/database.ts';
 import type { Entry } from '../base/sst-files.ts';
 import { Disk, type Fate } from './disk.ts';
 import { type Behaviour, IDEAL, noteManifest, SimulatedFileSystem } from './file-system.ts';
@@ -65,8 +65,8 @@ export class Machine {
     return openText(this.db, { ...options, env: this.env(fs, random) });
   }
 
-  /** Writes an SST file of sorted entries, durably. */
-  writeInput(name: string, entries: readonly Entry[]): void {
+  /** Writes an SST file, durably; returns its name. */
+  writeInput(entries: readonly Entry[], name = `${this.#inputs.size}.sst`): string {
     const fs = this.fileSystem();
     const file = fs.openSync(this.input(name), 'create');
     const builder = new TableBuilder(file, { compression: 'lz4', blockBytes: 64, external: true });
@@ -82,6 +82,7 @@ export class Machine {
     const bytes = new Uint8Array(file.sizeSync());
     file.readSync(bytes, 0, bytes.length, 0);
     this.#inputs.set(name, bytes);
+    return name;
   }
 
   /** Of files in a directory below the root. */
@@ -130,4 +131,14 @@ export class Machine {
 /** In key order; of entries with one key the last counts. */
 function sorted(entries: readonly Entry[]): Entry[] {
   return [...new Map(entries)].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+/** Of its own for each test, and gone afterwards. */
+export async function withMachine<T>(run: (machine: Machine) => Promise<T>): Promise<T> {
+  const root = makeMemoryDirectory();
+  try {
+    return await run(new Machine(root));
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 }

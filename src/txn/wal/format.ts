@@ -31,6 +31,8 @@ import { fixed32, fixed64, putFixed32, putFixed64 } from '../../base/codec.ts';
 import { crc32 } from './crc32.ts';
 
 export const HEADER_BYTES = 48;
+/** What a disk writes whole, at most. */
+export const SECTOR_BYTES = 512;
 /** Length and CRC before a payload. */
 export const FRAME_BYTES = 8;
 /** A group or seal frame. */
@@ -62,17 +64,25 @@ export function encodeHeader(segmentId: number, previousId: number, databaseId: 
   return bytes;
 }
 
-/** 'absent': nothing but zeros, a segment whose header never reached the disk. */
+/**
+ * Of the first sector of a segment. 'absent': its header never reached the disk, or not whole: then it begins as one, and
+ * zeros follow. Nothing in such a segment was ever synced.
+ */
 export function decodeHeader(bytes: Uint8Array): SegmentHeader | 'absent' | 'damaged' {
-  if (bytes.length < HEADER_BYTES || bytes.every((byte) => byte === 0)) return 'absent';
+  if (bytes.length < HEADER_BYTES) return 'absent';
+  if (fixed32(bytes, CRC_AT) !== crc32(bytes, 0, CRC_AT)) return isTornHeader(bytes) ? 'absent' : 'damaged';
   if (!MAGIC.every((byte, i) => bytes[i] === byte)) return 'damaged';
-  if (fixed32(bytes, CRC_AT) !== crc32(bytes, 0, CRC_AT)) return 'damaged';
   return {
     formatVersion: fixed32(bytes, 8),
     segmentId: fixed64(bytes, 12),
     previousId: fixed64(bytes, 20),
     databaseId: Buffer.from(bytes.subarray(28, CRC_AT)).toString('hex'),
   };
+}
+
+function isTornHeader(bytes: Uint8Array): boolean {
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  return end < HEADER_BYTES && MAGIC.every((byte, i) => i >= end || bytes[i] === byte);
 }
 
 export function isSupported(header: SegmentHeader): boolean {

@@ -10,6 +10,7 @@ import {
   MARK_BYTES,
   putMark,
   SEAL,
+  SECTOR_BYTES,
   saltOf,
   segmentIdOf,
   segmentName,
@@ -114,8 +115,8 @@ function readOne(
 
 /** False when there is none. */
 function checkHeader(file: File, id: number, chain: Chain, databaseId: string): boolean {
-  const bytes = new Uint8Array(HEADER_BYTES);
-  const header = decodeHeader(bytes.subarray(0, file.readSync(bytes, 0, HEADER_BYTES, 0)));
+  const bytes = new Uint8Array(SECTOR_BYTES);
+  const header = decodeHeader(bytes.subarray(0, file.readSync(bytes, 0, SECTOR_BYTES, 0)));
   if (header === 'absent') return false;
   if (header === 'damaged') throw damage(file.path, 0, 'its header is damaged');
   if (!isSupported(header)) {

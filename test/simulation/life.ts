@@ -1,0 +1,281 @@
+/** The statements of one life, run against the database, and noted in the journal. */
+
+import { isDeepStrictEqual } from 'node:util';
+import { isSluiceError, type Snapshot, type Transaction } from '../../src/index.ts';
+import type { Savepoint } from '../../src/txn/transaction.ts';
+import type { TextDb } from '../base/database.ts';
+import { KEYSPACES, type Op, type Statement, type Step } from '../model/history.ts';
+import { State } from '../model/oracle.ts';
+import type { SimulatedFileSystem } from './file-system.ts';
+import type { Journal } from './journal.ts';
+import type { Machine } from './machine.ts';
+import { SharedLock } from './shared-lock.ts';
+import { entriesOf, put, readKey, readRange, replay } from './statements.ts';
+
+const PAUSE_MS = 100;
+
+/** What may go wrong where nothing is wrong with the disk. */
+const ORDINARY: ReadonlySet<string> = new Set(['CONFLICT', 'TOO_OLD']);
+const OF_A_BAD_DISK: ReadonlySet<string> = new Set(['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN', 'POISONED']);
+
+export class Thrown extends Error {}
+
+/** A moved input. */
+interface Input {
+  readonly name: string;
+  /** Its ingest has failed for sure, or never came to its commit. */
+  mustBeThere: boolean;
+}
+
+interface Effect {
+  readonly apply: (state: State) => State;
+  readonly inputs: readonly Input[];
+  /** Of a transaction: the version that it reads at, which is its commit's where it writes nothing. */
+  readonly seen?: number;
+  /** Throws when its reads are not those of this state. */
+  readonly check: (state: State) => void;
+}
+
+const readsNothing = (): void => undefined;
+
+export class Life {
+  readonly #machine: Machine;
+  readonly #fs: SimulatedFileSystem;
+  readonly #db: TextDb;
+  readonly #journal: Journal;
+  /** A fault was met: errors of a bad disk may come. */
+  readonly #isDiskBad: () => boolean;
+  readonly #lock = new SharedLock();
+  readonly inputs: Input[] = [];
+
+  constructor(
+    machine: Machine,
+    fs: SimulatedFileSystem,
+    db: TextDb,
+    journal: Journal,
+    isDiskBad: () => boolean,
+  ) {
+    this.#machine = machine;
+    this.#fs = fs;
+    this.#db = db;
+    this.#journal = journal;
+    this.#isDiskBad = isDiskBad;
+  }
+
+  async lane(ops: readonly Op[]): Promise<void> {
+    const snapshots: Snapshot[] = [];
+    for (const op of ops) {
+      if (this.#fs.off) return;
+      const run = (): Promise<void> => this.#attempt(() => this.#do(op, snapshots));
+      await (op.op === 'dropKeyspace' ? this.#lock.alone(run) : this.#lock.shared(run));
+    }
+    for (const snapshot of snapshots) snapshot.close();
+  }
+
+  async #attempt(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (error instanceof Thrown || this.#fs.off) return;
+      if (isSluiceError(error) && ORDINARY.has(error.code)) return;
+      if (isSluiceError(error) && OF_A_BAD_DISK.has(error.code) && this.#isDiskBad()) return;
+      throw error;
+    }
+  }
+
+  #do(op: Op, snapshots: Snapshot[]): Promise<void> {
+    const db = this.#db;
+    switch (op.op) {
+      case 'write':
+        return this.#write([op.entry]);
+      case 'batch':
+        return this.#write(op.entries);
+      case 'ingest':
+        return this.#ingest(op);
+      case 'deleteRange': {
+        const { keyspace, ...bounds } = op.span;
+        const apply = (state: State): State => state.deleteRange(op.span);
+        return this.#commit({ apply, inputs: [], check: readsNothing }, () =>
+          db.keyspace(keyspace).deleteRange(bounds),
+        );
+      }
+      case 'get':
+      case 'scan':
+        return this.#readNow(op);
+      case 'transaction':
+        return this.#transaction(op.steps, op.end);
+      case 'snapshot':
+        snapshots.push(db.snapshot());
+        return Promise.resolve();
+      case 'closeSnapshot':
+        snapshots.splice(op.slot, 1)[0]?.close();
+        return Promise.resolve();
+      case 'snapshotGet':
+        return this.#readAt(snapshots[op.slot], { ...op, op: 'get' });
+      case 'snapshotScan':
+        return this.#readAt(snapshots[op.slot], { ...op, op: 'scan' });
+      case 'flush':
+        return db.flush();
+      case 'compact': {
+        const { op: _, ...range } = op;
+        return db.compactRange(range);
+      }
+      case 'reopen':
+        return this.#machine.schedule.sleep(PAUSE_MS);
+      case 'dropKeyspace':
+        return this.#drop(op.keyspace);
+    }
+  }
+
+  /** Runs a commit that resolves with its version, and notes what is known of its outcome. */
+  async #commit(effect: Effect, run: () => Promise<number>): Promise<void> {
+    const { apply, inputs, seen, check } = effect;
+    const journal = this.#journal;
+    const after = this.#db.version;
+    const isTaken = (): boolean => inputs.some(({ name }) => !this.#machine.isInputIntact(name));
+    for (const input of inputs) input.mustBeThere = false;
+    let version: number;
+    try {
+      version = await run();
+    } catch (error) {
+      if (this.#fs.off || isSluiceError(error, 'OUTCOME_UNKNOWN')) {
+        journal.unknown.push({ after, apply, isTaken });
+      } else for (const input of inputs) input.mustBeThere = true;
+      throw error;
+    }
+    // After the machine has stopped nobody is told anything.
+    if (this.#fs.off) journal.unknown.push({ after, apply, isTaken });
+    else if (version === seen) journal.read(version, check);
+    else journal.committed({ version, apply, check });
+  }
+
+  #write(entries: readonly { keyspace: string; key: string; value: string | undefined }[]): Promise<void> {
+    const apply = (state: State): State => state.write(entries);
+    const operations = entries.map(({ keyspace, key, value }) =>
+      value === undefined
+        ? { type: 'del' as const, keyspace, key }
+        : { type: 'put' as const, keyspace, key, value },
+    );
+    return this.#commit({ apply, inputs: [], check: readsNothing }, () => this.#db.batch(operations));
+  }
+
+  #files({ files, mode }: Statement & { op: 'ingest' }): { paths: string[]; inputs: Input[] } {
+    const names = files.map((entries) => this.#machine.writeInput(entries));
+    const moved = mode === 'move' ? names : [];
+    const inputs = moved.map((name): Input => ({ name, mustBeThere: true }));
+    this.inputs.push(...inputs);
+    return { paths: names.map((name) => this.#machine.input(name)), inputs };
+  }
+
+  #ingest(statement: Statement & { op: 'ingest' }): Promise<void> {
+    const { paths, inputs } = this.#files(statement);
+    const { keyspace: into, mode } = statement;
+    const apply = (state: State): State => state.write(entriesOf(statement));
+    return this.#commit(
+      { apply, inputs, check: readsNothing },
+      async () => (await this.#db.ingest(paths, { into, mode })).version,
+    );
+  }
+
+  async #drop(keyspace: string): Promise<void> {
+    const apply = (state: State): State => state.drop(keyspace);
+    await this.#commit({ apply, inputs: [], check: readsNothing }, async () => {
+      await this.#db.dropKeyspace(keyspace);
+      return this.#db.version;
+    });
+    this.#db.keyspace(keyspace);
+  }
+
+  /* Transactions. */
+
+  async #transaction(steps: readonly Step[], end: 'commit' | 'abort' | 'throw'): Promise<void> {
+    await this.#db.transaction(async (txn) => {
+      const reads: unknown[] = [];
+      const inputs = await this.#steps(txn, steps, reads);
+      if (end === 'throw') throw new Thrown();
+      if (end === 'abort') return txn.abort();
+      const check = (state: State): void => expectEqual(reads, replay(state, steps).reads, steps);
+      const apply = (state: State): State => replay(state, steps).after;
+      const effect: Effect = { apply, inputs, seen: txn.version, check };
+      await this.#commit(effect, async () => (await txn.commit()).version);
+    });
+  }
+
+  async #steps(txn: Transaction<'utf8', 'utf8'>, steps: readonly Step[], reads: unknown[]): Promise<Input[]> {
+    let savepoints: Savepoint[] = [];
+    const inputs: Input[] = [];
+    for (const step of steps) {
+      switch (step.op) {
+        case 'savepoint':
+          savepoints.push(txn.savepoint());
+          break;
+        case 'rollback': {
+          const to = savepoints[step.to];
+          if (to === undefined) break;
+          txn.rollbackTo(to);
+          savepoints = savepoints.slice(0, step.to + 1);
+          break;
+        }
+        case 'write':
+          put(txn, step.entry);
+          break;
+        case 'ingest': {
+          const files = this.#files(step);
+          inputs.push(...files.inputs);
+          await txn.ingest(files.paths, { into: step.keyspace, mode: step.mode });
+          break;
+        }
+        case 'deleteRange': {
+          const { keyspace, ...bounds } = step.span;
+          txn.keyspace(keyspace).deleteRange(bounds);
+          break;
+        }
+        case 'get':
+          reads.push(await readKey(txn, step.keyspace, step.key));
+          break;
+        case 'scan':
+          reads.push(await readRange(txn, step.range));
+          break;
+      }
+    }
+    return inputs;
+  }
+
+  /* Reading. */
+
+  async #readNow(op: Statement & { op: 'get' | 'scan' }): Promise<void> {
+    const snapshot = this.#db.snapshot();
+    try {
+      await this.#readAt(snapshot, op);
+    } finally {
+      snapshot.close();
+    }
+  }
+
+  async #readAt(snapshot: Snapshot | undefined, op: Statement & { op: 'get' | 'scan' }): Promise<void> {
+    if (snapshot === undefined) return;
+    const got =
+      op.op === 'get'
+        ? await readKey(this.#db, op.keyspace, op.key, snapshot)
+        : await readRange(this.#db, op.range, snapshot);
+    if (this.#fs.off) return;
+    this.#journal.read(snapshot.version, (state) => {
+      expectEqual(got, op.op === 'get' ? state.get(op.keyspace, op.key) : state.scan(op.range), op);
+    });
+  }
+}
+
+export function expectEqual(got: unknown, wanted: unknown, what: unknown): void {
+  if (isDeepStrictEqual(got, wanted)) return;
+  const [is, should, of] = [got, wanted, what].map((each) => JSON.stringify(each));
+  throw new Error(`${of} read ${is}, not ${should}`);
+}
+
+export async function contentOf(db: TextDb): Promise<State> {
+  let state = new State();
+  for (const keyspace of KEYSPACES) {
+    const entries = await db.keyspace(keyspace).iterator().all();
+    state = state.write(entries.map(([key, value]) => ({ keyspace, key, value })));
+  }
+  return state;
+}
