@@ -174,6 +174,19 @@ describe('opening', () => {
     openAt(dir).apply([{ kind: 'addTable', table: table(1) }]);
   });
 
+  test('rows are there only once the names of the environment are durable', async () => {
+    const dir = temporaryDirectory();
+    const faulty = new FaultyFileSystem(nodeEnv.fs);
+    const env = { ...nodeEnv, fs: faulty };
+    faulty.fail({ op: 'syncDirectory', errno: 'EIO' });
+    expect(() => Manifest.open({ env, dir })).toThrow('sync');
+    // The failed open lets go of the environment a little later.
+    await nodeEnv.clock.sleep(20);
+    faulty.calls.length = 0;
+    openAt(dir, { env });
+    expect(faulty.count('syncDirectory', /manifest$/)).toBe(1);
+  });
+
   test('a file that is not LMDB, or cut, is CORRUPTION and not the end of the process', async () => {
     const dir = temporaryDirectory();
     await Manifest.open({ env: nodeEnv, dir }).close();

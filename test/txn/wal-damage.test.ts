@@ -144,6 +144,16 @@ test('a torn write with later records of the same write intact is a torn write, 
   expect(outcome({ '000001.wal': bytes }).recovered).toEqual({ seen: ['durable', 'lost'] });
 });
 
+test('a new segment whose header was torn has nothing to lose', async () => {
+  const before = await segment(true);
+  const header = Buffer.from(before.subarray(0, 48));
+  for (let torn = 0; torn < header.length; torn++) {
+    const newest = Buffer.concat([header.subarray(0, torn), Buffer.alloc(2048 - torn)]);
+    const { recovered, read } = outcome({ '000001.wal': before, '000002.wal': newest });
+    for (const result of [recovered, read]) expect(result, `torn at ${torn}`).toEqual({ seen: TEXTS });
+  }
+});
+
 test('a record of another segment at the same place is not taken', async () => {
   const dir = temporaryDirectory();
   const { wal } = reopen(dir, { segmentBytes: 4096 });
