@@ -112,10 +112,10 @@ export class DataBlockBuilder {
   readonly #state: Uint32Array;
   readonly #sums: Float64Array;
   readonly #stateAt: number;
-  /** Staged records are in [#first, #staged), and may go on to #roomEnd. */
+  /** Staged records are in [#first, #staged), and may go on to stageEnd. */
   #first: number;
   #staged: number;
-  readonly #roomEnd: number;
+  readonly stageEnd: number;
 
   /** Builds in `dataBlockBuilderBytes(blockBytes)` of the heap from `start`, a multiple of 8, on. */
   constructor(heap: Heap, start: number, options: DataBlockOptions) {
@@ -147,7 +147,7 @@ export class DataBlockBuilder {
     this.#sums[MAX_VERSION / 2] = NO_VERSION;
     this.#first = places.staging;
     this.#staged = places.staging;
-    this.#roomEnd = places.block - SLACK_BYTES;
+    this.stageEnd = places.block - SLACK_BYTES;
   }
 
   /** Entries of the block. */
@@ -200,15 +200,30 @@ export class DataBlockBuilder {
     return this.#sums[MAX_VERSION / 2] as Version;
   }
 
+  /** Where the next record goes. */
+  get stagedAt(): number {
+    return this.#staged;
+  }
+
+  /** There are records up to here. */
+  staged(end: number): void {
+    this.#staged = end;
+  }
+
+  /** The most bytes of internal key and value that a record may have: one that the room of a block is sure to take. */
+  get recordBytesMax(): number {
+    const { staging, block } = this.#places;
+    return block - SLACK_BYTES - staging - HEADER_ROOM - 16;
+  }
+
   /** Whether an entry of an internal key of `length` bytes can be staged and added at all. */
   fits(length: number, valueLength: number): boolean {
-    const { staging, block } = this.#places;
-    return HEADER_ROOM + length + valueLength + 16 <= block - SLACK_BYTES - staging;
+    return length + valueLength <= this.recordBytesMax;
   }
 
   /** Whether it can be staged now; if not, `encode` first. */
   hasRoom(length: number, valueLength: number): boolean {
-    return this.#staged + RECORD_HEAD_BYTES + length + valueLength <= this.#roomEnd;
+    return this.#staged + RECORD_HEAD_BYTES + length + valueLength <= this.stageEnd;
   }
 
   /** Stages an entry; returns where its internal key now is. REQUIRES: it has room. */

@@ -9,7 +9,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { compareRanges, copyRange, EMPTY_BYTES, formatKey } from '../base/bytes.ts';
-import { putFixed32, putVarint } from '../base/codec.ts';
+import { fixed32, putFixed32, putVarint } from '../base/codec.ts';
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import {
@@ -41,7 +41,14 @@ import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 import { encodeProperties } from './property-builder.ts';
 import { TableOutput, WRITE_BYTES } from './table-output.ts';
 
-export interface TableBuilderOptions {
+/** A heap that nothing else uses meanwhile, from `heapAt` on: `builderHeapBytes(blockBytes)` of it. */
+export interface TableHeap {
+  readonly heap: Heap;
+  /** A multiple of 8; KERNEL_RESERVED_BYTES when missing. */
+  readonly heapAt?: number;
+}
+
+export interface TableBuilderOptions extends Partial<TableHeap> {
   readonly compression?: CompressionKind;
   /** Blocks are cut at about this size before compression. Default 4096. */
   readonly blockBytes?: number;
@@ -56,8 +63,6 @@ export interface TableBuilderOptions {
   readonly createdSeconds?: number;
   /** Digest of the whole file as it is written. */
   readonly sha256?: boolean;
-  /** A heap of `builderHeapBytes(blockBytes)` that nothing else uses meanwhile; made when missing. */
-  readonly heap?: Heap;
 }
 
 export interface BuiltTable {
@@ -73,11 +78,11 @@ export interface BuiltTable {
   readonly sha256: string | undefined;
 }
 
-/** What a builder needs of a heap that it is given. */
-export function builderHeapBytes(blockBytes = 4096): number {
+/** How large a heap has to be in which a builder has what lies from `heapAt` on. */
+export function builderHeapBytes(blockBytes = 4096, heapAt = KERNEL_RESERVED_BYTES): number {
   const blocks = dataBlockBuilderBytes(blockBytes);
   // The output has room for one more block than is written at a time.
-  return KERNEL_RESERVED_BYTES + blocks * 2 + WRITE_BYTES + 4096;
+  return heapAt + blocks * 2 + WRITE_BYTES + 4096;
 }
 
 export class TableBuilder {
@@ -112,7 +117,7 @@ export class TableBuilder {
     this.#bytes = this.#heap.bytes;
     const bits = options.filterBitsPerKey ?? 10;
     this.#filter = bits > 0 ? new FilterBuilder(bits) : undefined;
-    const blockAt = KERNEL_RESERVED_BYTES;
+    const blockAt = options.heapAt ?? KERNEL_RESERVED_BYTES;
     const blockLimit = blockAt + dataBlockBuilderBytes(blockBytes);
     this.#block = new DataBlockBuilder(this.#heap, blockAt, {
       blockBytes,
@@ -161,7 +166,7 @@ export class TableBuilder {
     const block = this.#block;
     const length = keyLength + TRAILER_BYTES;
     if (block.fits(length, valueLength)) {
-      if (!block.hasRoom(length, valueLength)) this.#drain();
+      if (!block.hasRoom(length, valueLength)) this.encodeStaged();
       this.#lastAt = block.stage(key, keyStart, keyLength, version, type, value, valueStart, valueLength);
     } else {
       const internal = new Uint8Array(length);
@@ -191,8 +196,41 @@ export class TableBuilder {
     }
   }
 
-  /** Encodes what is staged, and stores the blocks that fill. */
-  #drain(): void {
+  /** Whoever has entries in the heap may stage them itself as records: from here … */
+  get stagedAt(): number {
+    return this.#block.stagedAt;
+  }
+
+  /** … to here at most; what has more bytes of internal key and value than `recordBytesMax` is to be added. */
+  get stageEnd(): number {
+    return this.#block.stageEnd;
+  }
+
+  get recordBytesMax(): number {
+    return this.#block.recordBytesMax;
+  }
+
+  /**
+   * `entries` were staged as records from `stagedAt` to `end`, sorted and after all others, and all as `add` would take
+   * them; the internal key of the last one is at `lastAt`.
+   */
+  addStaged(end: number, entries: number, lastAt: number, lastLength: number): void {
+    const block = this.#block;
+    if (this.#entries === 0) {
+      this.#smallest = copyRange(
+        this.#bytes,
+        block.nextAt,
+        fixed32(this.#bytes, block.stagedAt) - TRAILER_BYTES,
+      );
+    }
+    block.staged(end);
+    this.#entries += entries;
+    this.#lastAt = lastAt;
+    this.#lastLength = lastLength;
+  }
+
+  /** Encodes what is staged, and stores the blocks that fill: there is room again. */
+  encodeStaged(): void {
     const block = this.#block;
     if (this.#pending !== undefined && block.hasStaged) {
       this.#addPending(copyRange(this.#bytes, block.nextAt, block.nextLength));
@@ -240,7 +278,7 @@ export class TableBuilder {
 
   /** An entry too large for our room: a block with nothing else, in memory of its own. */
   #addLarge(key: Uint8Array, value: Uint8Array, valueStart: number, valueLength: number): void {
-    this.#drain();
+    this.encodeStaged();
     if (this.#block.entries > 0) this.#storeBlock(key);
     this.#addPending(key);
     const room = new Uint8Array(40 + key.length + valueLength);
@@ -263,7 +301,7 @@ export class TableBuilder {
   finish(): BuiltTable {
     if (this.#finished) throw new SluiceError('CLOSED', `${this.#file.path}: the table was finished`);
     this.#finished = true;
-    this.#drain();
+    this.encodeStaged();
     if (this.#block.entries > 0) this.#storeBlock(undefined);
     this.#addPending(undefined);
     const dataBytes = this.#output.bytes;

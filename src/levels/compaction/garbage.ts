@@ -38,12 +38,16 @@ export function firstReader({ snapshots, horizon }: Retention): Version {
   return oldest === undefined || oldest > horizon ? horizon : oldest;
 }
 
+/** Versions that some read needs, ascending; from the last one, the horizon, on all are. */
+export function readersOf({ snapshots, horizon }: Retention): readonly Version[] {
+  return [...snapshots.filter((version) => version < horizon), horizon];
+}
+
 export class GarbageRule {
   /** The entry asked about last is the first of its user key. */
   newKey = false;
   /** Entries kept only for snapshots older than the horizon: garbage when those are closed. */
   heldBack = 0;
-  /** Versions that some read needs, ascending, the horizon last. */
   readonly #readers: readonly Version[];
   readonly #horizon: Version;
   readonly #keepVersions: number;
@@ -58,9 +62,8 @@ export class GarbageRule {
   #dropsRest = false;
 
   constructor(retention: Retention, coveredBy?: CoveredBy) {
-    const { snapshots, horizon } = retention;
-    this.#readers = [...snapshots.filter((version) => version < horizon), horizon];
-    this.#horizon = horizon;
+    this.#readers = readersOf(retention);
+    this.#horizon = retention.horizon;
     this.#keepVersions = retention.keepVersions;
     this.#outside = new OutsideSources(retention.outside);
     this.#coveredBy = coveredBy;

@@ -11,19 +11,23 @@ import type { File, FileSystem } from '../../base/env/file-system.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Cursor } from '../../mvcc/cursor.ts';
-import type { Heap } from '../../sst/heap.ts';
-import { TableBuilder } from '../../sst/table-builder.ts';
+import { TableBuilder, type TableHeap } from '../../sst/table-builder.ts';
 import { firstReader } from './garbage.ts';
-import type { CompactionJob, JobHost } from './job.ts';
+import type { CompactionJob, Grandparent, JobHost } from './job.ts';
 
 /** A table overlaps about so many target sizes of the level below at most. */
 const GRANDPARENT_FILES_MAX = 10;
+
+type OutputEntry = Pick<
+  Cursor,
+  'keyBytes' | 'keyStart' | 'keyLength' | 'version' | 'type' | 'valueBytes' | 'valueStart' | 'valueLength'
+>;
 
 export class OutputTables {
   readonly #job: CompactionJob;
   readonly #host: JobHost;
   readonly #fs: FileSystem;
-  readonly #heap: Heap;
+  readonly #heap: TableHeap;
   readonly #rows: TableRow[] = [];
   #file: File | undefined;
   #builder: TableBuilder | undefined;
@@ -35,7 +39,7 @@ export class OutputTables {
   #overlap = 0;
 
   /** `heap`: for one table after the other. */
-  constructor(job: CompactionJob, host: JobHost, fs: FileSystem, heap: Heap) {
+  constructor(job: CompactionJob, host: JobHost, fs: FileSystem, heap: TableHeap) {
     this.#job = job;
     this.#host = host;
     this.#fs = fs;
@@ -45,6 +49,21 @@ export class OutputTables {
   /** Written so far. */
   get bytes(): number {
     return this.#finishedBytes + (this.#builder?.bytes ?? 0);
+  }
+
+  /** The current one. */
+  get table(): TableBuilder | undefined {
+    return this.#builder;
+  }
+
+  /** What the current table can take before a new key has to go to another one. */
+  get bytesToGo(): number {
+    return Math.max(0, this.#job.targetFileBytes - (this.#builder?.bytes ?? 0));
+  }
+
+  /** A new key after it may have to go to another table; undefined: none is left. */
+  get nextGrandparent(): Grandparent | undefined {
+    return this.#job.grandparents[this.#grandparent];
   }
 
   /** False: `next` must come before `add`. */
@@ -67,11 +86,11 @@ export class OutputTables {
     await this.#end();
     this.#id = await this.#host.newFileId();
     this.#file = await this.#fs.open(`${this.#job.tablesDir}/${tableName(this.#id)}`, 'create');
-    this.#builder = new TableBuilder(this.#file, { ...this.#job.builder, heap: this.#heap });
+    this.#builder = new TableBuilder(this.#file, { ...this.#job.builder, ...this.#heap });
     this.#overlap = 0;
   }
 
-  add(entry: Cursor): void {
+  add(entry: OutputEntry): void {
     const { keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength } = entry;
     this.#builder?.add(keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength);
   }

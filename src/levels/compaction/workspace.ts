@@ -1,23 +1,30 @@
 /**
- * The memory that a compaction works in, kept from one to the next: making heaps costs more than a small compaction.
+ * The memory that compactions work in, kept from one to the next: making heaps costs more than a small compaction.
  *
- * Each input run has a cache of its own, so that none pushes out what another has read ahead.
+ * A merge by cursors has a cache of its own for each input run, so that none pushes out what another has read ahead.
  */
 
 import { BlockCache } from '../../sst/block-cache.ts';
 import { createHeap, type Heap } from '../../sst/heap.ts';
-import { builderHeapBytes } from '../../sst/table-builder.ts';
+import { builderHeapBytes, type TableHeap } from '../../sst/table-builder.ts';
+import { type MergePlaces, mergePlaces } from './merge-places.ts';
 
 /** What a cache keeps of a scan is a few chunks, which have to hold the blocks read ahead when they are decompressed. */
 const CACHE_BYTES = 1 << 20;
-/** More than this are not kept. */
+/** More than this are not kept, nor a heap of more. */
 const CACHES_MAX = 16;
+const HEAP_BYTES_MAX = 64 << 20;
 
 export class Workspace {
+  readonly #makeHeap: (bytes: number) => Heap;
   #caches: BlockCache[] = [];
   #heap: Heap | undefined;
 
-  /** One for each of so many runs, free of tables. */
+  constructor(makeHeap: (bytes: number) => Heap = createHeap) {
+    this.#makeHeap = makeHeap;
+  }
+
+  /** So many, free of tables. */
   caches(count: number): readonly BlockCache[] {
     while (this.#caches.length < count) this.#caches.push(new BlockCache(CACHE_BYTES));
     const caches = this.#caches.slice(0, count);
@@ -27,8 +34,24 @@ export class Workspace {
 
   /** For one table builder at a time. */
   builderHeap(blockBytes: number | undefined): Heap {
-    const bytes = builderHeapBytes(blockBytes);
-    if (this.#heap === undefined || this.#heap.bytes.length < bytes) this.#heap = createHeap(bytes);
-    return this.#heap;
+    return this.#heapOf(builderHeapBytes(blockBytes));
+  }
+
+  /** For a merge of so many runs, and a builder beside it. */
+  mergeHeap(
+    runs: number,
+    readers: number,
+    blockBytes: number | undefined,
+  ): Required<TableHeap> & { readonly places: MergePlaces } {
+    const places = mergePlaces(runs, readers);
+    const heap = this.#heapOf(builderHeapBytes(blockBytes, places.builder));
+    return { heap, heapAt: places.builder, places };
+  }
+
+  #heapOf(bytes: number): Heap {
+    if (this.#heap !== undefined && this.#heap.bytes.length >= bytes) return this.#heap;
+    const heap = this.#makeHeap(bytes);
+    if (bytes <= HEAP_BYTES_MAX) this.#heap = heap;
+    return heap;
   }
 }

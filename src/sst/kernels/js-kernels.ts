@@ -1,5 +1,6 @@
 /** The kernels in plain TypeScript, over any byte array. */
 
+import { AssertionError } from '../../base/assert.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { crc32c } from './js-crc32c.ts';
 import { encodeBlocks } from './js-encode-blocks.ts';
@@ -91,6 +92,18 @@ export class JsKernels implements Kernels {
 
   encodeBlocks(stateAt: number, at: number, end: number): number {
     return encodeBlocks(this, this.#bytes, stateAt, at, end);
+  }
+
+  get merges(): boolean {
+    return false;
+  }
+
+  beginMerge(): never {
+    throw new AssertionError('SluiceDB bug: these kernels do not merge');
+  }
+
+  mergeEntries(): never {
+    throw new AssertionError('SluiceDB bug: these kernels do not merge');
   }
 
   sortRecords(offsetsAt: number, count: number): void {

@@ -82,6 +82,13 @@ export interface Kernels {
   /** As js-encode-blocks.ts has it, which also says what is in the state at `stateAt`, a multiple of 8. */
   encodeBlocks(stateAt: number, at: number, end: number): number;
 
+  /** Whether the merge kernel is there; where it is not, cursors do its work (levels/compaction/cursor-merge.ts). */
+  readonly merges: boolean;
+  /** Orders the cursors in the heap of the merge whose state is at `stateAt`, as merge-state.ts has it. */
+  beginMerge(stateAt: number): void;
+  /** Merges on until it is at the end, or something is to be done or answered; returns what. */
+  mergeEntries(stateAt: number): number;
+
   /** As js-sort-records.ts has it; `scratchAt`: `sortScratchBytes(count)` of room. All three are multiples of 4. */
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
 }

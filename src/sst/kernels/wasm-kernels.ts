@@ -24,6 +24,8 @@ type Ranges = (src: number, length: number, dst: number, bytes: number) => numbe
 interface Exports {
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
   encodeBlocks(stateAt: number, at: number, end: number): number;
+  beginMerge(stateAt: number): void;
+  mergeEntries(stateAt: number): number;
   checkDataBlock(
     start: number,
     length: number,
@@ -180,6 +182,18 @@ export class WasmKernels implements Kernels {
 
   encodeBlocks(stateAt: number, at: number, end: number): number {
     return this.#exports.encodeBlocks(stateAt, at, end) >>> 0;
+  }
+
+  get merges(): boolean {
+    return true;
+  }
+
+  beginMerge(stateAt: number): void {
+    this.#exports.beginMerge(stateAt);
+  }
+
+  mergeEntries(stateAt: number): number {
+    return this.#exports.mergeEntries(stateAt);
   }
 
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void {

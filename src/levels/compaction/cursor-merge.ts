@@ -1,0 +1,98 @@
+/**
+ * A merge entry by entry, through cursors: the twin of KernelMerge, which gives the same tables to the byte, and what runs
+ * where there are no kernels for it.
+ */
+
+import { at as elementAt } from '../../base/assert.ts';
+import type { FileSystem } from '../../base/env/file-system.ts';
+import { tableName } from '../../manifest/directory.ts';
+import type { TableRow } from '../../manifest/rows.ts';
+import { type Cursor, PENDING } from '../../mvcc/cursor.ts';
+import { mergeCursors } from '../../mvcc/merge.ts';
+import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
+import type { BlockCache } from '../../sst/block-cache.ts';
+import { Table } from '../../sst/table.ts';
+import { TableCursor } from '../../sst/table-cursor.ts';
+import { LevelCursor } from '../level-cursor.ts';
+import { type CoveredBy, GarbageRule } from './garbage.ts';
+import type { CompactionJob } from './job.ts';
+import type { Merge } from './merge.ts';
+import type { OutputTables } from './output-tables.ts';
+import type { Pacer } from './pacer.ts';
+
+const READAHEAD_BYTES = 16 << 10;
+
+/** One table for the time that a cursor is in it: its descriptor and index are given back with the cursor. */
+class InputCursor extends TableCursor {
+  readonly #input: Table;
+
+  constructor(table: Table, row: TableRow) {
+    // The version that the manifest gives the table is baked into the keys that come out.
+    super(table, row.globalVersion, READAHEAD_BYTES, false);
+    this.#input = table;
+  }
+
+  override close(): void {
+    super.close();
+    this.#input.dispose();
+  }
+}
+
+function openRun(job: CompactionJob, rows: readonly TableRow[], fs: FileSystem, cache: BlockCache): Cursor {
+  return new LevelCursor(rows, (row) => {
+    const path = `${job.tablesDir}/${tableName(row.id)}`;
+    return new InputCursor(new Table({ path, fs, cache }), row);
+  });
+}
+
+export class CursorMerge implements Merge {
+  entriesRead = 0;
+  readonly #caches: readonly BlockCache[];
+  readonly #readAtFirst: number;
+  readonly #inputs: Cursor;
+  readonly #rule: GarbageRule;
+
+  /** `caches`: one for each run. */
+  constructor(job: CompactionJob, fs: FileSystem, caches: readonly BlockCache[]) {
+    this.#caches = caches;
+    this.#readAtFirst = readBytes(caches);
+    const tombstones = RangeTombstones.of(job.rangeTombstones);
+    const coveredBy: CoveredBy | undefined =
+      tombstones && ((key, start, length, upTo) => tombstones.newest(key, start, length, upTo));
+    this.#rule = new GarbageRule(job.retention, coveredBy);
+    this.#inputs = mergeCursors(caches.map((cache, i) => openRun(job, elementAt(job.runs, i), fs, cache)));
+  }
+
+  get bytesRead(): number {
+    return readBytes(this.#caches) - this.#readAtFirst;
+  }
+
+  get heldBack(): number {
+    return this.#rule.heldBack;
+  }
+
+  async run(outputs: OutputTables, pacer: Pacer): Promise<void> {
+    const inputs = this.#inputs;
+    const rule = this.#rule;
+    while (inputs.first() === PENDING) inputs.loadSync();
+    while (inputs.valid) {
+      const { keyBytes, keyStart, keyLength, version, type } = inputs;
+      this.entriesRead++;
+      if (rule.keeps(keyBytes, keyStart, keyLength, version, type)) {
+        if (!outputs.takes(keyBytes, keyStart, keyLength, rule.newKey)) await outputs.next();
+        outputs.add(inputs);
+      }
+      const bytes = keyLength + inputs.valueLength + 16;
+      while (inputs.next() === PENDING) inputs.loadSync();
+      if (pacer.isDue(bytes)) await pacer.pause();
+    }
+  }
+
+  close(): void {
+    this.#inputs.close();
+  }
+}
+
+function readBytes(caches: readonly BlockCache[]): number {
+  return caches.reduce((sum, cache) => sum + cache.readBytes, 0);
+}
