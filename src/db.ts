@@ -100,8 +100,10 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     checkKeyspaceOptions(options);
     const keyEncoding = options.keyEncoding ?? this.keyEncoding;
     const valueEncoding = options.valueEncoding ?? this.valueEncoding;
-    if (this.readOnly || options.create === false) engine.catalog.requireNewest(name);
-    else engine.ensureKeyspace(name);
+    if (this.readOnly || options.create === false) {
+      const tree = engine.catalog.requireNewest(name);
+      if (options.allowIngestBehind === true) engine.keyspaces.requireTombstones(tree);
+    } else engine.keyspaces.ensure(name, options.allowIngestBehind);
     return new Keyspace(this.engine, name, keyEncoding as K, valueEncoding as V);
   }
 

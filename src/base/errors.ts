@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'CORRUPTION' // bytes that are not in the form they must have
   | 'FILE_NOT_FOUND'
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
+  | 'INGEST_BEHIND_NOT_ALLOWED' // `behind` in a keyspace that was made without allowIngestBehind
   | 'INGEST_ID_REUSED' // an ingest id that already names an ingest of other files
   | 'INVALID_KEY' // empty, or over 65,535 bytes
   | 'INVALID_VALUE' // over 1 GiB

@@ -34,6 +34,10 @@ export const ingest: Command = {
       value: 'overwrite|keep|fail',
       about: 'what becomes of keys that exist; overwrite when absent',
     },
+    behind: {
+      type: 'boolean',
+      about: 'keep what exists and what was deleted; the keyspace must be made for it, or new',
+    },
     replace: { type: 'boolean', about: 'what the keyspace holds is deleted in the same commit' },
     'require-bottom': { type: 'boolean', about: 'fail unless all files go to the lowest level' },
     json: JSON_FLAG,
@@ -72,6 +76,7 @@ function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
     ...(id !== undefined && { id }),
     ...(sha256.length > 0 && { sha256 }),
     ...(ifExists !== undefined && { ifExists }),
+    ...(args.flag('behind') && { behind: true }),
     ...(args.flag('replace') && { replace: true as const }),
     ...(args.flag('require-bottom') && { requireBottom: true }),
     ...(io.signal && { signal: io.signal }),

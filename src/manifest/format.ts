@@ -8,7 +8,7 @@
  *                                       maxVersion, globalVersion | null, source, ingestId | null,
  *                                       clearedThrough | null (not in version 1)]
  *     "K" + name, UTF-8                [[version, tree | null], …]
- *     "T" + tree id, u64 big-endian    [keyspace, flushedThrough]
+ *     "T" + tree id, u64 big-endian    [keyspace, flushedThrough, keepsTombstones (false where missing)]
  *     "R" + tree id, u64 big-endian    [[from, to | null], …]
  *         + version, u64 big-endian
  *     "I" + ingest id, UTF-8           [version, timeMs, [[source, table, keyspace, level, version, entries, bytes,
@@ -21,6 +21,7 @@
  *
  *     1   all but what follows
  *     2   "R", range tombstones: keys from `from` up to and without `to` (null: to the end), deleted at the version
+ *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -49,7 +50,7 @@ import type {
   TreeRow,
 } from './rows.ts';
 
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 export const COMPARATOR = 'leveldb.BytewiseComparator';
 
 /** LMDB takes keys up to 1,978 bytes. */
@@ -134,7 +135,11 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
     case 'removeKeyspace':
       return { key: nameKey('K', edit.name, 'A keyspace name'), value: undefined };
     case 'putTree':
-      return row(idKey('T', edit.tree.id), [edit.tree.keyspace, edit.tree.flushedThrough]);
+      return row(idKey('T', edit.tree.id), [
+        edit.tree.keyspace,
+        edit.tree.flushedThrough,
+        edit.tree.keepsTombstones,
+      ]);
     case 'removeTree':
       return { key: idKey('T', edit.id), value: undefined };
     case 'putRangeTombstones': {
@@ -234,6 +239,12 @@ class Fields {
     const value = this.#values[this.#next++];
     if (!(value instanceof Uint8Array)) throw this.#wrong('binary');
     return copyRange(value, 0, value.length);
+  }
+
+  flag(): boolean {
+    const value = this.#values[this.#next++];
+    if (typeof value !== 'boolean') throw this.#wrong('true or false');
+    return value;
   }
 
   list(): readonly unknown[] {
@@ -342,7 +353,8 @@ export function decodeKeyspace(key: Uint8Array, value: Uint8Array): KeyspaceRow 
 export function decodeTree(key: Uint8Array, value: Uint8Array): TreeRow {
   const id = idOf<TreeId>(key);
   const f = open(`the row of tree ${id}`, key, value);
-  return { id, keyspace: f.text(), flushedThrough: f.number<Version>() };
+  const [keyspace, flushedThrough] = [f.text(), f.number<Version>()];
+  return { id, keyspace, flushedThrough, keepsTombstones: !f.done && f.flag() };
 }
 
 export function decodeRanges(key: Uint8Array, value: Uint8Array): RangeTombstonesRow {

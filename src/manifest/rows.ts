@@ -57,6 +57,8 @@ export interface TreeRow {
   readonly keyspace: string;
   /** Log records ≤ this are in tables: replay skips them. Moves in the same edit as the flush. */
   readonly flushedThrough: Version;
+  /** Tombstones and range tombstones stay for good, so that an ingest behind them knows what was deleted. */
+  readonly keepsTombstones: boolean;
 }
 
 /** What one version deletes of a tree by range. */

@@ -5,14 +5,15 @@
  * is closed.
  */
 
-import { compareBytes } from '../base/bytes.ts';
+import { compareBytes, EMPTY_BYTES } from '../base/bytes.ts';
 import type { Retention } from '../levels/compaction/garbage.ts';
 import { type CompactionJob, type CompactionResult, runsOf } from '../levels/compaction/job.ts';
 import type { CompactionLimits, Merge, PickState } from '../levels/compaction/pick.ts';
 import { boundsOf, type HeldVersions, overlaps } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
 import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
-import type { Version } from '../mvcc/version.ts';
+import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
 import { History } from './history.ts';
 
@@ -69,7 +70,7 @@ export class CompactionPlan {
       limits: this.#settings.limits,
       reservations: tree.reservations,
       watermark: this.watermark,
-      memtables: heldInMemory(tree),
+      memtables: this.#keepsTombstones(tree) ? [EVERYTHING] : heldInMemory(tree),
       stale: new Set(stale.map(([id]) => id)),
     };
   }
@@ -107,6 +108,10 @@ export class CompactionPlan {
     for (const { id } of outputs) this.#heldBack.set(id, newest);
   }
 
+  #keepsTombstones(tree: Tree): boolean {
+    return this.#engine.treeRow(tree.id).keepsTombstones;
+  }
+
   #horizon(): Version {
     const { env, publication } = this.#engine;
     return this.#history.horizon(env.clock.monotonicMs(), publication.visible);
@@ -117,7 +122,9 @@ export class CompactionPlan {
     const taken = new Set(inputs.map(({ id }) => id));
     const horizon = this.#horizon();
     const others = tree.rows().filter(({ id }) => !taken.has(id));
-    const outside = [...heldInMemory(tree), ...others]
+    // Whatever may be ingested behind them is as good as there: no tombstone goes.
+    const behind = this.#keepsTombstones(tree) ? [{ ...bounds, minVersion: NO_VERSION }] : [];
+    const outside = [...behind, ...heldInMemory(tree), ...others]
       // Only tombstones up to the horizon go: what is as new hides nothing of theirs.
       .filter((source) => source.minVersion < horizon && overlaps(source, bounds))
       .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
@@ -129,6 +136,13 @@ export class CompactionPlan {
     };
   }
 }
+
+/** All keys, of all versions. */
+const EVERYTHING: HeldVersions = {
+  smallest: EMPTY_BYTES,
+  largest: new Uint8Array(KEY_BYTES_MAX + 1).fill(0xff),
+  minVersion: NO_VERSION,
+};
 
 /** What the memtables, active and sealed, hold now. */
 function heldInMemory(tree: Tree): HeldVersions[] {

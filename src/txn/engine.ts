@@ -9,7 +9,7 @@ import { Staging } from '../ingest/staging.ts';
 import type { BackgroundRunner } from '../levels/compaction/runner.ts';
 import { type FlushRunner, Tree, type TreeOptions } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { Edit, FileId, IngestRow, TableRow, TreeId } from '../manifest/rows.ts';
+import type { Edit, FileId, IngestRow, TableRow, TreeId, TreeRow } from '../manifest/rows.ts';
 import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
@@ -232,10 +232,6 @@ export class Engine {
     return this.committer.commit(core);
   }
 
-  ensureKeyspace(name: string): void {
-    this.keyspaces.ensure(name);
-  }
-
   newFileId(): FileId {
     return this.#nextFileId++ as FileId;
   }
@@ -288,10 +284,14 @@ export class Engine {
     return this.keyspaces.isDropped(id);
   }
 
-  keyspaceOf(id: TreeId): string {
+  treeRow(id: TreeId): TreeRow {
     const row = this.manifest.state.trees.get(id);
     if (row === undefined) throw new SluiceError('CORRUPTION', `The manifest has no row for the tree ${id}`);
-    return row.keyspace;
+    return row;
+  }
+
+  keyspaceOf(id: TreeId): string {
+    return this.treeRow(id).keyspace;
   }
 
   /** One durable manifest edit, with the counters as they are now. `slot`: what the edit will make visible. */

@@ -135,7 +135,7 @@ export class Flusher {
       return;
     }
     const through = memtable.maxVersion;
-    const row = { id: tree.id, keyspace: engine.keyspaceOf(tree.id), flushedThrough: through };
+    const row = { ...engine.treeRow(tree.id), flushedThrough: through };
     try {
       engine.apply([
         { kind: 'addTable', table: flushed.row },

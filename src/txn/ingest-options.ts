@@ -33,6 +33,11 @@ export interface IngestOptions {
    */
   readonly ifExists?: IfExists;
   /**
+   * As `ifExists: 'keep'`, but a key that was deleted counts as one that exists, however long ago: the files go behind all
+   * that the keyspace ever held. It must have been made with `allowIngestBehind`, and is, when there is none.
+   */
+  readonly behind?: boolean;
+  /**
    * What the keyspace held, or the range, is deleted in the same commit, before the files: at the cost of one entry,
    * whatever is there. Keys are in the database's key encoding.
    */
@@ -93,9 +98,15 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
 }
 
 function checkPolicies(options: IngestOptions): void {
-  const { ifExists, replace, requireBottom, maxImpact } = options;
+  const { ifExists, behind, replace, requireBottom, maxImpact } = options;
+  checkFlag(behind, 'options.behind');
   if (ifExists !== undefined && !IF_EXISTS.includes(ifExists)) {
     throw new TypeError(`options.ifExists must be overwrite, keep or fail; got ${String(ifExists)}`);
+  }
+  if (behind === true && (ifExists !== undefined || replace !== undefined)) {
+    throw new TypeError(
+      'options.behind is a policy of its own; leave out options.ifExists and options.replace',
+    );
   }
   if (replace !== undefined && (ifExists ?? 'overwrite') !== 'overwrite') {
     throw new TypeError(`options.replace leaves nothing for options.ifExists: '${ifExists}' to see`);

@@ -1,6 +1,6 @@
 /**
- * What of staged files an ingest attaches, by its `ifExists`: all of them, or only keys that are not there, or nothing
- * unless none of them is.
+ * What of staged files an ingest attaches: all of them, or only keys that are not there ('keep') or never were ('behind'),
+ * or nothing unless none of them is ('fail').
  *
  * L5: the files' keys are read, each file as one read, and stay read whatever becomes of the statement; so the answer is
  * true at the commit's version, or the commit conflicts.
@@ -26,7 +26,7 @@ export interface SourceFile {
 const KEYS_LISTED = 20;
 
 export interface PolicyOptions {
-  readonly ifExists: IfExists;
+  readonly policy: IfExists | 'behind';
   readonly keyspace: string;
   /** The statements before the ingest. */
   readonly own: Overlay;
@@ -42,10 +42,10 @@ export async function applyPolicy(
   staged: readonly StagedFile[],
   options: PolicyOptions,
 ): Promise<SourceFile[]> {
-  const { ifExists, keyspace, own } = options;
-  if (ifExists === 'overwrite') return staged.map((file) => ({ file, attached: file }));
+  const { policy, keyspace, own } = options;
+  if (policy === 'overwrite') return staged.map((file) => ({ file, attached: file }));
   const presences = staged.map((file) => {
-    refuseRangeDeletions(file, ifExists);
+    refuseRangeDeletions(file, policy);
     core.reads?.files.push({
       keyspace,
       table: file.table,
@@ -55,9 +55,9 @@ export async function applyPolicy(
       },
       own,
     });
-    return { file, presence: new Presence(file, { ...options, core, deletedToo: false }) };
+    return { file, presence: new Presence(file, { ...options, core, deletedToo: policy === 'behind' }) };
   });
-  if (ifExists === 'fail') {
+  if (policy === 'fail') {
     await failOnExisting(presences);
     return staged.map((file) => ({ file, attached: file }));
   }
@@ -114,8 +114,8 @@ async function keepExisting(
 }
 
 /** One would delete keys that exist, which the policy says it does not; and what it deletes of its own file is nothing. */
-function refuseRangeDeletions({ source, deletedSpans }: StagedFile, ifExists: IfExists): void {
+function refuseRangeDeletions({ source, deletedSpans }: StagedFile, policy: string): void {
   if (deletedSpans.length === 0) return;
-  const what = `has range deletions, which cannot be ingested with ifExists: '${ifExists}'`;
+  const what = `has range deletions, which the policy '${policy}' cannot take`;
   throw new SluiceError('UNSUPPORTED_FORMAT', `${source} ${what}; use 'overwrite', or deleteRange beside it`);
 }

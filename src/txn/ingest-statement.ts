@@ -67,11 +67,12 @@ export async function stageIngest(
     const message = `This transaction has an ingest ${id} already; give all its files in one call, or each call an id of its own`;
     throw new SluiceError('INGEST_ID_REUSED', message);
   }
-  engine.ensureKeyspace(keyspace);
+  const policy = options.behind === true ? 'behind' : (options.ifExists ?? 'overwrite');
+  engine.keyspaces.ensure(keyspace, policy === 'behind');
   const { statement, place } = overlay.reserveIngest(id);
   // Statements before this one that are being staged too.
   const before = [...core.staging];
-  const { ifExists = 'overwrite', signal } = options;
+  const { signal } = options;
   let staged: StagedFile[] = [];
   let given: SourceFile[];
   try {
@@ -83,10 +84,10 @@ export async function stageIngest(
       signal,
       onProgress: options.onProgress,
     });
-    if (ifExists !== 'overwrite') await Promise.allSettled(before);
+    if (policy !== 'overwrite') await Promise.allSettled(before);
     const own = overlay.before(place);
     if (own === undefined) throw undone();
-    given = await applyPolicy(core, staged, { ifExists, keyspace, own, signal });
+    given = await applyPolicy(core, staged, { policy, keyspace, own, signal });
   } catch (error) {
     overlay.vacate(place);
     core.discardFiles(staged);

@@ -1,5 +1,6 @@
 /** Opening a keyspace by name: its options, and what is said of a name that means nothing. */
 
+import { checkFlag } from '../base/arguments.ts';
 import { checkEncodingName, type EncodingName } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { EncodingOptions } from './readable.ts';
@@ -10,11 +11,17 @@ export interface KeyspaceOptions<
 > extends EncodingOptions<KE, VE> {
   /** Make the keyspace when there is none of that name; true by default. With false: KEYSPACE_NOT_FOUND. */
   readonly create?: boolean;
+  /**
+   * Of a keyspace that is made: it keeps its tombstones for good, so that files can be ingested `behind` all that it ever
+   * held. One that exists must have been made with it: INGEST_BEHIND_NOT_ALLOWED.
+   */
+  readonly allowIngestBehind?: boolean;
 }
 
 export function checkKeyspaceOptions(options: KeyspaceOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
-  const { keyEncoding, valueEncoding, create } = options;
+  const { keyEncoding, valueEncoding, create, allowIngestBehind } = options;
+  checkFlag(allowIngestBehind, 'options.allowIngestBehind');
   if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
   if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');
   if (create !== undefined && typeof create !== 'boolean') {

@@ -5,7 +5,7 @@
  * A dropped generation stays until no snapshot can see it; then its tables go whole.
  */
 
-import { isSluiceError } from '../base/errors.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Edit, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
@@ -27,14 +27,31 @@ export class Keyspaces {
     this.#engine = engine;
   }
 
-  /** Synchronous and durable. Does nothing when the keyspace exists. */
-  ensure(name: string): void {
-    const { catalog } = this.#engine;
-    if (catalog.newest(name) !== undefined) return;
+  /**
+   * Synchronous and durable. Does nothing when the keyspace exists.
+   * @throws SluiceError INGEST_BEHIND_NOT_ALLOWED when it does, and does not keep its tombstones as is asked
+   */
+  ensure(name: string, allowIngestBehind = false): void {
+    const newest = this.#engine.catalog.newest(name);
+    if (newest !== undefined) {
+      if (allowIngestBehind) this.requireTombstones(newest);
+      return;
+    }
     this.#engine.checkWritable();
     const id = this.#engine.newTreeId();
-    const tree = { id, keyspace: name, flushedThrough: NO_VERSION };
+    const tree = { id, keyspace: name, flushedThrough: NO_VERSION, keepsTombstones: allowIngestBehind };
     this.#writePointer(name, id, [{ kind: 'putTree', tree }]);
+  }
+
+  /** @throws SluiceError INGEST_BEHIND_NOT_ALLOWED unless the tree keeps its tombstones. */
+  requireTombstones(tree: Tree): void {
+    const { keyspace, keepsTombstones } = this.#engine.treeRow(tree.id);
+    if (keepsTombstones) return;
+    throw new SluiceError(
+      'INGEST_BEHIND_NOT_ALLOWED',
+      `The keyspace ${JSON.stringify(keyspace)} was made without allowIngestBehind, so it does not know all that was deleted. ` +
+        'Make another with it, or ingest with ifExists: keep',
+    );
   }
 
   /** Resolves when the drop is visible. @throws SluiceError KEYSPACE_NOT_FOUND */

@@ -74,7 +74,9 @@ export class RangeCollector {
     const ids = hidden.map(({ id }) => id);
     const left = levels.drop(ids);
     const isNeeded = (span: KeySpan, version: Version): boolean =>
-      version > visible || (!coverage.coversSpanAbove(version, span) && mayHide(tree, left, span, version));
+      version > visible ||
+      (!coverage.coversSpanAbove(version, span) &&
+        (this.#engine.treeRow(tree.id).keepsTombstones || mayHide(tree, left, span, version)));
     const edits: Edit[] = ids.map((id) => ({ kind: 'dropTable', id }));
     const kept: RangeTombstone[] = [];
     for (const row of manifest.state.ranges.values()) {

@@ -42,7 +42,7 @@ export function recover(options: RecoveryOptions): void {
     if (head.version > last) last = head.version;
   });
   engine.start(wal, last, nextFileId);
-  engine.ensureKeyspace(DEFAULT_KEYSPACE);
+  engine.keyspaces.ensure(DEFAULT_KEYSPACE);
   adoptDropped(engine, manifest);
   engine.keyspaces.collect();
   engine.flusher.poke();

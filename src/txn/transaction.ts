@@ -163,9 +163,9 @@ export class TransactionCore implements ActiveTransaction {
   }
 
   /** A transaction that writes nothing makes no keyspace either. */
-  openKeyspace(name: string, create: boolean): void {
+  openKeyspace(name: string, create: boolean, allowIngestBehind: boolean | undefined): void {
     const { catalog } = this.engine;
-    if (create && !this.readOnly) this.engine.ensureKeyspace(name);
+    if (create && !this.readOnly) this.engine.keyspaces.ensure(name, allowIngestBehind);
     else if ((catalog.newest(name) ?? catalog.treeAt(name, this.snapshotVersion)) === undefined)
       throw catalog.notFound(name);
   }
@@ -257,7 +257,7 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
     }
     checkKeyspaceName(keyspace, 'name');
     checkKeyspaceOptions(options);
-    core.openKeyspace(keyspace, options.create ?? true);
+    core.openKeyspace(keyspace, options.create ?? true, options.allowIngestBehind);
     const { keyEncoding = this.keyEncoding, valueEncoding = this.valueEncoding } = options;
     return new TransactionKeyspace(core, keyspace, keyEncoding, valueEncoding);
   }

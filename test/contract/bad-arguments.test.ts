@@ -113,6 +113,8 @@ const INGESTS: readonly Case[] = ['ingest', 'explainIngest'].flatMap((method): C
   ...NO_SIGNAL.map((signal): Case => [method, ['FILE', { signal }], /^options\.signal/]),
   [method, ['FILE', { onProgress: 1 }], /^options\.onProgress/],
   ...[false, null, 'all'].map((replace): Case => [method, ['FILE', { replace }], /^options\.replace/]),
+  ...[1, null].map((flag): Case => [method, ['FILE', { behind: flag }], /^options\.behind/]),
+  ...['skip', null].map((ifExists): Case => [method, ['FILE', { ifExists }], /^options\.ifExists/]),
   ...[1, null].map((flag): Case => [method, ['FILE', { requireBottom: flag }], /^options\.requireBottom/]),
   ...NO_OBJECT.map((maxImpact): Case => [method, ['FILE', { maxImpact }], /^options\.maxImpact/]),
   [method, ['FILE', { maxImpact: { level0Tables: -1 } }], /^options\.maxImpact\.level0Tables/],

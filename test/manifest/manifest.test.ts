@@ -61,7 +61,10 @@ test('counters rise above every id and version that an edit names, and never fal
   expect(manifest.state.counters).toEqual(FIRST_COUNTERS);
   manifest.apply([
     { kind: 'addTable', table: table(7, { maxVersion: 90 as Version }) },
-    { kind: 'putTree', tree: { id: 4 as TreeId, keyspace: 'k', flushedThrough: 0 as Version } },
+    {
+      kind: 'putTree',
+      tree: { id: 4 as TreeId, keyspace: 'k', flushedThrough: 0 as Version, keepsTombstones: false },
+    },
     {
       kind: 'putKeyspace',
       keyspace: { name: 'k', history: [{ version: 95 as Version, tree: 4 as TreeId }] },
@@ -145,7 +148,7 @@ describe('opening', () => {
     expect(() => openAt(dir, { readOnly: true })).toThrow(code('NOT_A_DATABASE') as Error);
     expect(fs.existsSync(dir)).toBe(false);
     const { database } = openAt(dir, { errorIfExists: true }).state;
-    expect(database).toMatchObject({ formatVersion: 2, comparator: 'leveldb.BytewiseComparator' });
+    expect(database).toMatchObject({ formatVersion: 3, comparator: 'leveldb.BytewiseComparator' });
     expect(database.id).toMatch(/^[0-9a-f]{32}$/);
     expect(() => openAt(dir, { errorIfExists: true })).toThrow(code('ALREADY_EXISTS') as Error);
     expect(fs.existsSync(`${dir}/manifest/data.mdb`)).toBe(true);

@@ -45,7 +45,12 @@ const keyspace: fc.Arbitrary<KeyspaceRow> = fc.record({
   }),
 });
 
-const tree: fc.Arbitrary<TreeRow> = fc.record({ id: treeId, keyspace: name, flushedThrough: version });
+const tree: fc.Arbitrary<TreeRow> = fc.record({
+  id: treeId,
+  keyspace: name,
+  flushedThrough: version,
+  keepsTombstones: fc.boolean(),
+});
 
 const ranges: fc.Arbitrary<RangeTombstonesRow> = fc.record({
   tree: treeId,

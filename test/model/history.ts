@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import type { Entry } from '../base/sst-files.ts';
 
 export const KEYSPACES = ['default', 'a', 'b'] as const;
+/** The one that files may be ingested behind. */
+export const BEHIND = 'b';
 
 /** Keys are few, so that statements meet; some are neighbours, some long enough for blocks of their own. */
 export const KEYS: readonly string[] = [
@@ -52,6 +54,7 @@ export interface IngestStatement {
   readonly mode: 'copy' | 'link' | 'move';
   readonly replace?: true | Omit<Span, 'keyspace'>;
   readonly ifExists?: 'keep' | 'fail';
+  readonly behind?: true;
 }
 
 export type Statement =
@@ -142,6 +145,12 @@ const ingest: fc.Arbitrary<Statement> = fc.oneof(
     arbitrary: fc
       .tuple(plainIngest, fc.constantFrom('keep', 'keep', 'fail'))
       .map(([plain, ifExists]) => ({ ...plain, ifExists })),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(plainIngest, fc.constantFrom('default', BEHIND, BEHIND, BEHIND))
+      .map(([plain, into]) => ({ ...plain, keyspace: into, behind: true as const })),
   },
   {
     weight: 1,

@@ -1,6 +1,6 @@
 /** The oracle: one sorted map for each keyspace, copied whole at every commit. */
 
-import type { KeyedEntry, Range, Span } from './history.ts';
+import { KEYS, type KeyedEntry, type Range, type Span } from './history.ts';
 
 export type Pair = readonly [key: string, value: string];
 
@@ -12,31 +12,45 @@ export function keyOrder(a: string, b: string): number {
 export class State {
   readonly #keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-  constructor(keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map()) {
+  /** By keyspace, keys that were ever put or deleted. */
+  readonly #touched: ReadonlyMap<string, ReadonlySet<string>>;
+
+  constructor(
+    keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(),
+    touched: ReadonlyMap<string, ReadonlySet<string>> = new Map(),
+  ) {
     this.#keyspaces = keyspaces;
+    this.#touched = touched;
   }
 
   write(entries: Iterable<KeyedEntry>): State {
     const next = new Map(this.#keyspaces);
+    const touched = new Map(this.#touched);
     for (const { keyspace, key, value } of entries) {
+      touched.set(keyspace, new Set(touched.get(keyspace)).add(key));
       const map = new Map(next.get(keyspace));
       if (value === undefined) map.delete(key);
       else map.set(key, value);
       next.set(keyspace, map);
     }
-    return new State(next);
+    return new State(next, touched);
   }
 
   deleteRange(span: Span): State {
-    return this.write(
-      this.#within(span).map(([key]) => ({ keyspace: span.keyspace, key, value: undefined })),
-    );
+    const deleted = KEYS.filter((key) => isWithin(key, span));
+    return this.write(deleted.map((key) => ({ keyspace: span.keyspace, key, value: undefined })));
   }
 
   drop(keyspace: string): State {
     const next = new Map(this.#keyspaces);
     next.delete(keyspace);
-    return new State(next);
+    const touched = new Map(this.#touched);
+    touched.delete(keyspace);
+    return new State(next, touched);
+  }
+
+  wasTouched(keyspace: string, key: string): boolean {
+    return this.#touched.get(keyspace)?.has(key) === true;
   }
 
   get(keyspace: string, key: string): string | undefined {
@@ -48,14 +62,8 @@ export class State {
     return this.#within(range).sort(([a], [b]) => (range.reverse ? keyOrder(b, a) : keyOrder(a, b)));
   }
 
-  #within({ keyspace, gt, gte, lt, lte }: Span): Pair[] {
-    return [...(this.#keyspaces.get(keyspace) ?? [])].filter(
-      ([key]) =>
-        (gt === undefined || keyOrder(key, gt) > 0) &&
-        (gte === undefined || keyOrder(key, gte) >= 0) &&
-        (lt === undefined || keyOrder(key, lt) < 0) &&
-        (lte === undefined || keyOrder(key, lte) <= 0),
-    );
+  #within(span: Span): Pair[] {
+    return [...(this.#keyspaces.get(span.keyspace) ?? [])].filter(([key]) => isWithin(key, span));
   }
 
   /** What a scan hands out: to its limit or end without seeks; else some steps after each seek, undefined at the end. */
@@ -70,4 +78,13 @@ export class State {
     }
     return got;
   }
+}
+
+function isWithin(key: string, { gt, gte, lt, lte }: Span): boolean {
+  return (
+    (gt === undefined || keyOrder(key, gt) > 0) &&
+    (gte === undefined || keyOrder(key, gte) >= 0) &&
+    (lt === undefined || keyOrder(key, lt) < 0) &&
+    (lte === undefined || keyOrder(key, lte) <= 0)
+  );
 }
