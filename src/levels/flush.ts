@@ -6,6 +6,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { EarlySyncFile } from '../base/env/early-sync-file.ts';
 import type { Env } from '../base/env/env.ts';
 import type { File } from '../base/env/file-system.ts';
 import { isSluiceError } from '../base/errors.ts';
@@ -35,7 +36,7 @@ export interface FlushJob {
 export async function flushMemtable(memtable: Memtable, job: FlushJob, env: Env): Promise<TableRow> {
   assert(memtable.entries > 0, 'an empty memtable needs no table');
   const { path } = job;
-  const file = await env.fs.open(path, 'create');
+  const file = new EarlySyncFile(await env.fs.open(path, 'create'));
   let builder: TableBuilder | undefined;
   try {
     builder = new TableBuilder(file, job.builder);

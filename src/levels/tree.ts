@@ -8,7 +8,6 @@
 
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
-import { isSluiceError } from '../base/errors.ts';
 import { Levels } from '../manifest/levels.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
 import { Coverage } from '../mvcc/coverage.ts';
@@ -37,6 +36,8 @@ export interface TreeOptions {
   readonly tablesDir: string;
   readonly tablePath: (id: FileId) => string;
   readonly openTable: (path: string) => Table;
+  /** Of what nothing durable names any more, whenever it suits. */
+  readonly removeFile: (path: string) => void;
 }
 
 export interface InstalledTable {
@@ -330,16 +331,7 @@ export class Tree {
       this.#doomed.delete(id);
       this.#tables.delete(id);
       table.dispose();
-      this.#unlink(table.path);
-    }
-  }
-
-  /** A file that cannot be unlinked is garbage: the sweep at open tries again (L2). */
-  #unlink(path: string): void {
-    try {
-      this.#options.env.fs.unlinkSync(path);
-    } catch (error) {
-      if (!isSluiceError(error)) throw error;
+      this.#options.removeFile(table.path);
     }
   }
 
@@ -356,7 +348,7 @@ export class Tree {
 
   /** `run`: where it is done; here, in slices, when absent. */
   async flush(memtable: Memtable, id: FileId, run?: FlushRunner): Promise<FlushedTable> {
-    const { env, tablePath, tablesDir, builder, openTable } = this.#options;
+    const { env, tablePath, tablesDir, builder, openTable, removeFile } = this.#options;
     const path = tablePath(id);
     const flush = run ?? ((sealed, job) => flushMemtable(sealed, job, env));
     const row = await flush(memtable, {
@@ -366,7 +358,7 @@ export class Tree {
       directory: tablesDir,
       builder,
     });
-    return { row, table: openTable(path), discard: () => this.#unlink(path) };
+    return { row, table: openTable(path), discard: () => removeFile(path) };
   }
 
   /** REQUIRES: `memtable` is the oldest sealed one, and the manifest has the table and the new `flushedThrough`. */

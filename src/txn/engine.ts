@@ -267,6 +267,7 @@ export class Engine {
       tablesDir: this.settings.tablesDir,
       tablePath: (file) => this.tablePath(file),
       openTable: (path) => this.openTable(path),
+      removeFile: (path) => this.remover.unlink(path),
     };
     return new Tree(options, rows, tombstones);
   }
@@ -390,7 +391,7 @@ export class Engine {
     try {
       if (this.#poison === undefined) await this.#settle();
     } finally {
-      this.remover.close();
+      await this.remover.close();
       await this.wal.close();
     }
   }

@@ -8,12 +8,16 @@ import { isSluiceError } from '../base/errors.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 
 const RETRY_MS = 250;
+/** To remove a smaller file costs less than a trip to a thread; of a large one it holds the event loop for tens of milliseconds. */
+export const REMOVE_SYNC_BYTES_MAX = 1 << 20;
 
 interface Removal {
   /** The LMDB commit that dropped it. */
   readonly commitId: number;
-  readonly remove: () => void;
+  readonly remove: Remove;
 }
+
+type Remove = () => void | Promise<void>;
 
 export class Remover {
   readonly #env: Env;
@@ -21,6 +25,7 @@ export class Remover {
   readonly #onFailed: (error: unknown) => void;
   #removals: Removal[] = [];
   #holds = 0;
+  readonly #underWay = new Set<Promise<void>>();
   #cancel: (() => void) | undefined;
 
   /** @param onFailed is told of a file that could not be removed: no failure of whoever dropped it. */
@@ -31,7 +36,7 @@ export class Remover {
   }
 
   /** Runs `remove` once no other process reads by a manifest older than now. */
-  whenUnread(remove: () => void): void {
+  whenUnread(remove: Remove): void {
     this.#removals.push({ commitId: this.#manifest.commitId, remove });
     this.#run();
   }
@@ -48,15 +53,28 @@ export class Remover {
     };
   }
 
+  /** A file that nothing durable names, nor anybody reads. */
+  unlink(path: string): void {
+    const { fs } = this.#env;
+    this.#try(() => {
+      if (fs.statSync(path).bytes > REMOVE_SYNC_BYTES_MAX) return fs.unlink(path);
+      return fs.unlinkSync(path);
+    });
+  }
+
   /** How many removals wait for a hold's end or for readers in other processes. */
   get waiting(): number {
     return this.#removals.length;
   }
 
-  /** What still waits is garbage for the next open to sweep. */
-  close(): void {
+  /**
+   * What still waits is garbage for the next open to sweep. What is under way ends before: else it might remove what another
+   * database has under the same name, once this directory is gone.
+   */
+  async close(): Promise<void> {
     this.#cancel?.();
     this.#removals = [];
+    await Promise.all(this.#underWay);
   }
 
   #run(): void {
@@ -64,7 +82,7 @@ export class Remover {
     const oldest = this.#manifest.oldestReaderCommitId() ?? Number.POSITIVE_INFINITY;
     const ready = this.#removals.filter(({ commitId }) => commitId <= oldest);
     this.#removals = this.#removals.filter(({ commitId }) => commitId > oldest);
-    for (const removal of ready) this.#remove(removal);
+    for (const { remove } of ready) this.#try(remove);
     if (this.#removals.length === 0 || this.#cancel !== undefined) return;
     this.#cancel = this.#env.clock.after(RETRY_MS, () => {
       this.#cancel = undefined;
@@ -73,12 +91,21 @@ export class Remover {
   }
 
   /** L2: what cannot be removed is garbage, which the sweep at open or a later removal tries again. */
-  #remove({ remove }: Removal): void {
+  #try(remove: Remove): void {
     try {
-      remove();
+      const removed = remove();
+      if (removed === undefined) return;
+      const run = removed
+        .catch((error: unknown) => this.#failed(error))
+        .finally(() => this.#underWay.delete(run));
+      this.#underWay.add(run);
     } catch (error) {
-      if (!isSluiceError(error)) throw error;
-      this.#onFailed(error);
+      this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): void {
+    if (!isSluiceError(error)) throw error;
+    this.#onFailed(error);
   }
 }

@@ -143,6 +143,11 @@ export class FaultyFileSystem implements FileSystem {
     this.#inner.unlinkSync(path);
   }
 
+  async unlink(path: string): Promise<void> {
+    this.check('unlink', path);
+    await this.#inner.unlink(path);
+  }
+
   renameSync(from: string, to: string): void {
     this.check('rename', from);
     this.#inner.renameSync(from, to);

@@ -98,6 +98,10 @@ export class PowerLossFileSystem implements FileSystem {
     this.#inner.unlinkSync(path);
   }
 
+  unlink(path: string): Promise<void> {
+    return this.#inner.unlink(path);
+  }
+
   renameSync(from: string, to: string): void {
     this.#inner.renameSync(from, to);
     const durable = this.#durable.get(from);

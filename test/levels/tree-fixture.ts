@@ -34,6 +34,7 @@ export class TreeFixture {
       tablesDir: directory,
       tablePath: (id: FileId) => this.path(id),
       openTable: (path: string) => new Table({ path, fs: nodeEnv.fs, cache: this.cache }),
+      removeFile: (path: string) => nodeEnv.fs.unlinkSync(path),
     };
     this.tree = new Tree(options, []);
   }

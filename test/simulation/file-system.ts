@@ -192,6 +192,15 @@ export class SimulatedFileSystem implements FileSystem {
     this.disk.setName(path, undefined);
   }
 
+  async unlink(path: string): Promise<void> {
+    const call = { op: 'unlink', path } as const;
+    this.enter(call);
+    await this.later(call, () => {
+      this.#file(call);
+      this.disk.setName(path, undefined);
+    });
+  }
+
   renameSync(from: string, to: string): void {
     const call = { op: 'rename', path: from } as const;
     this.enter(call);

@@ -60,10 +60,10 @@ describe('round trips', () => {
       expect(fs.statSync(`${dir}/00000${id}.wal`).size).toBe(bytes);
     }
     expect(wal.bytesOnDisk).toBe(segments.reduce((sum, { bytes }) => sum + bytes, 0));
-    wal.unlinkThrough(2);
-    wal.unlinkThrough(1);
+    await wal.unlinkThrough(2);
+    await wal.unlinkThrough(1);
     expect(fs.existsSync(`${dir}/000002.wal`)).toBe(false);
-    wal.unlinkThrough(wal.segmentId);
+    await wal.unlinkThrough(wal.segmentId);
     expect(wal.segments()).toHaveLength(1);
     await wal.close();
     const { wal: again, seen } = reopen(dir, { minSegmentId: 50 });

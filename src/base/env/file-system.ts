@@ -46,6 +46,7 @@ export interface FileSystem {
   /** Of an empty directory. */
   rmdirSync(path: string): void;
   unlinkSync(path: string): void;
+  unlink(path: string): Promise<void>;
   renameSync(from: string, to: string): void;
   /** A hard link; IO with cause EXDEV, EPERM … where that cannot be. */
   linkSync(from: string, to: string): void;

@@ -84,6 +84,10 @@ export class NodeFileSystem implements FileSystem {
     call('remove', path, () => fs.unlinkSync(path));
   }
 
+  unlink(path: string): Promise<void> {
+    return callAsync('remove', path, () => fs.promises.unlink(path));
+  }
+
   renameSync(from: string, to: string): void {
     call(`rename to ${to}`, from, () => fs.renameSync(from, to));
   }

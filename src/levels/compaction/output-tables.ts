@@ -7,6 +7,7 @@
 
 import { assert } from '../../base/assert.ts';
 import { compareRanges } from '../../base/bytes.ts';
+import { EarlySyncFile } from '../../base/env/early-sync-file.ts';
 import type { File, FileSystem } from '../../base/env/file-system.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
@@ -85,7 +86,8 @@ export class OutputTables {
   async next(): Promise<void> {
     await this.#end();
     this.#id = await this.#host.newFileId();
-    this.#file = await this.#fs.open(`${this.#job.tablesDir}/${tableName(this.#id)}`, 'create');
+    const path = `${this.#job.tablesDir}/${tableName(this.#id)}`;
+    this.#file = new EarlySyncFile(await this.#fs.open(path, 'create'));
     this.#builder = new TableBuilder(this.#file, { ...this.#job.builder, ...this.#heap });
     this.#overlap = 0;
   }

@@ -18,7 +18,7 @@ const SEGMENT_BYTES = 64 << 20;
 /** A segment's length grows in such steps, sparse: so few appends change it, and recovery has few zeros to look at. */
 const ALLOCATION_BYTES = 4 << 20;
 /** Copying this much into the page cache is cheaper than a trip to a thread. */
-const WRITE_SYNC_BYTES_MAX = 256 << 10;
+const WRITE_SYNC_BYTES_MAX = 64 << 10;
 
 export interface WalOptions {
   readonly env: Env;
@@ -55,6 +55,10 @@ export class Wal {
   #busy = false;
   #closed = false;
   #poisoned: SluiceError | undefined;
+  /** The segment that is being removed: nobody needs it, and its name may go at any moment. */
+  #leaving: number | undefined;
+  /** The removal asked for last. */
+  #removed: Promise<void> = Promise.resolve();
 
   /**
    * Recovers the log and starts a new segment; all that it replays is durable when it returns.
@@ -100,7 +104,8 @@ export class Wal {
   /** Oldest first, the active one last. */
   segments(): readonly SegmentInfo[] {
     const active = this.#active;
-    return active === undefined ? [...this.#sealed] : [...this.#sealed, { id: active.id, bytes: active.end }];
+    const sealed = this.#sealed.filter(({ id }) => id !== this.#leaving);
+    return active === undefined ? sealed : [...sealed, { id: active.id, bytes: active.end }];
   }
 
   /**
@@ -154,23 +159,38 @@ export class Wal {
   }
 
   /**
-   * Removes the segments up to this id, oldest first, never the active one. The caller has made durable the edit that
-   * makes them unneeded, and knows that no other process reads them (L2).
+   * Removes the segments up to this id, oldest first, never the active one; resolves when they are gone. The caller has made
+   * durable the edit that makes them unneeded, and knows that no other process reads them (L2).
    */
-  unlinkThrough(segmentId: number): void {
+  async unlinkThrough(segmentId: number): Promise<void> {
+    const removed = this.#removed.then(() => this.#removeThrough(segmentId));
+    this.#removed = removed.catch(() => undefined);
+    await removed;
+  }
+
+  /** One after the other: were a newer one gone and an older one back after a crash, recovery would see a loss. */
+  async #removeThrough(segmentId: number): Promise<void> {
     for (
       let oldest = this.#sealed[0];
       oldest !== undefined && oldest.id <= segmentId;
       oldest = this.#sealed[0]
     ) {
+      this.#leaving = oldest.id;
       try {
-        this.#fs.unlinkSync(`${this.#dir}/${segmentName(oldest.id)}`);
-      } catch (error) {
-        if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
+        await this.#unlink(`${this.#dir}/${segmentName(oldest.id)}`);
+        await this.#fs.syncDirectory(this.#dir);
+        this.#sealed.shift();
+      } finally {
+        this.#leaving = undefined;
       }
-      // Synced one by one: were a newer one gone and an older one back after a crash, recovery would see a loss.
-      this.#fs.syncDirectorySync(this.#dir);
-      this.#sealed.shift();
+    }
+  }
+
+  async #unlink(path: string): Promise<void> {
+    try {
+      await this.#fs.unlink(path);
+    } catch (error) {
+      if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
     }
   }
 
