@@ -22,6 +22,7 @@ import type { EventListener } from './txn/events.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
 import type { IngestOptions } from './txn/ingest-options.ts';
 import type { IngestResult } from './txn/ingest-statement.ts';
+import { type IngestRecord, listIngests } from './txn/ingests.ts';
 import { Keyspace } from './txn/keyspace.ts';
 import { checkKeyspaceOptions, type KeyspaceOptions } from './txn/keyspace-options.ts';
 import { DEFAULT_KEYSPACE } from './txn/record.ts';
@@ -174,6 +175,11 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
       const { version, ingested } = await txn.commit();
       return { id, replayed, version: replayedVersion ?? version, ingested };
     });
+  }
+
+  /** All ingests that were ever committed, oldest first: when, from which files, into which tables. */
+  ingests(): IngestRecord[] {
+    return listIngests(this.engine());
   }
 
   /** Which level each file would go to now, and what stands in the way of a lower one. Changes nothing. */

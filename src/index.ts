@@ -14,6 +14,7 @@ export type { DatabaseEvent, EventListener } from './txn/events.ts';
 export type { IngestPlan } from './txn/explain.ts';
 export type { IngestOptions, MaxImpact } from './txn/ingest-options.ts';
 export type { IngestFileSummary, IngestResult, IngestSummary } from './txn/ingest-statement.ts';
+export type { IngestRecord, IngestRecordFile } from './txn/ingests.ts';
 export type { SluiceIterator } from './txn/iterator.ts';
 export type {
   BatchOperation,

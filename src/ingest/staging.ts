@@ -38,8 +38,8 @@ export interface StageOptions {
   readonly keyspace: string;
   readonly mode: IngestMode;
   readonly verify: IngestVerify;
-  /** Lower-case hex, one for each file. */
-  readonly sha256: readonly string[] | undefined;
+  /** Lower-case hex, one for each file, to be checked; true: to be made. */
+  readonly sha256: readonly string[] | true | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: StageProgress) => void) | undefined;
 }
@@ -173,9 +173,7 @@ export class Staging {
     const table = this.#options.openTable(path);
     try {
       await this.#adopt(source, path, options);
-      const expected = options.sha256?.[index];
-      const sha256 =
-        expected === undefined ? undefined : await this.#digest(source, path, expected, options.signal);
+      const sha256 = await this.#digest(source, path, index, options);
       const facts = await checkTable(table, {
         verify: options.verify,
         external: true,
@@ -244,9 +242,11 @@ export class Staging {
   async #digest(
     source: string,
     path: string,
-    expected: string,
-    signal: AbortSignal | undefined,
-  ): Promise<string> {
+    index: number,
+    { sha256, signal }: StageOptions,
+  ): Promise<string | undefined> {
+    if (sha256 === undefined) return undefined;
+    const expected = sha256 === true ? undefined : sha256[index];
     const file = await this.#options.env.fs.open(path, 'read');
     let actual: string;
     try {
@@ -254,7 +254,7 @@ export class Staging {
     } finally {
       file.closeSync();
     }
-    if (actual !== expected) {
+    if (expected !== undefined && actual !== expected) {
       const message = `${source} has the SHA-256 digest ${actual}, not ${expected} as given; get the file again`;
       throw new SluiceError('CHECKSUM_MISMATCH', message);
     }

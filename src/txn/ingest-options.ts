@@ -23,8 +23,11 @@ export interface IngestOptions {
   readonly mode?: IngestMode;
   /** 'blocks' by default: every block's checksum, order and contents. 'checksums': only what storage may have damaged. */
   readonly verify?: IngestVerify;
-  /** Digests of the whole files, lower-case hex, in the order of the files; CHECKSUM_MISMATCH where one differs. */
-  readonly sha256?: readonly string[];
+  /**
+   * Digests of the whole files, lower-case hex, in the order of the files; CHECKSUM_MISMATCH where one differs. `true`:
+   * they are made. Either way they are kept, and `verify({ full: true })` checks them as long as the file is a table.
+   */
+  readonly sha256?: readonly string[] | true;
   /** Makes a retry safe: a second ingest of this id does nothing and answers with the first one's result. */
   readonly id?: string;
   /**
@@ -86,9 +89,9 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
     throw new TypeError('options.onProgress must be a function');
   }
   checkPolicies(options);
-  if (sha256 === undefined) return;
+  if (sha256 === undefined || sha256 === true) return;
   if (!Array.isArray(sha256) || sha256.length !== count) {
-    throw new TypeError('options.sha256 must be an array with one digest for each file');
+    throw new TypeError('options.sha256 must be true, or an array with one digest for each file');
   }
   for (const digest of sha256 as readonly unknown[]) {
     if (typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) {

@@ -3,6 +3,7 @@
 import { checkCallback, checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import { compareBytes, formatKey } from '../base/bytes.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
+import { sha256OfFile } from '../ingest/staging.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
 import { checkTable } from '../sst/check-table.ts';
@@ -40,12 +41,14 @@ export async function verifyDatabase(engine: Engine, options: VerifyOptions): Pr
   const rows = trees.flatMap((tree) => tree.rows());
   const releases = trees.flatMap((tree) => tree.rows().map((row) => tree.retain(tree.view.table(row))));
   checkManifest(engine.manifest.state.tables, rows, problems);
+  const digests = options.full === true ? digestsOf(engine) : new Map<FileId, string>();
   for (const tree of trees) checkLevels(tree, problems);
   checkTombstones(engine, trees, problems);
   try {
     for (const [i, row] of rows.entries()) {
       throwIfAborted(options.signal);
       await checkRow(engine, row, options, problems);
+      await checkDigest(engine, row, digests.get(row.id), options, problems);
       entries += row.entries;
       bytes += row.bytes;
       options.onProgress?.({ tablesDone: i + 1, tablesTotal: rows.length });
@@ -129,6 +132,40 @@ async function checkRow(
     problems.push(`${path}: ${error.code}: ${error.message}`);
   } finally {
     table.dispose();
+  }
+}
+
+/** Of tables that are ingested files as they were given. */
+function digestsOf(engine: Engine): Map<FileId, string> {
+  const digests = new Map<FileId, string>();
+  for (const { files } of engine.manifest.state.ingests.values()) {
+    for (const { table, skipped, sha256 } of files)
+      if (sha256 !== undefined && skipped === 0) digests.set(table, sha256);
+  }
+  return digests;
+}
+
+async function checkDigest(
+  engine: Engine,
+  { id, source }: TableRow,
+  expected: string | undefined,
+  { signal }: VerifyOptions,
+  problems: string[],
+): Promise<void> {
+  if (expected === undefined || source !== 'ingest') return;
+  const path = engine.tablePath(id);
+  try {
+    const file = await engine.env.fs.open(path, 'read');
+    try {
+      const actual = await sha256OfFile(file, signal);
+      if (actual !== expected)
+        problems.push(`${path}: its SHA-256 digest is ${actual}, it was ingested with ${expected}`);
+    } finally {
+      file.closeSync();
+    }
+  } catch (error) {
+    if (!isSluiceError(error) || error.code === 'ABORTED') throw error;
+    problems.push(`${path}: ${error.code}: ${error.message}`);
   }
 }
 

@@ -92,6 +92,8 @@ test('what the package exports', () => {
     type IngestMode
     type IngestOptions
     type IngestPlan
+    type IngestRecord
+    type IngestRecordFile
     type IngestResult
     type IngestSummary
     type IngestVerify
@@ -143,7 +145,7 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    "db: [Symbol.asyncDispose] batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
     keyspace: batch del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
     txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
     txnKeyspace: del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values

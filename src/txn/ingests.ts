@@ -1,0 +1,56 @@
+/** What was ingested, when and from where: what `db.ingests()` tells. */
+
+import type { IngestRow } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
+import type { Engine } from './engine.ts';
+
+export interface IngestRecordFile {
+  /** The path as it was given. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly smallest: Buffer;
+  readonly largest: Buffer;
+  /** Lower-case hex, where it was given or asked for. */
+  readonly sha256: string | undefined;
+  /** Attached. */
+  readonly entries: number;
+  /** Left out, as their keys existed. */
+  readonly skipped: number;
+  /** The table that was made of it, and where it went; compaction may have taken it since. */
+  readonly table: number;
+  readonly level: number;
+  readonly version: Version;
+}
+
+export interface IngestRecord {
+  readonly id: string;
+  readonly version: Version;
+  readonly time: Date;
+  readonly keyspace: string;
+  readonly files: readonly IngestRecordFile[];
+}
+
+/** Oldest first. */
+export function listIngests(engine: Engine): IngestRecord[] {
+  engine.checkOpen();
+  const { visible } = engine.publication;
+  return [...engine.manifest.state.ingests.values()]
+    .filter(({ version }) => version <= visible)
+    .sort((a, b) => a.version - b.version)
+    .map(recordOf);
+}
+
+function recordOf({ id, version, timeMs, files }: IngestRow): IngestRecord {
+  return {
+    id,
+    version,
+    time: new Date(timeMs),
+    keyspace: files[0]?.keyspace ?? '',
+    files: files.map(({ source, keyspace: _, smallest, largest, ...rest }) => ({
+      file: source,
+      smallest: Buffer.from(smallest),
+      largest: Buffer.from(largest),
+      ...rest,
+    })),
+  };
+}
