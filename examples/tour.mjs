@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { open, SstWriter } from 'sluicedb';
+import { open, restoreBackup, SstWriter } from 'sluicedb';
 
 const home = mkdtempSync(join(tmpdir(), 'sluicedb-tour-'));
 process.chdir(home);
@@ -126,6 +126,10 @@ const { path, version } = await db.checkpoint('./checkpoint'); // must not exist
 const copy = await open(path, { keyEncoding: 'utf8', valueEncoding: 'json' });
 console.log(copy.version === version); // true
 await copy.close();
+
+// Backups
+await db.backup('./backups', { keep: 7 }); // the newest seven stay
+await restoreBackup('./backups', './restored'); // compares every byte with its digest
 
 // Close
 await db.close();

@@ -6,6 +6,14 @@ export { type Db, open } from './db.ts';
 export type { CompactionMode, DbOptions, Durability } from './db-options.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
 export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
+export type { Backup, BackupOptions } from './txn/backup/backup.ts';
+export {
+  type BackupSummary,
+  listBackups,
+  type Restored,
+  type RestoreOptions,
+  restoreBackup,
+} from './txn/backup/restore.ts';
 export type { Checkpoint, CheckpointOptions, CheckpointProgress } from './txn/checkpoint.ts';
 export type { CommitResult, IngestedFile } from './txn/committer.ts';
 export type { CompactRange } from './txn/compact-range.ts';

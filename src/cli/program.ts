@@ -2,6 +2,8 @@
 
 import { createRequire } from 'node:module';
 import { isSluiceError, type SluiceError } from '../base/errors.ts';
+import { backup } from './backup.ts';
+import { backups } from './backups.ts';
 import { checkpoint } from './checkpoint.ts';
 import {
   type Command,
@@ -22,6 +24,7 @@ import { ingest } from './ingest.ts';
 import { type Io, OutputClosed, write } from './io.ts';
 import { keyspaces } from './keyspaces.ts';
 import { put } from './put.ts';
+import { restore } from './restore.ts';
 import { scan } from './scan.ts';
 import { scenario } from './scenario.ts';
 import { sstBuild } from './sst-build.ts';
@@ -41,6 +44,9 @@ const COMMANDS: readonly Command[] = [
   verify,
   compact,
   checkpoint,
+  backup,
+  backups,
+  restore,
   explain,
   scenario,
   sstBuild,

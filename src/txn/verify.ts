@@ -116,6 +116,24 @@ async function checkRow(
   problems: string[],
 ): Promise<void> {
   const path = engine.tablePath(row.id);
+  try {
+    for (const what of await differences(engine, row, path, options)) problems.push(`${path}: ${what}`);
+  } catch (error) {
+    if (!isSluiceError(error) || error.code === 'ABORTED' || error.code === 'CLOSED') throw error;
+    problems.push(`${path}: ${error.code}: ${error.message}`);
+  }
+}
+
+/**
+ * In what the file at `path`, whole in itself, is not the table of the row.
+ * @throws SluiceError CORRUPTION, CHECKSUM_MISMATCH … of a damaged file
+ */
+export async function differences(
+  engine: Engine,
+  row: TableRow,
+  path: string,
+  options: Pick<VerifyOptions, 'full' | 'signal'>,
+): Promise<string[]> {
   // A reader of its own: what is wrong with the file must not be hidden by blocks that are cached already.
   const table = engine.openTable(path);
   try {
@@ -126,10 +144,7 @@ async function checkRow(
       signal: options.signal,
       onProgress: undefined,
     });
-    for (const what of differences(row, facts)) problems.push(`${path}: ${what}`);
-  } catch (error) {
-    if (!isSluiceError(error) || error.code === 'ABORTED' || error.code === 'CLOSED') throw error;
-    problems.push(`${path}: ${error.code}: ${error.message}`);
+    return [...compare(row, facts)];
   } finally {
     table.dispose();
   }
@@ -176,7 +191,7 @@ interface Facts {
   readonly largest: Uint8Array | undefined;
 }
 
-function* differences(row: TableRow, facts: Facts): Iterable<string> {
+function* compare(row: TableRow, facts: Facts): Iterable<string> {
   if (facts.bytes !== row.bytes) yield `the file has ${facts.bytes} bytes, the manifest says ${row.bytes}`;
   if (facts.entries !== row.entries)
     yield `the file has ${facts.entries} entries, the manifest says ${row.entries}`;

@@ -65,7 +65,12 @@ test('what the package exports', () => {
     "class SluiceError
     class SstWriter
     function isSluiceError
+    function listBackups
     function open
+    function restoreBackup
+    type Backup
+    type BackupOptions
+    type BackupSummary
     type BatchOperation
     type BeginOptions
     type Checkpoint
@@ -105,6 +110,8 @@ test('what the package exports', () => {
     type MaxImpact
     type PutOperation
     type RangeOptions
+    type RestoreOptions
+    type Restored
     type Savepoint
     type SluiceIterator
     type Snapshot
@@ -145,7 +152,7 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
     keyspace: batch del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
     txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
     txnKeyspace: del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
