@@ -95,6 +95,8 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
     const target = ownBytes(this.#settings.encodeKey(key), key);
     this.#target = target;
     this.#state = 'seeking';
+    // Gathered ahead and not taken: the limit does not count them.
+    this.#left += this.#items.length - this.#handedOut;
     this.#items = [];
     this.#keys = [];
     this.#handedOut = 0;

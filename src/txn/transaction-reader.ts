@@ -107,6 +107,8 @@ export class TransactionReader implements ReadSource {
     if (reads === undefined) return undefined;
     let range: ReadRange | undefined;
     return (from, to) => {
+      // Between bounds that meet, or behind one, nothing can be: not even the keyspace was read.
+      if (to !== undefined && to <= from) return;
       if (range !== undefined && range.upper === from) range.upper = to;
       else if (range !== undefined && to !== undefined && range.lower === to) range.lower = from;
       else if (range === undefined || range.lower !== from || range.upper !== to) {

@@ -13,12 +13,21 @@ const soakSeed = process.env['SLUICE_SOAK_SEED'];
 
 export const TIMEOUT_MS = (5 + soakMinutes) * MINUTE_MS;
 
-export async function checkHistories(
+export function checkHistories(
   numRuns: number,
   run: (history: History) => Promise<void>,
   part = 0,
 ): Promise<void> {
-  const details = await fc.check(fc.asyncProperty(history, run), {
+  return checkArbitrary(history, numRuns, run, part);
+}
+
+export async function checkArbitrary<T>(
+  arbitrary: fc.Arbitrary<T>,
+  numRuns: number,
+  run: (history: T) => Promise<void>,
+  part = 0,
+): Promise<void> {
+  const details = await fc.check(fc.asyncProperty(arbitrary, run), {
     numRuns: soakMinutes > 0 ? Number.MAX_SAFE_INTEGER : numRuns,
     ...(soakMinutes > 0 ? { interruptAfterTimeLimit: soakMinutes * MINUTE_MS } : {}),
     ...(soakSeed === undefined ? {} : { seed: Number(soakSeed) + part }),
