@@ -13,6 +13,7 @@ import { trailerVersion } from '../mvcc/internal-key.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type BlockPlace, BlockShape, readShape } from './data-block.ts';
 import { INDEX_FIRST_KEY } from './format.ts';
+import { type DecodeRoom, decodeIndex, type IndexArrays, newIndexArrays } from './index-decoder.ts';
 
 const TWO_32 = 4294967296;
 
@@ -41,43 +42,28 @@ type IndexVisitor = (
   bytes: number,
 ) => void;
 
-export class TableIndex {
+export class TableIndex implements IndexArrays {
   readonly blocks: number;
-  /** Of each block, without its trailer. */
   readonly offsets: Float64Array;
   readonly sizes: Uint32Array;
   /** Bytes held. */
   readonly bytes: number;
   readonly keys: Uint8Array;
-  /** Where each separator ends in `keys`. */
   readonly keyEnds: Uint32Array;
-  /** Versions of the separators, when they are internal keys. */
   readonly versions: Float64Array | undefined;
   readonly #heads: Float64Array;
   readonly #common: number;
 
-  constructor(blocks: number, keyBytes: number, trailers: boolean, fill: (visit: IndexVisitor) => void) {
+  constructor({ offsets, sizes, keys, keyEnds, versions }: IndexArrays) {
+    const blocks = offsets.length;
     this.blocks = blocks;
-    this.offsets = new Float64Array(blocks);
-    this.sizes = new Uint32Array(blocks);
-    this.keyEnds = new Uint32Array(blocks);
+    this.offsets = offsets;
+    this.sizes = sizes;
+    this.keys = keys;
+    this.keyEnds = keyEnds;
+    this.versions = versions;
+    this.bytes = keys.length + blocks * (versions === undefined ? 24 : 32);
     this.#heads = new Float64Array(blocks);
-    this.keys = new Uint8Array(keyBytes);
-    this.versions = trailers ? new Float64Array(blocks) : undefined;
-    this.bytes = keyBytes + blocks * (trailers ? 32 : 24);
-    let at = 0;
-    let i = 0;
-    fill((key, start, keyLength, offset, bytes) => {
-      const user = trailers ? keyLength - 8 : keyLength;
-      if (user > 40) this.keys.set(key.subarray(start, start + user), at);
-      else for (let j = 0; j < user; j++) this.keys[at + j] = key[start + j] as number;
-      at += user;
-      this.offsets[i] = offset;
-      this.sizes[i] = bytes;
-      this.keyEnds[i] = at;
-      if (this.versions !== undefined) this.versions[i] = trailerVersion(key, start + user);
-      i++;
-    });
     this.#common = this.#commonPrefix();
     for (let b = 0; b < blocks; b++) {
       this.#heads[b] = this.#head(this.keys, this.keyStart(b) + this.#common, this.#end(b));
@@ -242,7 +228,17 @@ function indexDamaged(block: BlockPlace, what: string): SluiceError {
 }
 
 /** Re-codes index blocks, in order, after checking that their blocks lie in order below `limit`. */
-export function buildIndex(blocks: readonly RawBlock[], form: IndexForm, limit: number): TableIndex {
+export function buildIndex(
+  blocks: readonly RawBlock[],
+  form: IndexForm,
+  limit: number,
+  room: DecodeRoom,
+): TableIndex {
+  return new TableIndex(decodeIndex(blocks, form, limit, room) ?? decodeEach(blocks, form, limit));
+}
+
+/** Entry by entry: what the kernel's twin does, and the one that tells what is wrong. */
+function decodeEach(blocks: readonly RawBlock[], form: IndexForm, limit: number): IndexArrays {
   let count = 0;
   let keyBytes = 0;
   let end = 0;
@@ -267,9 +263,23 @@ export function buildIndex(blocks: readonly RawBlock[], form: IndexForm, limit: 
     });
   }
   if (keyBytes > 0xffffffff) throw new SluiceError('UNSUPPORTED_FORMAT', 'An index has over 4 GiB of keys');
-  return new TableIndex(count, keyBytes, trailers, (visit) => {
-    for (const block of blocks) forEachIndexEntry(block, form, visit);
-  });
+  const arrays = newIndexArrays(count, keyBytes, trailers);
+  const { offsets, sizes, keys, keyEnds, versions } = arrays;
+  let at = 0;
+  let i = 0;
+  for (const block of blocks) {
+    forEachIndexEntry(block, form, (key, start, keyLength, offset, bytes) => {
+      const user = trailers ? keyLength - 8 : keyLength;
+      for (let j = 0; j < user; j++) keys[at + j] = key[start + j] as number;
+      at += user;
+      offsets[i] = offset;
+      sizes[i] = bytes;
+      keyEnds[i] = at;
+      if (versions !== undefined) versions[i] = trailerVersion(key, start + user);
+      i++;
+    });
+  }
+  return arrays;
 }
 
 /** Whether a separator is not after the last one. `user`: its length without a trailer, if it has one. */

@@ -5,6 +5,7 @@
  * Opening is a generator of reads, so that one code serves the synchronous and the asynchronous way.
  */
 
+import { assert } from '../base/assert.ts';
 import { ByteReader } from '../base/codec.ts';
 import type { File, FileSystem } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
@@ -24,6 +25,7 @@ import {
   PROPERTY_GLOBAL_SEQNO,
 } from './format.ts';
 import { heapOf } from './heap.ts';
+import { DECODE_ROOM_BYTES } from './index-decoder.ts';
 import {
   type ContentFact,
   checkReadable,
@@ -249,7 +251,8 @@ function* openSteps(cache: BlockCache, path: string, fileBytes: number): Steps<T
   const top = yield* reader.raw(indexAt, source);
   const indexBlocks =
     form.type === INDEX_TWO_LEVEL ? yield* readPartitions(reader, top, form, limit, source) : [top];
-  const index = buildIndex(indexBlocks, form, limit);
+  assert(cache.scratchBytes >= DECODE_ROOM_BYTES, 'the cache has no room to decode an index in');
+  const index = buildIndex(indexBlocks, form, limit, { heap: cache.heap, at: cache.scratchAt });
 
   const dictionaryAt = metaBlocks.get(META_DICTIONARY);
   let dictionary: Uint8Array | undefined;

@@ -109,4 +109,9 @@ export class JsKernels implements Kernels {
   sortRecords(offsetsAt: number, count: number): void {
     sortRecords(this.#bytes, offsetsAt, count);
   }
+
+  /** `forEachIndexEntry` is in TypeScript as it is. */
+  decodeIndex(): number {
+    return 0xffffffff;
+  }
 }

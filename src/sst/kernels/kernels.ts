@@ -91,4 +91,15 @@ export interface Kernels {
 
   /** As js-sort-records.ts has it; `scratchAt`: `sortScratchBytes(count)` of room. All three are multiples of 4. */
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
+
+  /** As assembly/decode-index.ts has it; 0xffffffff: ask `forEachIndexEntry` of ../table-index.ts. */
+  decodeIndex(
+    stateAt: number,
+    at: number,
+    end: number,
+    out: number,
+    room: number,
+    keysAt: number,
+    keysEnd: number,
+  ): number;
 }

@@ -22,6 +22,15 @@ export const LAST_KEY = 0x24000;
 type Ranges = (src: number, length: number, dst: number, bytes: number) => number;
 
 interface Exports {
+  decodeIndex(
+    stateAt: number,
+    at: number,
+    end: number,
+    out: number,
+    room: number,
+    keysAt: number,
+    keysEnd: number,
+  ): number;
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
   encodeBlocks(stateAt: number, at: number, end: number): number;
   beginMerge(stateAt: number): void;
@@ -198,5 +207,17 @@ export class WasmKernels implements Kernels {
 
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void {
     this.#exports.sortRecords(offsetsAt, count, scratchAt);
+  }
+
+  decodeIndex(
+    stateAt: number,
+    at: number,
+    end: number,
+    out: number,
+    room: number,
+    keysAt: number,
+    keysEnd: number,
+  ): number {
+    return this.#exports.decodeIndex(stateAt, at, end, out, room, keysAt, keysEnd) >>> 0;
   }
 }

@@ -122,7 +122,7 @@ function restartOf(start: usize, limit: usize, length: usize, restart: usize): u
 /** 1: the entry comes after the one before; 2: so it does, with the same user key; 0: it does not. */
 // @ts-ignore: decorator
 @inline
-function compareToLast(p: usize, shared: usize, keyLength: usize, user: usize): i32 {
+export function compareToLast(p: usize, shared: usize, keyLength: usize, user: usize): i32 {
   const lastUser = keyLength - TRAILER_BYTES;
   const n = min(user, lastUser);
   if (shared < n) {

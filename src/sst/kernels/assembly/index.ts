@@ -6,6 +6,7 @@ import { xxph3 } from './xxh3';
 
 export { blockChecksum } from './block-checksum';
 export { checkDataBlock } from './check-block';
+export { decodeIndex } from './decode-index';
 export { encodeBlocks } from './encode-blocks';
 export { findInBlock } from './find-in-block';
 export { lz4Compress, lz4Decompress } from './lz4';
