@@ -14,6 +14,7 @@ export {
   type RestoreOptions,
   restoreBackup,
 } from './txn/backup/restore.ts';
+export type { Batch, SluiceCursor } from './txn/batch-cursor.ts';
 export type { Checkpoint, CheckpointOptions, CheckpointProgress } from './txn/checkpoint.ts';
 export type { CommitResult, IngestedFile } from './txn/committer.ts';
 export type { CompactRange } from './txn/compact-range.ts';
@@ -32,7 +33,13 @@ export type {
   PutOperation,
 } from './txn/keyspace.ts';
 export type { KeyspaceOptions } from './txn/keyspace-options.ts';
-export type { EncodingOptions, GetOptions, IteratorOptions, RangeOptions } from './txn/readable.ts';
+export type {
+  CursorOptions,
+  EncodingOptions,
+  GetOptions,
+  IteratorOptions,
+  RangeOptions,
+} from './txn/readable.ts';
 export type { TransactionOptions } from './txn/retry.ts';
 export type { Snapshot } from './txn/snapshot.ts';
 export type { DatabaseStats } from './txn/stats.ts';

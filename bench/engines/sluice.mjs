@@ -64,8 +64,11 @@ export async function openEngine(dir, options) {
     },
     get: (key) => db.getSync(key),
     scan: (visit) => visitAll(db.iterator(), visit),
-    /** Views may be of memory that is used again: the cheapest way there is. */
-    scanByCursor: (visit) => visitAll(db.iterator({ keyEncoding: 'view', valueEncoding: 'view' }), visit),
+    async scanByCursor(visit) {
+      for await (const { bytes, offsets, count } of db.cursor()) {
+        for (let i = 0; i < count; i++) visit(bytes, bytes, offsets[2 * i], offsets[2 * i + 1]);
+      }
+    },
     put: (key, value) => db.put(key, value),
     batch: (operations) => db.batch(operations),
     ingest: (files, mode = 'move') => db.ingest(files, { mode }),

@@ -10,7 +10,6 @@
 
 import { Packr } from 'msgpackr';
 import { unreachable } from './assert.ts';
-import type { BufferCopier } from './buffer-copier.ts';
 import { SluiceError } from './errors.ts';
 
 export type EncodingName = 'buffer' | 'view' | 'utf8' | 'json' | 'msgpack';
@@ -27,6 +26,11 @@ export interface EncodingOutputs {
 export type Output<E extends EncodingName> = EncodingOutputs[E];
 /** What a write or a key argument takes. */
 export type Input<E extends EncodingName> = E extends 'json' | 'msgpack' ? unknown : string | Uint8Array;
+
+/** Makes Buffers that are their receiver's own. */
+export interface BytesCopier {
+  copy(bytes: Uint8Array, start: number, length: number): Buffer;
+}
 
 const ENCODING_NAMES: ReadonlySet<string> = new Set(['buffer', 'view', 'utf8', 'json', 'msgpack']);
 
@@ -67,7 +71,7 @@ export function decode<E extends EncodingName>(
   bytes: Uint8Array,
   start: number,
   length: number,
-  copier: BufferCopier,
+  copier: BytesCopier,
 ): Output<E> {
   return decodeAny(encoding, bytes, start, length, copier) as Output<E>;
 }
@@ -77,7 +81,7 @@ function decodeAny(
   bytes: Uint8Array,
   start: number,
   length: number,
-  copier: BufferCopier,
+  copier: BytesCopier,
 ): unknown {
   switch (encoding) {
     case 'buffer':

@@ -9,6 +9,7 @@ import { assert, at as elementAt } from '../base/assert.ts';
 import { compareRanges, copyRange, EMPTY_BYTES } from '../base/bytes.ts';
 import type { TableRow } from '../manifest/rows.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
+import type { Gathering } from '../mvcc/gathering.ts';
 import { type EntryType, TYPE_DELETE } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 
@@ -122,6 +123,13 @@ export class LevelCursor implements Cursor {
       this.#crossing = -1;
     }
     return this.#enterReverse(this.#index - 1);
+  }
+
+  gather(gathering: Gathering): boolean {
+    const current = this.#atEntry();
+    if (this.#crossing !== 0 || current.gather?.(gathering) !== true) return false;
+    this.#show(current);
+    return true;
   }
 
   async load(): Promise<void> {

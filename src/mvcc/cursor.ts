@@ -6,6 +6,7 @@
  * same call*. So a scan awaits once per block at most, and the same code serves the synchronous and asynchronous API.
  */
 
+import type { Gathering } from './gathering.ts';
 import type { EntryType } from './internal-key.ts';
 import type { Version } from './version.ts';
 
@@ -39,6 +40,13 @@ export interface Cursor {
   next(): Status;
   /** REQUIRES: valid. */
   prev(): Status;
+
+  /**
+   * Adds to the batch what the reader sees of the entries after this one, up to the run's end, as long as they are in memory
+   * and cheap to get at; it may well stop before. True: it has gone on, and stands at the last entry gone through. Absent:
+   * there is no way but step by step. REQUIRES: valid, and nothing more is to be shown of this user key.
+   */
+  gather?(gathering: Gathering): boolean;
 
   /** Brings in what the last PENDING call lacked. The block stays pinned until that call has been repeated. */
   load(): Promise<void>;

@@ -12,6 +12,7 @@ import { assert, at as elementAt } from '../base/assert.ts';
 import { compareRanges, copyRange, EMPTY_BYTES } from '../base/bytes.ts';
 import { type Cursor, PENDING, READY, type Status } from './cursor.ts';
 import { EmptyCursor } from './empty-cursor.ts';
+import type { Gathering } from './gathering.ts';
 import { type EntryType, TYPE_DELETE } from './internal-key.ts';
 import { NO_VERSION, type Version } from './version.ts';
 
@@ -29,6 +30,10 @@ type Direction = typeof FORWARD | typeof REVERSE | typeof UNSETTLED;
 
 /** What a repositioning does to each child; remembered while one is pending. */
 type Move = 'none' | 'first' | 'last' | 'seek' | 'seekBefore' | 'turnForward' | 'turnReverse';
+
+/** Fewer entries in one go than so many were not worth it; then the next attempts are left out, at most so many. */
+const RUN_ENTRIES_MIN = 4;
+const RUN_PAUSE_MAX = 64;
 
 /* How far a child is with it. A turn takes two calls, of which the second may be the pending one. */
 const TO_SEEK = 0;
@@ -61,6 +66,10 @@ export class MergingCursor implements Cursor {
   #moveVersion: Version = NO_VERSION;
   #moveInclusive = false;
   readonly #pending: Cursor[] = [];
+
+  /** How many attempts to gather are left out, now and after the next that is in vain. */
+  #runPause = 0;
+  #runPauseNext = 1;
 
   constructor(children: readonly Cursor[]) {
     this.#children = children;
@@ -96,6 +105,48 @@ export class MergingCursor implements Cursor {
     const top = this.#topCursor();
     if (top.prev() === PENDING) return this.#waitFor(top);
     return this.#advanced(top);
+  }
+
+  /** From the top child alone: what it has before the next child's user key is of no concern to the others. */
+  gather(gathering: Gathering): boolean {
+    if (this.#direction !== FORWARD || this.#heapSize === 0) return false;
+    if (this.#runPause > 0) {
+      this.#runPause--;
+      return false;
+    }
+    const top = this.#topCursor();
+    if (top.gather === undefined) return false;
+    const { batch, hasEnd, endBytes, endStart, endLength } = gathering;
+    const before = batch.count;
+    if (this.#heapSize > 1) {
+      const next = this.#children[this.#second()] as Cursor;
+      if (
+        !hasEnd ||
+        compareRanges(next.keyBytes, next.keyStart, next.keyLength, endBytes, endStart, endLength) < 0
+      ) {
+        gathering.endBefore(next.keyBytes, next.keyStart, next.keyLength);
+      }
+    }
+    const moved = top.gather(gathering);
+    gathering.hasEnd = hasEnd;
+    gathering.endBytes = endBytes;
+    gathering.endStart = endStart;
+    gathering.endLength = endLength;
+    if (batch.count - before >= RUN_ENTRIES_MIN) this.#runPauseNext = 1;
+    else {
+      this.#runPause = this.#runPauseNext;
+      this.#runPauseNext = Math.min(this.#runPauseNext * 2, RUN_PAUSE_MAX);
+    }
+    if (moved) this.#show();
+    return moved;
+  }
+
+  /** The child that comes after the top one. REQUIRES: there is one. */
+  #second(): number {
+    const left = this.#heap[1] as number;
+    if (this.#heapSize === 2) return left;
+    const right = this.#heap[2] as number;
+    return this.#isBefore(left, right) ? left : right;
   }
 
   async load(): Promise<void> {

@@ -3,6 +3,8 @@
  *
  * PENDING is as in `Cursor`: load and repeat the same call. While a call is pending the entry must not be read, and
  * only the same call, an absolute one (first, last, seek, seekBefore) or close may follow.
+ *
+ * Longer than 400 lines because both directions, what was gathered and what a pending call left behind are one state.
  */
 
 import { assert, unreachable } from '../base/assert.ts';
@@ -10,6 +12,8 @@ import { EMPTY_BYTES } from '../base/bytes.ts';
 import { ByteScratch } from './byte-scratch.ts';
 import type { Coverage } from './coverage.ts';
 import { type Cursor, PENDING, READY, type Status } from './cursor.ts';
+import type { EntryBatch } from './entry-batch.ts';
+import { Gathering } from './gathering.ts';
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from './internal-key.ts';
 import { type Bounds, KeyRange } from './key-range.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
@@ -56,6 +60,9 @@ export class VisibleCursor {
 
   #phase: Phase = 'idle';
   #stand: Stand = 'at';
+  /** Whether of the user key shown nothing more is to be shown; see `gather`. */
+  #decided = true;
+  #gathering: Gathering | undefined;
   #steps = 0;
   /** Forward: the user key whose remaining entries are passed over. Reverse: the one being walked. */
   readonly #key = new ByteScratch();
@@ -117,8 +124,31 @@ export class VisibleCursor {
         return PENDING;
       }
     }
-    this.#skipping = true;
+    this.#skipping = this.#decided;
     return this.#forward();
+  }
+
+  /**
+   * After the entry shown, which the caller has taken: adds to the batch entries that can be had at once, none or many. Then
+   * the entry shown is one that was passed, not to be looked at, and only `next` or an absolute call may follow.
+   */
+  gather(batch: EntryBatch): void {
+    const inner = this.#inner;
+    if (inner.gather === undefined || this.#coverage !== undefined || batch.isFull) return;
+    assert(this.valid && this.#phase === 'idle', 'gather() of a cursor that has no entry');
+    if (this.#stand !== 'at' || !this.#decided) return;
+    if (this.#gathering?.batch !== batch) {
+      const { upper, upperInclusive } = this.#range;
+      const ofBatch = new Gathering(batch, this.#snapshot, this.#floor, this.#through);
+      if (upper !== undefined) {
+        if (upperInclusive) return;
+        ofBatch.endBefore(upper, 0, upper.length);
+      }
+      this.#gathering = ofBatch;
+    }
+    if (!inner.gather(this.#gathering)) return;
+    this.#showInner();
+    this.#decided = this.#gathering.decided;
   }
 
   /** REQUIRES: valid, or a repeated call. */
@@ -263,6 +293,7 @@ export class VisibleCursor {
     this.valueLength = inner.valueLength;
     this.#phase = 'idle';
     this.#stand = 'at';
+    this.#decided = true;
     return READY;
   }
 
@@ -359,6 +390,7 @@ export class VisibleCursor {
     this.valueLength = this.#value.length;
     this.#phase = 'idle';
     this.#stand = 'before';
+    this.#decided = true;
     return READY;
   }
 

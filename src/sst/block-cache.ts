@@ -12,6 +12,7 @@
 import { SluiceError } from '../base/errors.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import { BlockArena, CHUNK_BYTES } from './block-arena.ts';
+import { BlockGatherer } from './block-gatherer.ts';
 import { BLOCK_TRAILER_BYTES, checksumModifier } from './checksum.ts';
 import { decompressBlock, rawLengthOf } from './compression.ts';
 import { type BlockPlace, BlockShape, validateDataBlock } from './data-block.ts';
@@ -181,6 +182,8 @@ interface Held {
 export class BlockCache {
   readonly heap: Heap;
   readonly arena: BlockArena;
+  /** It uses the scratch room too. */
+  readonly gatherer: BlockGatherer;
   readonly budgetBytes: number;
   /** Where blocks are read to, and how much fits. Free again after each `admit`. */
   readonly scratchAt: number;
@@ -209,6 +212,7 @@ export class BlockCache {
     this.#chunks = Math.max(4, Math.floor((this.budgetBytes - this.scratchBytes) / CHUNK_BYTES));
     this.heap = createHeap(arenaAt + this.#chunks * CHUNK_BYTES);
     this.arena = new BlockArena(this.heap.bytes, arenaAt, this.#chunks);
+    this.gatherer = new BlockGatherer(this.heap, this.scratchAt, this.scratchBytes);
     this.#heldMax = Math.max(1, this.#chunks >>> 2);
   }
 

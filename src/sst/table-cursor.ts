@@ -7,15 +7,17 @@
  * Longer than 400 lines because position, pins and what a PENDING call left behind are one state that all moves share.
  */
 
-import { copyRange, equalRanges } from '../base/bytes.ts';
+import { copyInto, copyRange, equalRanges } from '../base/bytes.ts';
 import { fixed32 } from '../base/codec.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
+import type { Gathering } from '../mvcc/gathering.ts';
 import { type EntryType, TYPE_DELETE, trailerVersion } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import { FRAME_MARKS, FRAME_WORDS, USED } from './block-arena.ts';
 import type { BlockCache, OwnBlock } from './block-cache.ts';
 import { loadBlock, loadBlockSync } from './block-load.ts';
 import { restartBefore } from './data-block.ts';
+import { LAST_KEY } from './kernels/wasm-kernels.ts';
 import { ReverseKeys } from './reverse-keys.ts';
 import type { TableState } from './table-state.ts';
 
@@ -179,6 +181,59 @@ export class TableCursor implements Cursor {
     return READY;
   }
 
+  /** Block after block, as long as they are in the cache: nothing is loaded meanwhile, so only the last is pinned. */
+  gather(gathering: Gathering): boolean {
+    const state = this.#state as TableState;
+    if (!this.#forward || this.#own !== undefined) return false;
+    const global = this.#globalVersion;
+    // A transaction's own tables have a global version: without one, all are versions of commits.
+    const bound =
+      global === undefined ? gathering.snapshot : gathering.sees(global) ? Number.POSITIVE_INFINITY : -1;
+    const { cache } = this.#table;
+    const { gatherer, arena } = cache;
+    if (!gatherer.begin(gathering, bound, this.#key, this.#keyLength)) return false;
+    let stoodIn = NO_BLOCK;
+    let { entryAt, nextAt, valueAt, valueLength } = gatherer;
+    let at = this.#nextAt;
+    let limit = this.#restartsAt;
+    for (let block = this.#block; ; block++) {
+      const ended = gatherer.run(at, limit, this.#endsBefore(state, block, gathering));
+      if (gatherer.entryAt !== 0) {
+        ({ entryAt, nextAt, valueAt, valueLength } = gatherer);
+        if (block !== this.#block) {
+          this.#inARow++;
+          cache.hits++;
+        }
+        stoodIn = block;
+      }
+      const frame = ended && block + 1 < state.index.blocks ? (state.slots[block + 1] as number) : 0;
+      if (frame === 0) break;
+      at = arena.frames[frame * FRAME_WORDS] as number;
+      limit = arena.frames[frame * FRAME_WORDS + 1] as number;
+    }
+    gatherer.finish(gathering);
+    if (stoodIn === NO_BLOCK) return false;
+    if (stoodIn !== this.#block) {
+      this.#setBlock(stoodIn, state.slots[stoodIn] as number, undefined);
+      this.#dropLoaded();
+    }
+    this.#entryAt = entryAt;
+    this.#nextAt = nextAt;
+    const length = gatherer.keyLength;
+    if (length > this.#key.length) this.#growKey(length);
+    copyInto(cache.heap.bytes, LAST_KEY, length, this.#key, 0);
+    this.#keyLength = length;
+    this.#publish(this.#key, length, valueAt, valueLength);
+    return true;
+  }
+
+  /** Whether the whole block is before the end of the run, as far as its separator tells. */
+  #endsBefore(state: TableState, block: number, gathering: Gathering): boolean {
+    if (!gathering.hasEnd) return true;
+    const { endBytes, endStart, endLength } = gathering;
+    return state.index.compareSeparator(block, endBytes, endStart, endLength) < 0;
+  }
+
   loadSync(): void {
     if (this.#state === undefined) this.#adopt(this.#table.openSync());
     if (this.#wanted === NO_BLOCK) return;
@@ -337,6 +392,7 @@ export class TableCursor implements Cursor {
     if (block === this.#block) return true;
     if (!this.#has(state, block)) return false;
     const own = block === this.#loaded ? this.#loadedOwn : undefined;
+    if (own === undefined) this.#table.cache.hits++;
     this.#setBlock(block, own === undefined ? (state.slots[block] as number) : 0, own);
     this.#dropLoaded();
     return true;
@@ -356,7 +412,6 @@ export class TableCursor implements Cursor {
       this.#restartCount = own.restartCount;
       return;
     }
-    cache.hits++;
     const at = frame * FRAME_WORDS;
     const frames = cache.arena.frames;
     // What a scan passes is not thereby worth keeping.

@@ -1,64 +1,38 @@
 /**
- * The public iterator. Entries are gathered from the cursor synchronously while blocks are in memory, and it awaits
- * once per missing block, never per entry.
- *
- * A transaction's iterator reports what its reader has got to know entry by entry as they are handed out (L5): entries
- * gathered ahead but not taken are no reads.
+ * The public iterator: entries out of batches. It awaits once per missing block, never per entry.
  */
 
-import { BufferCopier } from '../base/buffer-copier.ts';
 import { decode, type EncodingName, type Output } from '../base/encoding.ts';
-import { SluiceError, throwIfAborted } from '../base/errors.ts';
-import { PENDING, type Status } from '../mvcc/cursor.ts';
-import type { VisibleCursor } from '../mvcc/visible.ts';
-import { keyAfter, keyBytes, keyString, ownBytes } from './read-set.ts';
-import type { Scan } from './read-source.ts';
+import { PENDING } from '../mvcc/cursor.ts';
+import type { EntryBatch } from '../mvcc/entry-batch.ts';
+import { BatchCopier } from './batch-copier.ts';
+import { ownBytes } from './read-set.ts';
+import { ScanBatches, type ScanSettings } from './scan-batches.ts';
 
 /** How many entries `next` and `for await` gather at a time. */
 const GATHER_COUNT = 128;
 
-export interface IteratorSettings<T> {
-  readonly scan: Scan;
-  /** Throws CLOSED once the database or transaction is. */
-  readonly checkOpen: () => void;
-  readonly reverse: boolean;
-  readonly limit: number;
-  readonly signal: AbortSignal | undefined;
-  /** Makes what the user gets of the entry under the cursor. */
-  readonly shape: (cursor: VisibleCursor) => T;
-  /** Bounds as latin1 keys: where reading starts, by direction. */
-  readonly lower: string;
-  readonly upper: string | undefined;
-  /** Encodes a seek target. */
-  readonly encodeKey: (key: unknown) => Uint8Array;
-}
+/** Makes what the user gets of entry `index` of a batch. */
+export type Shape<T> = (batch: EntryBatch, index: number) => T;
 
 /** Iterates in key order. Close it, or run `for await` to its end, to let go of the snapshot it holds. */
 export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Disposable {
-  readonly #settings: IteratorSettings<T>;
-  readonly #cursor: VisibleCursor;
-  #left: number;
-  /** Entries gathered and not handed out, with their keys when reads are reported. */
-  #items: T[] = [];
-  #keys: string[] = [];
-  #handedOut = 0;
-  #state: 'start' | 'seeking' | 'moving' | 'end' | 'closed' = 'start';
-  #target: Uint8Array | undefined;
-  /** Everything from here, in reading direction, up to the last key handed out is known to the reader. */
-  #knownFrom: string | undefined;
-  #busy = false;
+  readonly #batches: ScanBatches;
+  readonly #shape: Shape<T>;
+  readonly #encodeKey: (key: unknown) => Uint8Array;
 
-  constructor(settings: IteratorSettings<T>) {
-    this.#settings = settings;
-    this.#cursor = settings.scan.cursor;
-    this.#left = settings.limit;
-    this.#knownFrom = settings.reverse ? settings.upper : settings.lower;
+  /** For the database; users call `db.iterator()`. `encodeKey`: of seek targets. */
+  constructor(settings: ScanSettings, shape: Shape<T>, encodeKey: (key: unknown) => Uint8Array) {
+    this.#batches = new ScanBatches(settings);
+    this.#shape = shape;
+    this.#encodeKey = encodeKey;
   }
 
   /** The next entry, or undefined at the end. */
   async next(): Promise<T | undefined> {
-    this.#checkOpen();
-    if (this.#handedOut === this.#items.length) await this.#gather(GATHER_COUNT);
+    this.#batches.checkOpen();
+    if (!this.#hasMore && this.#batches.gather(GATHER_COUNT) === PENDING)
+      await this.#gatherLater(GATHER_COUNT);
     return this.#take();
   }
 
@@ -66,10 +40,25 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
   async nextv(size: number): Promise<T[]> {
     if (!Number.isInteger(size) || size < 1)
       throw new TypeError(`size must be a positive integer; got ${String(size)}`);
-    this.#checkOpen();
-    if (this.#handedOut === this.#items.length) await this.#gather(size);
-    const items = this.#items.slice(this.#handedOut, this.#handedOut + size);
-    this.#handOut(items.length);
+    const batches = this.#batches;
+    batches.checkOpen();
+    const items: T[] = [];
+    try {
+      do {
+        const wanted = size - items.length;
+        if (!this.#hasMore && batches.gather(wanted) === PENDING) {
+          // What there is can be handed out before the disk is asked for more.
+          if (items.length > 0) break;
+          await this.#gatherLater(wanted);
+        }
+        if (!this.#hasMore) break;
+        this.#takeInto(items, wanted);
+      } while (items.length < size);
+    } catch (error) {
+      // With items in hand it is the next call that fails: that one begins where this one could not go on.
+      if (items.length === 0) throw error;
+    }
+    if (items.length === 0) batches.reportEnd();
     return items;
   }
 
@@ -84,43 +73,27 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
       }
     } finally {
       // `db.iterator().all()` leaves nobody a handle to close. Busy: an earlier call has it, this one was refused.
-      if (!this.#busy) this.close();
+      if (!this.#batches.busy) this.close();
     }
   }
 
   /** Goes on at the first key at or after `key` (at or before it in reverse), within the iterator's bounds. */
   seek(key: unknown): void {
-    this.#checkOpen();
-    if (this.#busy) throw new SluiceError('BUSY', 'seek() while next(), nextv() or all() is still under way');
-    const target = ownBytes(this.#settings.encodeKey(key), key);
-    this.#target = target;
-    this.#state = 'seeking';
-    // Gathered ahead and not taken: the limit does not count them.
-    this.#left += this.#items.length - this.#handedOut;
-    this.#items = [];
-    this.#keys = [];
-    this.#handedOut = 0;
-    const at = keyString(target, 0, target.length);
-    const { reverse, lower, upper } = this.#settings;
-    if (reverse) this.#knownFrom = upper !== undefined && upper < keyAfter(at) ? upper : keyAfter(at);
-    else this.#knownFrom = at < lower ? lower : at;
+    this.#batches.checkOpen();
+    this.#batches.seek(ownBytes(this.#encodeKey(key), key));
   }
 
   /** Lets go of the snapshot. Closing twice is fine. */
   close(): void {
-    if (this.#state === 'closed') return;
-    this.#state = 'closed';
-    this.#items = [];
-    this.#handedOut = 0;
-    // A gathering that is under way closes the scan itself when it comes back.
-    if (!this.#busy) this.#settings.scan.close();
+    this.#batches.close();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    const batches = this.#batches;
     try {
       for (;;) {
-        this.#checkOpen();
-        if (this.#handedOut === this.#items.length) await this.#gather(GATHER_COUNT);
+        batches.checkOpen();
+        if (!this.#hasMore && batches.gather(GATHER_COUNT) === PENDING) await this.#gatherLater(GATHER_COUNT);
         const item = this.#take();
         if (item === undefined) return;
         yield item;
@@ -138,116 +111,68 @@ export class SluiceIterator<T> implements AsyncIterable<T>, AsyncDisposable, Dis
     this.close();
   }
 
+  get #hasMore(): boolean {
+    const { batch, handedOut } = this.#batches;
+    return handedOut < batch.count;
+  }
+
+  async #gatherLater(entries: number): Promise<void> {
+    do await this.#batches.load();
+    while (this.#batches.gather(entries) === PENDING);
+  }
+
   #take(): T | undefined {
-    if (this.#handedOut === this.#items.length) return undefined;
-    const item = this.#items[this.#handedOut];
-    this.#handOut(1);
+    const batches = this.#batches;
+    if (!this.#hasMore) {
+      batches.reportEnd();
+      return undefined;
+    }
+    const item = this.#shape(batches.batch, batches.handedOut);
+    batches.handOut(1);
     return item;
   }
 
-  #handOut(count: number): void {
-    const { onRead } = this.#settings.scan;
-    this.#handedOut += count;
-    if (onRead === undefined) return;
-    if (count > 0) this.#report(this.#keys[this.#handedOut - 1] as string);
-  }
-
-  /** L5: the reader now knows every key between where it began and `last`, the gaps included. */
-  #report(last: string | undefined): void {
-    const { scan, reverse, lower, upper } = this.#settings;
-    if (reverse) {
-      scan.onRead?.(last ?? lower, this.#knownFrom);
-      this.#knownFrom = last ?? lower;
-    } else {
-      const to = last === undefined ? upper : keyAfter(last);
-      scan.onRead?.(this.#knownFrom ?? lower, to);
-      this.#knownFrom = to ?? this.#knownFrom;
-    }
-  }
-
-  async #gather(count: number): Promise<void> {
-    this.#checkOpen();
-    if (this.#busy)
-      throw new SluiceError('BUSY', 'The iterator is still busy with an earlier call; await it first');
-    this.#items = [];
-    this.#keys = [];
-    this.#handedOut = 0;
-    this.#busy = true;
+  #takeInto(items: T[], most: number): void {
+    const batches = this.#batches;
+    const { batch, handedOut } = batches;
+    const end = Math.min(handedOut + most, batch.count);
+    let i = handedOut;
     try {
-      while (this.#items.length < count && this.#left > 0 && this.#state !== 'end') {
-        throwIfAborted(this.#settings.signal);
-        if (this.#step() === PENDING) {
-          // What is gathered can be handed out before the disk is asked for more.
-          if (this.#items.length > 0) return;
-          await this.#cursor.load();
-          if (this.#isClosed()) throw closedError();
-        }
-      }
+      for (; i < end; i++) items.push(this.#shape(batch, i));
     } finally {
-      this.#busy = false;
-      if (this.#isClosed()) this.#settings.scan.close();
+      batches.handOut(i - handedOut);
     }
-    if (this.#state === 'end' && this.#items.length === 0 && this.#left > 0) this.#report(undefined);
   }
-
-  #step(): Status {
-    const status = this.#position();
-    if (status === PENDING) return status;
-    if (!this.#cursor.valid) {
-      this.#state = 'end';
-      return status;
-    }
-    this.#state = 'moving';
-    this.#left--;
-    this.#items.push(this.#settings.shape(this.#cursor));
-    if (this.#settings.scan.onRead !== undefined) {
-      const { keyBytes: bytes, keyStart, keyLength } = this.#cursor;
-      this.#keys.push(keyString(bytes, keyStart, keyLength));
-    }
-    return status;
-  }
-
-  #position(): Status {
-    const { reverse } = this.#settings;
-    const cursor = this.#cursor;
-    if (this.#state === 'moving') return reverse ? cursor.prev() : cursor.next();
-    if (this.#state === 'start') return reverse ? cursor.last() : cursor.first();
-    const target = this.#target ?? keyBytes('');
-    return reverse ? cursor.seekBefore(target, true) : cursor.seek(target);
-  }
-
-  #isClosed(): boolean {
-    return this.#state === 'closed';
-  }
-
-  #checkOpen(): void {
-    if (this.#isClosed()) throw closedError();
-    // L5: what is handed out once the transaction is over, no commit has checked.
-    this.#settings.checkOpen();
-  }
-}
-
-function closedError(): SluiceError {
-  return new SluiceError('CLOSED', 'The iterator is closed; make a new one');
 }
 
 export function entryShape<KE extends EncodingName, VE extends EncodingName>(
   keyEncoding: KE,
   valueEncoding: VE,
-): (cursor: VisibleCursor) => [Output<KE>, Output<VE>] {
-  const key = keyShape(keyEncoding);
-  const value = valueShape(valueEncoding);
-  return (cursor) => [key(cursor), value(cursor)];
+): Shape<[Output<KE>, Output<VE>]> {
+  const copier = new BatchCopier();
+  const key = keyShape(keyEncoding, copier);
+  const value = valueShape(valueEncoding, copier);
+  return (batch, index) => [key(batch, index), value(batch, index)];
 }
 
-export function keyShape<KE extends EncodingName>(keyEncoding: KE): (cursor: VisibleCursor) => Output<KE> {
-  const copier = new BufferCopier();
-  return (cursor) => decode(keyEncoding, cursor.keyBytes, cursor.keyStart, cursor.keyLength, copier);
+export function keyShape<KE extends EncodingName>(
+  keyEncoding: KE,
+  copier = new BatchCopier(),
+): Shape<Output<KE>> {
+  return (batch, index) => {
+    const at = batch.offsets[2 * index] as number;
+    copier.turnTo(batch);
+    return decode(keyEncoding, batch.bytes, at, (batch.offsets[2 * index + 1] as number) - at, copier);
+  };
 }
 
 export function valueShape<VE extends EncodingName>(
   valueEncoding: VE,
-): (cursor: VisibleCursor) => Output<VE> {
-  const copier = new BufferCopier();
-  return (cursor) => decode(valueEncoding, cursor.valueBytes, cursor.valueStart, cursor.valueLength, copier);
+  copier = new BatchCopier(),
+): Shape<Output<VE>> {
+  return (batch, index) => {
+    const at = batch.offsets[2 * index + 1] as number;
+    copier.turnTo(batch);
+    return decode(valueEncoding, batch.bytes, at, (batch.offsets[2 * index + 2] as number) - at, copier);
+  };
 }

@@ -10,10 +10,12 @@ import { decode, type EncodingName, encode, type Input, type Output } from '../b
 import { throwIfAborted } from '../base/errors.ts';
 import { checkKey, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import type { Probe } from '../mvcc/probe.ts';
-import type { VisibleCursor } from '../mvcc/visible.ts';
-import { entryShape, keyShape, SluiceIterator, valueShape } from './iterator.ts';
+import { SHARED_BYTES } from './batch-copier.ts';
+import { SluiceCursor } from './batch-cursor.ts';
+import { entryShape, keyShape, type Shape, SluiceIterator, valueShape } from './iterator.ts';
 import { keyString, ownBytes } from './read-set.ts';
 import type { Bounds, ReadSource } from './read-source.ts';
+import type { ScanSettings } from './scan-batches.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface EncodingOptions<
@@ -45,6 +47,22 @@ export interface IteratorOptions<KE extends EncodingName, VE extends EncodingNam
   /** How many entries at most; -1 or absent: all. */
   readonly limit?: number;
 }
+
+export interface CursorOptions<KE extends EncodingName> extends RangeOptions<KE> {
+  /** Of the bounds and of seek targets; a cursor hands out bytes. */
+  readonly keyEncoding?: KE;
+  /** Read as of this snapshot instead of now. */
+  readonly snapshot?: Snapshot;
+  readonly signal?: AbortSignal;
+  readonly reverse?: boolean;
+  /** How many entries at most; -1 or absent: all. */
+  readonly limit?: number;
+  /** False: keys only, and every value empty. Default true. */
+  readonly values?: boolean;
+}
+
+/** A cursor's batches: they stay in the processor's cache while they are looked at. */
+const BATCH_BYTES = 65536;
 
 const EMPTY_OPTIONS = {};
 
@@ -138,19 +156,31 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     options: IteratorOptions<K, V> = EMPTY_OPTIONS,
   ): SluiceIterator<[Output<K>, Output<V>]> {
     const [keyEncoding, valueEncoding] = this.#encodings(options);
-    return this.#iterate(options, entryShape(keyEncoding, valueEncoding));
+    return this.#iterate(options, entryShape(keyEncoding, valueEncoding), true);
   }
 
   keys<K extends EncodingName = KE>(
     options: IteratorOptions<K, EncodingName> = EMPTY_OPTIONS,
   ): SluiceIterator<Output<K>> {
-    return this.#iterate(options, keyShape(this.#encodings(options)[0]));
+    return this.#iterate(options, keyShape(this.#encodings(options)[0]), false);
   }
 
   values<V extends EncodingName = VE>(
     options: IteratorOptions<EncodingName, V> = EMPTY_OPTIONS,
   ): SluiceIterator<Output<V>> {
-    return this.#iterate(options, valueShape(this.#encodings(options)[1]));
+    return this.#iterate(options, valueShape(this.#encodings(options)[1]), true);
+  }
+
+  /**
+   * For scans at full speed: entries by the batch, as borrowed bytes that the next step overwrites. The state is that of this
+   * call (or of the snapshot).
+   */
+  cursor<K extends EncodingName = KE>(options: CursorOptions<K> = EMPTY_OPTIONS): SluiceCursor {
+    const keyEncoding = this.#encodings(options)[0];
+    const { values = true } = options;
+    checkFlag(values, 'options.values');
+    const settings = this.#scan(options, keyEncoding, 'cursor', BATCH_BYTES, values);
+    return new SluiceCursor(settings, (key) => encode(keyEncoding, key, 'key'));
   }
 
   /** One version for the several reads of a call. */
@@ -158,9 +188,21 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
 
   #iterate<T>(
     options: IteratorOptions<EncodingName, EncodingName>,
-    shape: (cursor: VisibleCursor) => T,
+    shape: Shape<T>,
+    withValues: boolean,
   ): SluiceIterator<T> {
     const keyEncoding = this.#encodings(options)[0];
+    const settings = this.#scan(options, keyEncoding, 'iterator', SHARED_BYTES, withValues);
+    return new SluiceIterator(settings, shape, (key) => encode(keyEncoding, key, 'key'));
+  }
+
+  #scan(
+    options: CursorOptions<EncodingName>,
+    keyEncoding: EncodingName,
+    what: string,
+    batchBytes: number,
+    withValues: boolean,
+  ): ScanSettings {
     const { limit = -1, reverse = false, signal } = options;
     checkFlag(reverse, 'options.reverse');
     if (!Number.isInteger(limit) || limit < -1) {
@@ -169,18 +211,18 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
       );
     }
     const bounds = rangeBounds(options, keyEncoding);
-    const scan = this.source(options.snapshot).scan(this.keyspaceName, bounds, options.snapshot);
-    return new SluiceIterator({
-      scan,
+    return {
+      scan: this.source(options.snapshot).scan(this.keyspaceName, bounds, options.snapshot),
       checkOpen: () => this.checkOpen(),
       reverse,
       limit: limit === -1 ? Number.POSITIVE_INFINITY : limit,
       signal,
-      shape,
       lower: bounds.lower === undefined ? '' : keyString(bounds.lower, 0, bounds.lower.length),
       upper: bounds.upper === undefined ? undefined : keyString(bounds.upper, 0, bounds.upper.length),
-      encodeKey: (key) => encode(keyEncoding, key, 'key'),
-    });
+      withValues,
+      batchBytes,
+      what,
+    };
   }
 
   #keyBytes(key: unknown, options: EncodingOptions): Uint8Array {

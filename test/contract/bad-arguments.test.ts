@@ -75,7 +75,7 @@ const READS: readonly Case[] = [
 const SYNC_READS: readonly Case[] = [
   ...NO_BYTES.map((key): Case => ['getSync', [key], /^key must be/]),
   ...readOptions.map(([options, named]): Case => ['getSync', ['k', options], named]),
-  ...['iterator', 'keys', 'values'].flatMap((method) =>
+  ...['iterator', 'keys', 'values', 'cursor'].flatMap((method) =>
     iteratorOptions.map(([options, named]): Case => [method, [options], named]),
   ),
 ];
@@ -216,6 +216,18 @@ describe('wrong arguments of', () => {
     }
     for (const key of NO_BYTES) await expectTypeError(iterator, ['seek', [key], /^key must be/], false);
     expect(await iterator.all()).toEqual([['k', 'v']]);
+  });
+
+  test('a cursor', async () => {
+    const { db } = await fixture();
+    await using cursor = db.cursor();
+    for (const entries of [0, -1, 1.5, '2', null]) {
+      await expectTypeError(cursor, ['nextBatch', [entries], /^entries must be/], true);
+      await expectTypeError(cursor, ['nextBatchSync', [entries], /^entries must be/], false);
+    }
+    for (const key of NO_BYTES) await expectTypeError(cursor, ['seek', [key], /^key must be/], false);
+    await expectTypeError(db, ['cursor', [{ values: 1 }], /^options\.values/], false);
+    expect((await cursor.nextBatch())?.count).toBe(1);
   });
 
   test('open', async () => {

@@ -113,6 +113,8 @@ describe('after its end', () => {
     const inside = txn.keyspace('other');
     const [fresh, moving] = [db.iterator(), db.iterator()];
     const moved = txn.iterator();
+    const cursor = db.cursor();
+    await cursor.nextBatch(2);
     await moving.nextv(2);
     await moved.nextv(2);
     await db.close();
@@ -124,6 +126,8 @@ describe('after its end', () => {
       'getMany of none': () => db.getMany([]),
       has: () => db.has('k'),
       iterator: () => db.iterator(),
+      cursor: () => db.cursor(),
+      'cursor, begun': () => cursor.nextBatchSync(),
       'get of a snapshot': () => db.get('k', { snapshot }),
       put: () => db.put('k', 'v'),
       del: () => db.del('k'),
@@ -156,6 +160,7 @@ describe('after its end', () => {
     // What a `finally` does must still be free to do.
     snapshot.close();
     fresh.close();
+    cursor.close();
     moving.close();
     txn.abort();
     expect(existsSync(path)).toBe(true);

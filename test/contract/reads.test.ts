@@ -118,6 +118,32 @@ describe.each(Object.keys(DOORS))('%s', (name) => {
     }
   });
 
+  test('a cursor shows the same, in batches of any size, waiting or not', async () => {
+    const { reader, options } = door;
+    for (const [n, range] of EVERY_WAY.entries()) {
+      const cursor = reader.cursor({ ...range, ...options });
+      const size = [1, 2, 7, 1000][n % 4] as number;
+      const got: Pair[] = [];
+      for (let step = 0; ; step++) {
+        const batch = step % 2 === 0 ? await cursor.nextBatch(size) : cursor.nextBatchSync(size);
+        if (batch === undefined) break;
+        expect(batch.count).toBeGreaterThan(0);
+        expect(batch.count).toBeLessThanOrEqual(size);
+        for (let i = 0; i < batch.count; i++) got.push([String(batch.key(i)), String(batch.value(i))]);
+      }
+      expect(await cursor.nextBatch()).toBeUndefined();
+      cursor.close();
+      expect(got, JSON.stringify(range)).toEqual(expected(range));
+    }
+    const cursor = reader.cursor({ gte: 'aa', ...options });
+    for (const target of ['m0041', '', 'zz']) {
+      cursor.seek(target);
+      const after = expected({ gte: 'aa' }).filter(([key]) => order(key, target) >= 0);
+      expect(String((await cursor.nextBatch(5))?.key(0))).toBe(after[0]?.[0]);
+    }
+    cursor.close();
+  });
+
   test('seeks within its bounds, forward and back', async () => {
     const { reader, options } = door;
     const bounds = { gte: 'a\0', lte: 'm0200' };

@@ -84,7 +84,7 @@ test('what the package exports', () => {
 test('what its objects have', async () => {
   const dir = memoryDirectory();
   const db = await openDatabase(join(dir, 'db'));
-  const [txn, snapshot, iterator] = [db.begin(), db.snapshot(), db.iterator()];
+  const [txn, snapshot, iterator, cursor] = [db.begin(), db.snapshot(), db.iterator(), db.cursor()];
   const writer = new api.SstWriter(join(dir, 'a.sst'));
   const objects = {
     db,
@@ -93,13 +93,14 @@ test('what its objects have', async () => {
     txnKeyspace: txn.keyspace('x'),
     snapshot,
     iterator,
+    cursor,
     writer,
   };
   const lines = Object.entries(objects).map(([name, object]) => `${name}: ${membersOf(object)}`);
   lines.push(
     `error: ${membersOf(new api.SluiceError('IO', '')).replace(/ (message|name|stack|toString)/g, '')}`,
   );
-  for (const open of [txn, snapshot, iterator, writer]) open[Symbol.dispose]();
+  for (const open of [txn, snapshot, iterator, cursor, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
     "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
     keyspace: batch del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
@@ -107,6 +108,7 @@ test('what its objects have', async () => {
     txnKeyspace: del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
+    cursor: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] close nextBatch nextBatchSync seek
     writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put
     error: code conflict keyCount keys retryable"
   `);

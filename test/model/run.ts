@@ -264,6 +264,11 @@ export class Run {
     const reader = target.keyspace(keyspace);
     if (seeks.length === 0) {
       expectEqual(await reader.iterator({ ...options, limit }).all(), state.scan(range), what);
+      const entries: [string, string][] = [];
+      for await (const batch of reader.cursor({ ...options, limit })) {
+        for (let i = 0; i < batch.count; i++) entries.push([String(batch.key(i)), String(batch.value(i))]);
+      }
+      expectEqual(entries, state.scan(range), `cursor, ${what}`);
       return;
     }
     const iterator = reader.iterator(options);

@@ -47,20 +47,26 @@ export const keyArbitrary: fc.Arbitrary<Uint8Array> = fc
   .map((bytes) => Uint8Array.from(bytes));
 
 /** Distinct (key, version) pairs in random order. */
-export function entriesArbitrary(maxLength: number, maxVersion = 30): fc.Arbitrary<Entry[]> {
+export function entriesArbitrary(
+  maxLength: number,
+  maxVersion = 30,
+  size: fc.SizeForArbitrary = 'small',
+): fc.Arbitrary<Entry[]> {
   const entry = fc.record({
     key: keyArbitrary,
     version: fc.integer({ min: 1, max: maxVersion }).map(versionOf),
     deleted: fc.integer({ min: 0, max: 2 }).map((n) => n === 0),
   });
-  return fc.uniqueArray(entry, { maxLength, selector: (e) => `${text(e.key)}@${e.version}` }).map((entries) =>
-    entries.map(({ key, version, deleted }) => ({
-      key,
-      version,
-      type: deleted ? TYPE_DELETE : TYPE_VALUE,
-      value: deleted ? new Uint8Array(0) : Buffer.from(`v${version}`),
-    })),
-  );
+  return fc
+    .uniqueArray(entry, { maxLength, size, selector: (e) => `${text(e.key)}@${e.version}` })
+    .map((entries) =>
+      entries.map(({ key, version, deleted }) => ({
+        key,
+        version,
+        type: deleted ? TYPE_DELETE : TYPE_VALUE,
+        value: deleted ? new Uint8Array(0) : Buffer.from(`v${version}`),
+      })),
+    );
 }
 
 export function memtableOf(entries: readonly Entry[], capacityBytes = 1 << 20): Memtable {

@@ -35,6 +35,11 @@ const take = async (iterator: { next(): Promise<unknown>; close(): void }, count
   iterator.close();
 };
 
+const batchOf = async (txn: Txn, options: { reverse?: boolean }, entries: number): Promise<void> => {
+  using cursor = txn.cursor(options);
+  expect((await cursor.nextBatch(entries))?.count).toBe(entries);
+};
+
 describe('conflicts', () => {
   test.each<[string, (txn: Txn, db: TextDb) => unknown, (db: TextDb) => Promise<unknown>]>([
     ['a key that was read is written', (txn) => txn.get('a'), (db) => db.put('a', '1')],
@@ -45,6 +50,18 @@ describe('conflicts', () => {
     ['a key that was missed is written', (txn) => txn.get('missing'), (db) => db.put('missing', '1')],
     ['a key in a scanned range is written', (txn) => txn.iterator().all(), (db) => db.put('c', '1')],
     ['a key appears in a scanned range', (txn) => txn.iterator().all(), (db) => db.put('bb', '1')],
+    [
+      'a key is written in the batch that a cursor gave',
+      (txn) => batchOf(txn, {}, 3),
+      (db) => db.put('bb', '1'),
+    ],
+    [
+      'a key appears behind the last of all that a cursor gave',
+      async (txn) => {
+        for await (const batch of txn.cursor()) expect(batch.count).toBeGreaterThan(0);
+      },
+      (db) => db.put('zzz', '1'),
+    ],
     ['a key vanishes from a scanned range', (txn) => txn.keys().all(), (db) => db.del('e')],
     [
       'a key appears in a range that was found empty',
@@ -168,6 +185,17 @@ describe('no conflict', () => {
       },
       (db) => db.put('c', '1'),
     ],
+    [
+      'the write is behind the batch that a cursor gave',
+      (txn) => batchOf(txn, {}, 2),
+      (db) => db.put('c', '1'),
+    ],
+    [
+      'the write is before the batch that a cursor gave in reverse',
+      (txn) => batchOf(txn, { reverse: true }, 2),
+      (db) => db.put('c', '1'),
+    ],
+    ['a cursor was made and not used', (txn) => txn.cursor().close(), (db) => db.put('a', '1')],
     ['an iterator was made and not used', (txn) => txn.iterator().close(), (db) => db.put('a', '1')],
     ['an iterator only sought', (txn) => txn.iterator().seek('b'), (db) => db.put('b', '1')],
     ['a limit of 0 read nothing', (txn) => txn.iterator({ limit: 0 }).all(), (db) => db.put('a', '1')],

@@ -4,6 +4,7 @@ import { AssertionError } from '../../base/assert.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { crc32c } from './js-crc32c.ts';
 import { encodeBlocks } from './js-encode-blocks.ts';
+import { gatherEntries } from './js-gather-entries.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
 import { sortRecords } from './js-sort-records.ts';
@@ -88,6 +89,10 @@ export class JsKernels implements Kernels {
 
   snappyRawLength(src: number, length: number): number {
     return snappyRawLength(this.#bytes, src, length);
+  }
+
+  gatherEntries(): boolean {
+    return gatherEntries(this.#bytes);
   }
 
   encodeBlocks(stateAt: number, at: number, end: number): number {

@@ -79,6 +79,9 @@ export interface Kernels {
   /** The raw length that a Snappy stream claims; -1 when the varint is damaged. */
   snappyRawLength(src: number, length: number): number;
 
+  /** As js-gather-entries.ts has it, which also says what is in the state. REQUIRES: a sound block. */
+  gatherEntries(): boolean;
+
   /** As js-encode-blocks.ts has it, which also says what is in the state at `stateAt`, a multiple of 8. */
   encodeBlocks(stateAt: number, at: number, end: number): number;
 

@@ -14,9 +14,10 @@ const KEY_HASH_HIGH = 0x22000;
 const FOUND_VERSION = 0x22010;
 const FOUND_REST = 0x22018;
 const SHAPE = 0x22030;
-const KEY = 0x23000;
-const KEY_BYTES_MAX = 4096 - 16;
-/** The last key of the block that `checkDataBlock` found sound last, trailer included. */
+/** A user key of up to KEY_BYTES_MAX bytes, for `findInBlock` and `gatherEntries`. */
+export const KEY = 0x23000;
+export const KEY_BYTES_MAX = 4096 - 16;
+/** The last key of the block that `checkDataBlock` found sound last, trailer included; until `gatherEntries`, which has its there. */
 export const LAST_KEY = 0x24000;
 
 type Ranges = (src: number, length: number, dst: number, bytes: number) => number;
@@ -32,6 +33,7 @@ interface Exports {
     keysEnd: number,
   ): number;
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
+  gatherEntries(): number;
   encodeBlocks(stateAt: number, at: number, end: number): number;
   beginMerge(stateAt: number): void;
   mergeEntries(stateAt: number): number;
@@ -187,6 +189,10 @@ export class WasmKernels implements Kernels {
 
   snappyRawLength(src: number, length: number): number {
     return this.#exports.snappyRawLength(src, length);
+  }
+
+  gatherEntries(): boolean {
+    return this.#exports.gatherEntries() !== 0;
   }
 
   encodeBlocks(stateAt: number, at: number, end: number): number {

@@ -9,6 +9,7 @@ export { checkDataBlock } from './check-block';
 export { decodeIndex } from './decode-index';
 export { encodeBlocks } from './encode-blocks';
 export { findInBlock } from './find-in-block';
+export { gatherEntries } from './gather-entries';
 export { lz4Compress, lz4Decompress } from './lz4';
 export { beginMerge, mergeEntries } from './merge-entries';
 export { sortRecords } from './sort-records';

@@ -18,8 +18,10 @@ export const FOUND_VALUE_START: usize = 0x2201c;
 export const FOUND_VALUE_LENGTH: usize = 0x22020;
 /** What `checkDataBlock` says of a sound block: six u32, see check-block.ts. */
 export const SHAPE: usize = 0x22030;
-/** The key that `findInBlock` looks for, and eight bytes of anything after it. */
+/** The state of `gatherEntries`: sixteen u32, see gather-entries.ts. */
+export const GATHER: usize = 0x22080;
+/** The key that `findInBlock` looks for or `gatherEntries` stops at, and eight bytes of anything after it. */
 export const KEY: usize = 0x23000;
-/** The last key of the block checked last, with its trailer, and the most that it can have. */
+/** The last key of the block checked last, or of the entry gathered last, with its trailer, and the most that it can have. */
 export const LAST_KEY: usize = 0x24000;
 export const LAST_KEY_BYTES: usize = 0x11000;
