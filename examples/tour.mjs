@@ -85,6 +85,17 @@ const names = await db.keys({ gte: 'city:', lt: 'city;' }).all();
 
 assert.deepEqual(names, ['city:AE:Dubai', 'city:CH:Zürich', 'city:PE:Lima']);
 
+// Cursors
+let valueBytes = 0;
+for await (const { offsets, count } of db.cursor({ gte: 'city:', lt: 'city;' })) {
+  for (let i = 0; i < count; i++) {
+    // Key i is bytes[offsets[2 * i] … offsets[2 * i + 1]), its value goes on from there to offsets[2 * i + 2].
+    valueBytes += offsets[2 * i + 2] - offsets[2 * i + 1];
+  }
+}
+
+assert.ok(valueBytes > 0);
+
 // Ranges
 await db.transaction((txn) => {
   txn.deleteRange({ gte: 'city:', lt: 'city;' }); // gone for reads from here on …
