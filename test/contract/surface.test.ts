@@ -71,7 +71,7 @@ test('what the package exports', () => {
     function listBackups
     function open
     function restoreBackup
-    types Backup BackupOptions BackupSummary BatchOperation BeginOptions Checkpoint CheckpointOptions CheckpointProgress CommitResult CompactRange CompactionMode Compression ConflictCause DatabaseEvent DatabaseStats Db DbOptions DelOperation DeleteRangeOperation Durability EncodingName EncodingOptions ErrorCode EventListener GetOptions IngestFileSummary IngestMode IngestOptions IngestPlan IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions Keyspace KeyspaceOptions Logger MaxImpact PutOperation RangeOptions RestoreOptions Restored Savepoint SluiceIterator Snapshot SstFile SstWriterOptions StageProgress Transaction TransactionKeyspace TransactionOptions VerifyOptions VerifyReport"
+    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions Checkpoint CheckpointOptions CheckpointProgress CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Db DbOptions DelOperation DeleteRangeOperation Durability EncodingName EncodingOptions ErrorCode EventListener GetOptions IngestFileSummary IngestMode IngestOptions IngestPlan IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions Keyspace KeyspaceOptions Logger MaxImpact PutOperation RangeOptions RestoreOptions Restored Savepoint SluiceCursor SluiceIterator Snapshot SstFile SstWriterOptions StageProgress Transaction TransactionKeyspace TransactionOptions VerifyOptions VerifyReport"
   `);
   expect(Object.keys(api).sort()).toEqual(
     exportedNames()
@@ -102,10 +102,10 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, cursor, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
-    keyspace: batch del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
-    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
-    txnKeyspace: del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
+    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh snapshot stats transaction valueEncoding values verify version
+    keyspace: batch cursor del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
+    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit cursor del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state valueEncoding values version
+    txnKeyspace: cursor del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
     cursor: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] close nextBatch nextBatchSync seek
