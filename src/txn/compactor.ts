@@ -22,6 +22,7 @@ import { boundsOf } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Edit, FileId } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
+import { CompactionPause, type PauseStats } from './compaction-pause.ts';
 import { CompactionPlan, type CompactionSettings } from './compaction-plan.ts';
 import type { Engine } from './engine.ts';
 
@@ -39,6 +40,8 @@ export interface CompactionStats {
   readonly bytesWritten: number;
   readonly entriesDropped: number;
   readonly failures: number;
+  /** For the sake of flushes that writers waited for. */
+  readonly pauses: PauseStats;
   /** Of the last merge, when it failed. */
   readonly lastError: string | undefined;
 }
@@ -56,6 +59,7 @@ export class Compactor {
   /** Trees that a `compactRange` waits for: nothing else is begun there. */
   readonly #manual = new Map<Tree, number>();
   readonly #counts = { merges: 0, moves: 0, bytesRead: 0, bytesWritten: 0, entriesDropped: 0, failures: 0 };
+  readonly #pause: CompactionPause;
   #lastError: string | undefined;
   #inARow = 0;
   #cancelRetry: (() => void) | undefined;
@@ -67,10 +71,15 @@ export class Compactor {
     this.#settings = settings;
     this.#runner = runner;
     this.#plan = new CompactionPlan(engine, settings);
+    this.#pause = new CompactionPause(engine, settings.limits.level0Trigger, (wanted) => {
+      for (const job of this.#running.values()) job.pause(wanted);
+      if (!wanted) this.poke();
+    });
   }
 
   get stats(): CompactionStats {
-    return { running: this.#running.size, ...this.#counts, lastError: this.#lastError };
+    const { stats: pauses } = this.#pause;
+    return { running: this.#running.size, ...this.#counts, pauses, lastError: this.#lastError };
   }
 
   /** Nobody reads below this version, now or later. */
@@ -94,6 +103,11 @@ export class Compactor {
 
   snapshotClosed(): void {
     if (this.#plan.isHeldBack) this.poke();
+  }
+
+  /** Whether writers wait for a flush. */
+  writersWait(waiting: boolean): void {
+    this.#pause.writersWait(waiting, this.#running.size > 0);
   }
 
   /** A writer is stopped until a compaction is done. */
@@ -166,6 +180,7 @@ export class Compactor {
 
   #pump(): void {
     if (this.#closed || this.#cancelRetry !== undefined || this.#engine.poisoned !== undefined) return;
+    if (this.#pause.paused) return;
     try {
       while (this.#running.size < this.#settings.maxWork && this.#beginOne());
     } catch (error) {

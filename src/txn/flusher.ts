@@ -56,7 +56,9 @@ export class Flusher {
   /** undefined when there is room for more writes; else resolves when there may be, or rejects when flushing fails. */
   room(): Promise<void> | undefined {
     if (!this.#full) return undefined;
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    const room = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#engine.compactor.writersWait(true);
+    return room;
   }
 
   /** Flushes all that is in memtables now. */
@@ -165,6 +167,7 @@ export class Flusher {
   #wake(error: unknown): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#engine.compactor.writersWait(false);
     for (const { resolve, reject } of waiting) {
       if (error === undefined) resolve();
       else reject(error);

@@ -6,13 +6,13 @@
 import { Worker } from 'node:worker_threads';
 import type { Env } from '../../base/env/env.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
-import { SluiceError } from '../../base/errors.ts';
 import { fromThreadError } from '../../base/thread-error.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Memtable } from '../../mvcc/memtable.ts';
 import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, CompactionResult } from './job.ts';
+import { JobGate } from './job-gate.ts';
 import { Limiter } from './limiter.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
@@ -22,6 +22,8 @@ export interface RunningJob {
   /** Rejects with what stopped it; ABORTED after `cancel`. Outputs are the caller's to remove then. */
   readonly done: Promise<CompactionResult>;
   cancel(): void;
+  /** It rests between slices until `pause(false)`. */
+  pause(wanted: boolean): void;
 }
 
 export interface BackgroundRunner {
@@ -52,21 +54,15 @@ export class InlineRunner implements BackgroundRunner {
   }
 
   run(job: CompactionJob, newFileId: () => FileId): RunningJob {
-    let cancelled = false;
+    const gate = new JobGate(this.#env.clock);
     const host = {
       newFileId: async (): Promise<FileId> => newFileId(),
-      turn: async (): Promise<void> => {
-        await this.#env.clock.turn();
-        if (cancelled) throw new SluiceError('ABORTED', 'The compaction was cancelled');
-      },
-    };
-    const cancel = (): void => {
-      cancelled = true;
+      turn: (): Promise<void> => gate.turn(),
     };
     const workspace = idleWorkspaces.pop() ?? new Workspace();
     const env = { ...this.#env, limiter: this.#limiter, sliceMs: SLICE_MS, workspace };
     const done = compact(job, host, env).finally(() => idleWorkspaces.push(workspace));
-    return { done, cancel };
+    return { done, cancel: () => gate.cancel(), pause: (wanted) => gate.pause(wanted) };
   }
 
   flush(memtable: Memtable, job: FlushJob): Promise<TableRow> {
@@ -101,7 +97,8 @@ export class ThreadRunner implements BackgroundRunner {
     });
     this.#refer(worker);
     send({ kind: 'run', job });
-    return { done, cancel: () => send({ kind: 'cancel' }) };
+    const pause = (wanted: boolean): void => send({ kind: 'pause', wanted });
+    return { done, cancel: () => send({ kind: 'cancel' }), pause };
   }
 
   /** One at a time, beside compactions: a flush is what writers wait for. Small ones cost less here than there. */

@@ -11,6 +11,8 @@ export type ToThread =
   /** The answer to 'needFileId'. */
   | { readonly kind: 'fileId'; readonly id: FileId }
   | { readonly kind: 'cancel' }
+  /** The job rests between slices until it is told to go on. */
+  | { readonly kind: 'pause'; readonly wanted: boolean }
   | { readonly kind: 'flush'; readonly image: MemtableImage; readonly job: FlushJob };
 
 export type FromThread =

@@ -2,7 +2,6 @@
 
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../../base/env/node-env.ts';
-import { SluiceError } from '../../base/errors.ts';
 import { toThreadError } from '../../base/thread-error.ts';
 import type { FileId } from '../../manifest/rows.ts';
 import { Memtable, type MemtableImage } from '../../mvcc/memtable.ts';
@@ -10,6 +9,7 @@ import { ensureZstd } from '../../sst/zstd.ts';
 import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
 import type { CompactionJob, JobHost } from './job.ts';
+import { JobGate } from './job-gate.ts';
 import { Limiter } from './limiter.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
@@ -19,7 +19,7 @@ const SLICE_MS = 20;
 
 const workspace = new Workspace();
 const limiter = new Limiter(nodeEnv.clock);
-let cancelled = false;
+let gate = new JobGate(nodeEnv.clock);
 let takeFileId: ((id: FileId) => void) | undefined;
 
 function send(message: FromThread): void {
@@ -33,14 +33,11 @@ const host: JobHost = {
       send({ kind: 'needFileId' });
     });
   },
-  async turn() {
-    await nodeEnv.clock.turn();
-    if (cancelled) throw new SluiceError('ABORTED', 'The compaction was cancelled');
-  },
+  turn: () => gate.turn(),
 };
 
 async function run(job: CompactionJob): Promise<void> {
-  cancelled = false;
+  gate = new JobGate(nodeEnv.clock);
   try {
     await ensureZstd();
     send({
@@ -71,5 +68,6 @@ parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'run') void run(message.job);
   else if (message.kind === 'flush') void flush(message.image, message.job);
   else if (message.kind === 'fileId') takeFileId?.(message.id);
-  else cancelled = true;
+  else if (message.kind === 'pause') gate.pause(message.wanted);
+  else gate.cancel();
 });

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { nodeEnv } from '../../../src/base/env/node-env.ts';
+import { JobGate } from '../../../src/levels/compaction/job-gate.ts';
 import { memoryDirectory, openDatabase, openText, type TextDb, TINY } from '../../base/database.ts';
 
 const name = (i: number): string => `key${String(i % 97).padStart(3, '0')}`;
@@ -54,6 +56,54 @@ test('a writer that is stopped is told when the database is closed', async () =>
   waiting.catch(() => undefined);
   await db.close();
   await expect(stopped).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test.each([true, false])(
+  'a compaction rests while writers wait for a flush, and goes on then (in slices: %s)',
+  async (inline) => {
+    const db = await openDatabase(memoryDirectory(), {
+      memtableBytes: 64 << 10,
+      level0Trigger: 4,
+      compactionInline: inline,
+      // It is still under way when writers come.
+      backgroundBytesPerSecond: 2_000_000,
+    });
+    const random = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');
+    const value = (i: number): string => random.slice(i % 1000, (i % 1000) + 2000);
+    const pauses = () => db.stats().compaction.pauses;
+    expect(pauses()).toEqual({ paused: false, pauses: 0, pausedMs: 0 });
+    let pausedWith = 0;
+    for (let i = 0; i < 200 && pausedWith === 0; i++) {
+      // More than all memtables take, at once.
+      const writes = Array.from({ length: 400 }, (_, n) => db.put(name(i * 400 + n), value(n)));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (pauses().paused) pausedWith = db.stats().compaction.running;
+      await Promise.all(writes);
+    }
+    expect(pausedWith).toBeGreaterThan(0);
+    await db.flush();
+    await expect.poll(() => db.stats().compaction.running, { timeout: 10_000 }).toBe(0);
+    expect(pauses()).toMatchObject({ paused: false, pauses: expect.any(Number) });
+    expect(pauses().pauses).toBeGreaterThan(0);
+    expect(db.stats().compaction).toMatchObject({ failures: 0 });
+    expect(db.stats().compaction.merges).toBeGreaterThan(0);
+    expect((await db.verify({ full: true })).problems).toEqual([]);
+  },
+);
+
+test('a paused job is cancelled at once', async () => {
+  const gate = new JobGate(nodeEnv.clock);
+  gate.pause(true);
+  const turn = gate.turn();
+  let passed = false;
+  turn.then(
+    () => (passed = true),
+    () => undefined,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(passed).toBe(false);
+  gate.cancel();
+  await expect(turn).rejects.toMatchObject({ code: 'ABORTED' });
 });
 
 test('with compaction off nobody waits for it', async () => {
