@@ -36,6 +36,8 @@ export type WriteStep =
       /** Later ones win. An entry without a value deletes its key. */
       readonly files: readonly (readonly Entry[])[];
       readonly replace: true | Range | null;
+      /** 'keep' and 'fail' are not given together with `replace`. */
+      readonly ifExists: 'overwrite' | 'keep' | 'fail';
     } & InKeyspace);
 
 export type ReadStep =
@@ -111,12 +113,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ op: fc.constant('deleteRange' as const), keyspace, range }) },
   {
     weight: 3,
-    arbitrary: fc.record({
-      op: fc.constant('ingest' as const),
-      keyspace,
-      files: fc.array(file, { minLength: 1, maxLength: 2 }),
-      replace: fc.option(fc.oneof(fc.constant(true as const), range), { nil: null, freq: 8 }),
-    }),
+    arbitrary: fc
+      .record({
+        op: fc.constant('ingest' as const),
+        keyspace,
+        files: fc.array(file, { minLength: 1, maxLength: 2 }),
+        replace: fc.option(fc.oneof(fc.constant(true as const), range), { nil: null, freq: 8 }),
+        ifExists: fc.constantFrom(
+          'overwrite' as const,
+          'overwrite' as const,
+          'keep' as const,
+          'fail' as const,
+        ),
+      })
+      .map((step) => (step.ifExists === 'overwrite' ? step : { ...step, replace: null })),
   },
   {
     weight: 5,

@@ -126,6 +126,26 @@ export class Reader {
   }
 
   /**
+   * What an ingest makes of keys as `ifExists` has it; undefined: some exist, and it fails. L5: it has then read, of each
+   * file, the keys that its own statements say nothing of, and the keyspace.
+   */
+  ingest(step: WriteStep & { op: 'ingest' }): Effect | undefined {
+    const { keyspace, files, ifExists } = step;
+    const values = new Map(effectOf(step)?.values);
+    if (ifExists === 'overwrite') return { keyspace, values };
+    this.reads.add(keyspace);
+    const keys = new Set(files.flat().map(([key]) => key));
+    for (const key of keys) {
+      const own = this.#own(keyspace, key);
+      const value = own === undefined ? this.#read(keyspace, key) : own.value;
+      if (value === undefined) continue;
+      if (ifExists === 'fail') values.clear();
+      else values.delete(key);
+    }
+    return ifExists === 'fail' && values.size === 0 ? undefined : { keyspace, values };
+  }
+
+  /**
    * L5: a scan has read its range up to where it stopped, whatever it found there: its own keys as well, as what the
    * database has of them belongs to the range.
    */
@@ -169,7 +189,7 @@ export class Reader {
   }
 }
 
-/** What the statement makes of the keys of the alphabet; undefined when of none. */
+/** What the statement makes of the keys of the alphabet, whatever exists; undefined when of none. */
 export function effectOf(step: WriteStep): Effect | undefined {
   const values = new Map<string, string | undefined>();
   switch (step.op) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ConflictCause,
+  type IngestOptions,
   isSluiceError,
   type Keyspace,
   type SluiceError,
@@ -17,6 +18,7 @@ import { effectOf, Oracle, Reader } from './oracle.ts';
 
 type Txn = Transaction<'utf8', 'utf8'>;
 type Target = TransactionKeyspace<'utf8', 'utf8'>;
+type Ingest = WriteStep & { op: 'ingest' };
 type Scan = ReadStep & { op: 'scan' };
 
 export interface Tally {
@@ -125,16 +127,38 @@ export class Run {
         savepoints.splice(step.to + 1);
         return;
       }
-      case 'ingest':
-        await txn.ingest(await this.#paths(step), this.#ingestOptions(step));
+      case 'ingest': {
         // It makes the keyspace, at once.
         this.#oracle.create(step.keyspace);
-        break;
-      default:
+        const effect = reader.ingest(step);
+        await this.#ingesting(step, effect !== undefined, (paths, options) => txn.ingest(paths, options));
+        if (effect !== undefined) reader.effects.push(effect);
+        return;
+      }
+      default: {
         writing(this.#in(txn, step.keyspace), step);
+        const effect = effectOf(step);
+        if (effect !== undefined) reader.effects.push(effect);
+      }
     }
-    const effect = effectOf(step);
-    if (effect !== undefined) reader.effects.push(effect);
+  }
+
+  /** @returns what `ingest` resolves with; undefined where it has to fail, and does, for keys that exist */
+  async #ingesting<T>(
+    step: Ingest,
+    succeeds: boolean,
+    ingest: (paths: string[], options: IngestOptions) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { keyspace, replace, ifExists } = step;
+    const options = { into: this.#prefix + keyspace, ...(replace === null ? { ifExists } : { replace }) };
+    try {
+      const done = await ingest(await this.#paths(step), options);
+      if (!succeeds) throw new Error(`${JSON.stringify(step)} overwrote what exists`);
+      return done;
+    } catch (error) {
+      if (succeeds || !isSluiceError(error, 'KEY_EXISTS')) throw error;
+      return undefined;
+    }
   }
 
   #in(txn: Txn, keyspace: string): Target {
@@ -150,6 +174,15 @@ export class Run {
   /** A statement of the database: a transaction that reads nothing. */
   async #alone(step: ReadStep | WriteStep | (Step & { op: 'savepoint' | 'rollback' })): Promise<void> {
     if (step.op === 'get' || step.op === 'scan' || step.op === 'savepoint' || step.op === 'rollback') return;
+    if (step.op === 'ingest') {
+      this.#oracle.create(step.keyspace);
+      const effect = new Reader(this.#oracle.state, this.#db.version).ingest(step);
+      const done = await this.#ingesting(step, effect !== undefined, (paths, options) =>
+        this.#db.ingest(paths, options),
+      );
+      if (done !== undefined && effect !== undefined) this.#oracle.commit([effect], done.version);
+      return;
+    }
     const effect = effectOf(step);
     if (effect === undefined) return;
     const keyspace = this.#outside(step.keyspace);
@@ -157,11 +190,7 @@ export class Run {
     try {
       if (step.op === 'put') version = await keyspace.put(step.key, stored(step.value));
       else if (step.op === 'del') version = await keyspace.del(step.key);
-      else if (step.op === 'deleteRange') version = await keyspace.deleteRange(step.range);
-      else {
-        ({ version } = await this.#db.ingest(await this.#paths(step), this.#ingestOptions(step)));
-        this.#oracle.create(step.keyspace);
-      }
+      else version = await keyspace.deleteRange(step.range);
     } catch (error) {
       if (!isSluiceError(error, 'KEYSPACE_NOT_FOUND') || this.#oracle.has(step.keyspace)) throw error;
       return;
@@ -238,7 +267,7 @@ export class Run {
     );
   }
 
-  async #paths({ files }: WriteStep & { op: 'ingest' }): Promise<string[]> {
+  async #paths({ files }: Ingest): Promise<string[]> {
     const paths: string[] = [];
     for (const entries of files) {
       const path = join(this.#dir, `${this.#prefix}${this.#files++}.sst`);
@@ -247,10 +276,6 @@ export class Run {
       paths.push(path);
     }
     return paths;
-  }
-
-  #ingestOptions({ keyspace, replace }: WriteStep & { op: 'ingest' }) {
-    return { into: this.#prefix + keyspace, mode: 'move' as const, ...(replace === null ? {} : { replace }) };
   }
 }
 
