@@ -6,6 +6,7 @@ import { type Db, open } from '../../db.ts';
 import type { InternalOptions } from '../../db-options.ts';
 import { SstWriter } from '../../ingest/sst-writer.ts';
 import type { IngestedFile } from '../../txn/committer.ts';
+import type { IngestOptions } from '../../txn/ingest-options.ts';
 import type { Keyspace } from '../../txn/keyspace.ts';
 import type { Snapshot } from '../../txn/snapshot.ts';
 import type { Savepoint, Transaction, TransactionKeyspace } from '../../txn/transaction.ts';
@@ -285,11 +286,6 @@ function committed(ingested: readonly IngestedFile[], names: ReadonlyMap<string,
   return result(['committed', ...files].join(', '));
 }
 
-function ingestOptions({ mode, verify, id, keyspace }: DataStatement & { kind: 'ingest' }) {
-  return {
-    mode,
-    verify,
-    ...(id !== undefined && { id }),
-    ...(keyspace !== undefined && { into: keyspace }),
-  };
+function ingestOptions({ clauses, keyspace }: DataStatement & { kind: 'ingest' }): IngestOptions {
+  return keyspace === undefined ? clauses : { ...clauses, into: keyspace };
 }

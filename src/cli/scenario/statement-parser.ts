@@ -1,15 +1,17 @@
 /** One statement: its words after the session's name, up to what is expected of it. */
 
 import type { IngestMode, IngestVerify } from '../../ingest/staging.ts';
+import type { IfExists } from '../../txn/ingest-options.ts';
 import { intervalOf, type KeyBudget, keysOf, parseEntries } from './key-parser.ts';
 import type { LineScanner } from './line-scanner.ts';
 import { parseOptions } from './option-parser.ts';
-import type { FileSource, Interval, Statement } from './syntax.ts';
+import type { FileSource, IngestClauses, Interval, Statement } from './syntax.ts';
 
 const LIMIT_MAX = 1_000_000;
 const RETRIES_MAX = 20;
 const MODES: readonly IngestMode[] = ['copy', 'link', 'move'];
-const VERIFIES: readonly IngestVerify[] = ['blocks', 'footer', 'none'];
+const VERIFIES: readonly IngestVerify[] = ['blocks', 'checksums', 'footer', 'none'];
+const IF_EXISTS: readonly IfExists[] = ['overwrite', 'keep', 'fail'];
 
 type Parse = (line: LineScanner, budget: KeyBudget) => Statement;
 
@@ -123,12 +125,36 @@ function parseFiles(line: LineScanner, budget: KeyBudget): FileSource[] {
   return files;
 }
 
+/** Clauses in any order, each once. */
 function parseIngest(line: LineScanner, budget: KeyBudget): Statement {
   const files = parseFiles(line, budget);
-  const mode = line.tryWord('mode') ? choice(line, 'the mode', MODES) : 'copy';
-  const verify = line.tryWord('verify') ? choice(line, 'what is verified', VERIFIES) : 'blocks';
-  const id = line.tryWord('id') ? line.token('an id').bytes.toString() : undefined;
-  return { kind: 'ingest', files, mode, verify, id, keyspace: keyspaceOf(line) };
+  let clauses: IngestClauses = {};
+  let keyspace: string | undefined;
+  while (!line.done) {
+    const { place } = line;
+    const clause = parseClause(line);
+    if (clause === undefined) {
+      keyspace =
+        keyspaceOf(line) ??
+        line.fail('expected mode, verify, id, ifExists, replace, behind, requireBottom or in');
+      break;
+    }
+    const twice = Object.keys(clause).find((name) => name in clauses);
+    if (twice !== undefined) line.fail(`${twice} is given twice`, place);
+    clauses = { ...clauses, ...clause };
+  }
+  return { kind: 'ingest', files, clauses, keyspace };
+}
+
+function parseClause(line: LineScanner): IngestClauses | undefined {
+  if (line.tryWord('mode')) return { mode: choice(line, 'the mode', MODES) };
+  if (line.tryWord('verify')) return { verify: choice(line, 'what is verified', VERIFIES) };
+  if (line.tryWord('id')) return { id: line.token('an id').bytes.toString() };
+  if (line.tryWord('ifExists')) return { ifExists: choice(line, 'ifExists', IF_EXISTS) };
+  if (line.tryWord('replace')) return { replace: intervalOf(line) ?? true };
+  if (line.tryWord('behind')) return { behind: true };
+  if (line.tryWord('requireBottom')) return { requireBottom: true };
+  return undefined;
 }
 
 function parseCompact(line: LineScanner): Statement {

@@ -4,7 +4,7 @@
  */
 
 import type { DbOptions } from '../../db-options.ts';
-import type { IngestMode, IngestVerify } from '../../ingest/staging.ts';
+import type { IngestOptions } from '../../txn/ingest-options.ts';
 
 /** Lines and columns count from 1. */
 export interface Place {
@@ -42,6 +42,12 @@ export interface FileSource {
   readonly entries: readonly FileEntry[] | undefined;
 }
 
+/** How files are ingested, in the words of the options that `ingest` has. */
+export type IngestClauses = Pick<
+  IngestOptions,
+  'mode' | 'verify' | 'id' | 'ifExists' | 'replace' | 'behind' | 'requireBottom'
+>;
+
 /** Undefined keyspaces are the default one. */
 interface InKeyspace {
   readonly keyspace: string | undefined;
@@ -66,9 +72,7 @@ export type DataStatement =
   | ({
       readonly kind: 'ingest';
       readonly files: readonly FileSource[];
-      readonly mode: IngestMode;
-      readonly verify: IngestVerify;
-      readonly id: string | undefined;
+      readonly clauses: IngestClauses;
     } & InKeyspace);
 
 export type SessionStatement =
