@@ -104,7 +104,7 @@ test.each([
   ['ingest {a: 1 as file f', '1:14', /expected "}" or "," after an entry; found "as"/],
   ['ingest {a: 1} as file ../f', '1:23', /expected the name of the file; found "."/],
   ['ingest {a: 1} as file f mode steal', '1:30', /the mode must be one of copy, link, move/],
-  ['ingest {a: 1} as file f id a id b', '1:31', /id is given twice/],
+  ['ingest {a: 1} as file f id a id b', '1:30', /id is given twice/],
   ['ingest {a: 1} as file f gently', '1:25', /expected mode, verify, id, ifExists/],
   ['ingest {a: 1} as file f ifExists x', '1:34', /ifExists must be one of overwrite, keep, fail/],
   ['put k00..j99 v', '1:5', /both ends alike but for their numbers/],
