@@ -9,6 +9,7 @@ import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
 import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
 import { checkDirectory, databasePaths } from './manifest/directory.ts';
 import { Manifest } from './manifest/manifest.ts';
+import type { Version } from './mvcc/version.ts';
 import { BlockCache } from './sst/block-cache.ts';
 import { checkThreads } from './sst/check-threads.ts';
 import { Table } from './sst/table.ts';
@@ -32,6 +33,7 @@ import { retrying, type TransactionOptions } from './txn/retry.ts';
 import type { Snapshot } from './txn/snapshot.ts';
 import { type DatabaseStats, gatherStats } from './txn/stats.ts';
 import { type BeginOptions, Transaction, TransactionCore } from './txn/transaction.ts';
+import { releaseIngest, type UndoOptions } from './txn/undo.ts';
 import { type VerifyOptions, type VerifyReport, verifyDatabase } from './txn/verify.ts';
 
 /**
@@ -181,6 +183,25 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   /** All ingests that were ever committed, oldest first: when, from which files, into which tables. */
   ingests(): IngestRecord[] {
     return listIngests(this.engine());
+  }
+
+  /**
+   * Gives every key that an ingest with `undoable: true` changed the value that it had before, in one transaction.
+   * Resolves with its version.
+   *
+   * @throws SluiceError UNDO_CONFLICT when some were changed since, with the `keys`; INGEST_NOT_FOUND, UNDO_IMPOSSIBLE
+   */
+  undoIngest(id: string, options: UndoOptions = {}): Promise<Version> {
+    return this.transaction(async (txn) => {
+      await txn.undoIngest(id, options);
+      return (await txn.commit()).version;
+    });
+  }
+
+  /** Lets compaction take what undoing the ingest would need. @throws SluiceError INGEST_NOT_FOUND */
+  releaseIngest(id: string): void {
+    if (typeof id !== 'string') throw new TypeError('id must be a string');
+    releaseIngest(this.engine(), id);
   }
 
   /** Which level each file would go to now, and what stands in the way of a lower one. Changes nothing. */

@@ -44,4 +44,5 @@ export type { TransactionOptions } from './txn/retry.ts';
 export type { Snapshot } from './txn/snapshot.ts';
 export type { DatabaseStats } from './txn/stats.ts';
 export type { BeginOptions, Savepoint, Transaction, TransactionKeyspace } from './txn/transaction.ts';
+export type { UndoOptions } from './txn/undo.ts';
 export type { VerifyOptions, VerifyReport } from './txn/verify.ts';

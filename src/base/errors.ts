@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
   | 'INGEST_BEHIND_NOT_ALLOWED' // `behind` in a keyspace that was made without allowIngestBehind
   | 'INGEST_ID_REUSED' // an ingest id that already names an ingest of other files
+  | 'INGEST_NOT_FOUND' // no ingest of the id that is to be undone or released
   | 'INVALID_KEY' // empty, or over 65,535 bytes
   | 'INVALID_VALUE' // over 1 GiB
   | 'IO' // any other failure of the file system; `cause` has it
@@ -33,6 +34,8 @@ export type ErrorCode =
   | 'POISONED' // an earlier failed fsync; reads go on, writes need a reopen
   | 'READ_ONLY'
   | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry
+  | 'UNDO_CONFLICT' // keys of an ingest that is to be undone were changed since; `keys` and `keyCount`
+  | 'UNDO_IMPOSSIBLE' // what undoing an ingest needs is not kept, or it is undone already
   | 'UNSUPPORTED_FORMAT';
 
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CONFLICT', 'TOO_OLD']);

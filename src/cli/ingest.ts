@@ -40,6 +40,7 @@ export const ingest: Command = {
     },
     replace: { type: 'boolean', about: 'what the keyspace holds is deleted in the same commit' },
     'require-bottom': { type: 'boolean', about: 'fail unless all files go to the lowest level' },
+    undoable: { type: 'boolean', about: 'keep what `sluice ingests undo` needs' },
     json: JSON_FLAG,
   },
   positionals: [2, Number.POSITIVE_INFINITY],
@@ -78,6 +79,7 @@ function ingestOptions(args: Arguments, count: number, io: Io): IngestOptions {
     ...(ifExists !== undefined && { ifExists }),
     ...(args.flag('behind') && { behind: true }),
     ...(args.flag('replace') && { replace: true as const }),
+    ...(args.flag('undoable') && { undoable: true }),
     ...(args.flag('require-bottom') && { requireBottom: true }),
     ...(io.signal && { signal: io.signal }),
   };

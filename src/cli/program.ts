@@ -21,6 +21,7 @@ import { explain } from './explain.ts';
 import { get } from './get.ts';
 import { commandHelp, programHelp } from './help.ts';
 import { ingest } from './ingest.ts';
+import { ingests } from './ingests.ts';
 import { type Io, OutputClosed, write } from './io.ts';
 import { keyspaces } from './keyspaces.ts';
 import { put } from './put.ts';
@@ -40,6 +41,7 @@ const COMMANDS: readonly Command[] = [
   del,
   scan,
   stat,
+  ingests,
   keyspaces,
   verify,
   compact,

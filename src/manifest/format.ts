@@ -12,7 +12,9 @@
  *     "R" + tree id, u64 big-endian    [[from, to | null], …]
  *         + version, u64 big-endian
  *     "I" + ingest id, UTF-8           [version, timeMs, [[source, table, keyspace, level, version, entries, bytes,
- *                                       smallest, largest, sha256 | null, skipped (0 where missing)], …]]
+ *                                       smallest, largest, sha256 | null, skipped], …],
+ *                                       [tree, before, through, from, to | null] | null, undoneAt | null,
+ *                                       undoes | null] (from skipped on: not before version 3)
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
@@ -21,19 +23,17 @@
  *
  *     1   all but what follows
  *     2   "R", range tombstones: keys from `from` up to and without `to` (null: to the end), deleted at the version
- *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones
+ *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones; versions in "I" that it must not drop
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
 
 import { crc32 } from 'node:zlib';
-import { Packr } from 'msgpackr';
 import { unreachable } from '../base/assert.ts';
-import { copyRange } from '../base/bytes.ts';
-import { fixed32, putFixed32 } from '../base/codec.ts';
-import { SluiceError } from '../base/errors.ts';
+import { putFixed32 } from '../base/codec.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
+import { damaged, Fields, open, packr, unpack } from './fields.ts';
 import type {
   Counters,
   DatabaseRow,
@@ -48,6 +48,7 @@ import type {
   TableSource,
   TreeId,
   TreeRow,
+  UndoPins,
 } from './rows.ts';
 
 export const FORMAT_VERSION = 3;
@@ -55,8 +56,6 @@ export const COMPARATOR = 'leveldb.BytewiseComparator';
 
 /** LMDB takes keys up to 1,978 bytes. */
 const NAME_BYTES_MAX = 1024;
-
-const packr = new Packr({ useRecords: false });
 
 export const DATABASE_KEY = Buffer.from('D');
 export const COUNTERS_KEY = Buffer.from('C');
@@ -152,8 +151,7 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
     case 'dropRangeTombstones':
       return { key: rangesKey(edit.tree, edit.version), value: undefined };
     case 'putIngest': {
-      const { id, version, timeMs, files } = edit.ingest;
-      return row(nameKey('I', id, 'An ingest id'), [version, timeMs, files.map(ingestedFileValues)]);
+      return row(nameKey('I', edit.ingest.id, 'An ingest id'), ingestValues(edit.ingest));
     }
     default:
       return unreachable(edit);
@@ -178,6 +176,11 @@ function tableValues(t: TableRow): unknown[] {
   ];
 }
 
+function ingestValues({ version, timeMs, files, undo, undoneAt, undoes }: IngestRow): unknown[] {
+  const pins = undo && [undo.tree, undo.before, undo.through, undo.from, undo.to ?? null];
+  return [version, timeMs, files.map(ingestedFileValues), pins ?? null, undoneAt ?? null, undoes ?? null];
+}
+
 function ingestedFileValues(f: IngestedFileRow): unknown[] {
   return [
     f.source,
@@ -199,96 +202,6 @@ export function kindOf(key: Uint8Array): RowKind {
   if (kind === undefined)
     throw damaged(`it has a row with the unknown key 0x${Buffer.from(key).toString('hex')}`);
   return kind;
-}
-
-export function damaged(what: string, cause?: unknown): SluiceError {
-  return new SluiceError('CORRUPTION', `The manifest is damaged: ${what}. Restore manifest/ from a backup`, {
-    cause,
-  });
-}
-
-/** The elements of one row, each checked as it is taken. */
-class Fields {
-  readonly #what: string;
-  readonly #values: readonly unknown[];
-  #next = 0;
-
-  constructor(what: string, values: unknown) {
-    if (!Array.isArray(values)) throw damaged(`${what} is not an array`);
-    this.#what = what;
-    this.#values = values;
-  }
-
-  get done(): boolean {
-    return this.#next >= this.#values.length;
-  }
-
-  number<T extends number>(): T {
-    const value = this.#values[this.#next++];
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.#wrong('a number');
-    return value as T;
-  }
-
-  text<T extends string>(): T {
-    const value = this.#values[this.#next++];
-    if (typeof value !== 'string') throw this.#wrong('text');
-    return value as T;
-  }
-
-  bytes(): Uint8Array {
-    const value = this.#values[this.#next++];
-    if (!(value instanceof Uint8Array)) throw this.#wrong('binary');
-    return copyRange(value, 0, value.length);
-  }
-
-  flag(): boolean {
-    const value = this.#values[this.#next++];
-    if (typeof value !== 'boolean') throw this.#wrong('true or false');
-    return value;
-  }
-
-  list(): readonly unknown[] {
-    const value = this.#values[this.#next++];
-    if (!Array.isArray(value)) throw this.#wrong('a list');
-    return value;
-  }
-
-  numberOrNull<T extends number>(): T | null {
-    return this.#isNull() ? null : this.number<T>();
-  }
-
-  bytesOrNull(): Uint8Array | null {
-    return this.#isNull() ? null : this.bytes();
-  }
-
-  textOrNull(): string | null {
-    return this.#isNull() ? null : this.text();
-  }
-
-  #isNull(): boolean {
-    if (this.#values[this.#next] !== null) return false;
-    this.#next++;
-    return true;
-  }
-
-  #wrong(expected: string): SluiceError {
-    return damaged(`element ${this.#next - 1} of ${this.#what} is not ${expected}`);
-  }
-}
-
-function unpack(what: string, key: Uint8Array, value: Uint8Array): unknown {
-  if (value.length < 5) throw damaged(`${what} is too short`);
-  const packed = value.subarray(4);
-  if (fixed32(value, 0) !== crc32(packed, crc32(key))) throw damaged(`${what} fails its checksum`);
-  try {
-    return packr.unpack(packed);
-  } catch (cause) {
-    throw damaged(`${what} is not MessagePack`, cause);
-  }
-}
-
-function open(what: string, key: Uint8Array, value: Uint8Array): Fields {
-  return new Fields(what, unpack(what, key, value));
 }
 
 function idOf<T extends number>(key: Uint8Array): T {
@@ -380,6 +293,22 @@ export function decodeIngest(key: Uint8Array, value: Uint8Array): IngestRow {
     version: f.number<Version>(),
     timeMs: f.number(),
     files: f.list().map((file) => decodeIngestedFile(new Fields(what, file))),
+    undo: f.done ? undefined : decodeUndo(what, f),
+    undoneAt: f.done ? undefined : (f.numberOrNull<Version>() ?? undefined),
+    undoes: f.done ? undefined : (f.textOrNull() ?? undefined),
+  };
+}
+
+function decodeUndo(what: string, row: Fields): UndoPins | undefined {
+  const values = row.listOrNull();
+  if (values === null) return undefined;
+  const f = new Fields(what, values);
+  return {
+    tree: f.number<TreeId>(),
+    before: f.number<Version>(),
+    through: f.number<Version>(),
+    from: f.bytes(),
+    to: f.bytesOrNull() ?? undefined,
   };
 }
 

@@ -11,9 +11,9 @@ import type { Env } from '../base/env/env.ts';
 import { errnoOf } from '../base/env/system-error.ts';
 import { SluiceError } from '../base/errors.ts';
 import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
+import { damaged } from './fields.ts';
 import {
   COMPARATOR,
-  damaged,
   decodeCounters,
   decodeDatabase,
   decodeIngest,

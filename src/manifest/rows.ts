@@ -92,12 +92,28 @@ export interface IngestedFileRow {
   readonly sha256: string | undefined;
 }
 
+/** What an ingest needs to be undone: readers at the two versions, whose entries compaction therefore keeps. */
+export interface UndoPins {
+  readonly tree: TreeId;
+  /** The version before its first, and its last. */
+  readonly before: Version;
+  readonly through: Version;
+  /** Nothing outside [from, to) was changed by it; an undefined `to` is the end. */
+  readonly from: Uint8Array;
+  readonly to: Uint8Array | undefined;
+}
+
 /** Provenance, and the answer to a retry with the same id. */
 export interface IngestRow {
   readonly id: string;
   readonly version: Version;
   readonly timeMs: number;
   readonly files: readonly IngestedFileRow[];
+  /** undefined: it cannot be undone, or not any more. */
+  readonly undo: UndoPins | undefined;
+  readonly undoneAt: Version | undefined;
+  /** The ingest that this one undoes. */
+  readonly undoes: string | undefined;
 }
 
 export interface Counters {

@@ -5,7 +5,7 @@
 
 import type { StagedFile } from '../ingest/staging.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
-import type { Layer } from './overlay.ts';
+import type { IngestLayer, Layer } from './overlay.ts';
 import { RunSection } from './run.ts';
 
 /** A table to be committed. `offset` counts from the first version of the commit's block. */
@@ -14,6 +14,12 @@ export interface CommitTable {
   readonly offset: number;
   /** The ingest that brought it; undefined for the transaction's own puts. */
   readonly ingestId: string | undefined;
+}
+
+/** An ingest to be committed. `offset`: of the first of its versions. */
+export interface CommitIngest {
+  readonly layer: IngestLayer;
+  readonly offset: number;
 }
 
 /** What a layer deletes of a keyspace by range. */

@@ -11,11 +11,16 @@ import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
 import type { FileId, IngestRow } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
-import { type CommitRange, type CommitTable, type MergedLayer, mergeRuns } from './commit-layers.ts';
+import {
+  type CommitIngest,
+  type CommitRange,
+  type CommitTable,
+  type MergedLayer,
+  mergeRuns,
+} from './commit-layers.ts';
 import { ConflictCheck } from './conflict-check.ts';
 import type { Engine } from './engine.ts';
 import { type CommitContents, commitTables } from './manifest-commit.ts';
-import type { IngestLayer } from './overlay.ts';
 import { keyBytes } from './read-set.ts';
 import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
@@ -142,6 +147,7 @@ export class Committer {
           limits: engine.settings.compaction.limits,
           syncLog: () => engine.syncLog(),
         });
+        if (done.ingests.length > 0) engine.compactor.pinsChanged();
         await done.published;
         return done;
       });
@@ -161,11 +167,11 @@ export class Committer {
     const engine = this.#engine;
     const tables: CommitTable[] = [];
     const ranges: CommitRange[] = [];
-    const ingests: IngestLayer[] = [];
+    const ingests: CommitIngest[] = [];
     let depth = 0;
     for (const layer of layers) {
       if (layer.kind === 'ingest') {
-        ingests.push(layer);
+        ingests.push({ layer, offset: depth });
         for (const { file, depth: above } of layer.files)
           tables.push({ file, offset: depth + above, ingestId: layer.id });
         for (const { spans, depth: above } of layer.deletedSpans())
@@ -198,9 +204,9 @@ export class Committer {
   }
 
   /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */
-  #removeSources(ingests: readonly IngestLayer[]): void {
+  #removeSources(ingests: readonly CommitIngest[]): void {
     const { env, logger } = this.#engine;
-    for (const { file } of ingests.flatMap(({ sources }) => sources)) {
+    for (const { file } of ingests.flatMap(({ layer }) => layer.sources)) {
       if (file.mode !== 'move') continue;
       try {
         if (env.fs.existsSync(file.source)) env.fs.unlinkSync(file.source);

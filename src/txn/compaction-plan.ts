@@ -16,6 +16,7 @@ import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
 import { History } from './history.ts';
+import { PinnedVersions } from './undo-pins.ts';
 
 /** Outputs of which a smaller part is held back by snapshots are not written again when those are closed. */
 const STALE_PART = 8;
@@ -32,6 +33,7 @@ export interface CompactionSettings {
 }
 
 export class CompactionPlan {
+  readonly pinned: PinnedVersions;
   readonly #engine: Engine;
   readonly #settings: CompactionSettings;
   readonly #history: History;
@@ -42,6 +44,7 @@ export class CompactionPlan {
     this.#engine = engine;
     this.#settings = settings;
     this.#history = new History(settings.keepHistoryMs);
+    this.pinned = new PinnedVersions(engine.manifest);
   }
 
   /** Publications tell the time of versions. */
@@ -55,21 +58,21 @@ export class CompactionPlan {
     return this.#heldBack.size > 0;
   }
 
-  /** Nobody reads below this version, now or later. */
-  get watermark(): Version {
+  /** Nobody reads the tree below this version, now or later. */
+  watermark(tree: Tree): Version {
     const horizon = this.#horizon();
-    const { oldest } = this.#engine.snapshots;
+    const oldest = this.#oldestReader(tree);
     return oldest === undefined || oldest > horizon ? horizon : oldest;
   }
 
   state(tree: Tree): PickState {
-    const { oldest } = this.#engine.snapshots;
+    const oldest = this.#oldestReader(tree);
     const stale = [...this.#heldBack].filter(([, newest]) => oldest === undefined || oldest > newest);
     return {
       levels: tree.view.levels,
       limits: this.#settings.limits,
       reservations: tree.reservations,
-      watermark: this.watermark,
+      watermark: this.watermark(tree),
       memtables: this.#keepsTombstones(tree) ? [EVERYTHING] : heldInMemory(tree),
       stale: new Set(stale.map(([id]) => id)),
     };
@@ -112,6 +115,13 @@ export class CompactionPlan {
     return this.#engine.treeRow(tree.id).keepsTombstones;
   }
 
+  /** Of the readers that hold a version. */
+  #oldestReader(tree: Tree): Version | undefined {
+    const { oldest } = this.#engine.snapshots;
+    const [pinned] = this.pinned.of(tree.id);
+    return oldest === undefined || (pinned !== undefined && pinned < oldest) ? pinned : oldest;
+  }
+
   #horizon(): Version {
     const { env, publication } = this.#engine;
     return this.#history.horizon(env.clock.monotonicMs(), publication.visible);
@@ -129,7 +139,7 @@ export class CompactionPlan {
       .filter((source) => source.minVersion < horizon && overlaps(source, bounds))
       .map(({ smallest, largest, minVersion }) => ({ smallest, largest, minVersion }));
     return {
-      snapshots: this.#engine.snapshots.versions(),
+      snapshots: [...this.#engine.snapshots.versions(), ...this.pinned.of(tree.id)].sort((a, b) => a - b),
       horizon,
       keepVersions: this.#settings.keepVersions,
       outside,

@@ -82,9 +82,15 @@ export class Compactor {
     return { running: this.#running.size, ...this.#counts, pauses, lastError: this.#lastError };
   }
 
-  /** Nobody reads below this version, now or later. */
-  get watermark(): Version {
-    return this.#plan.watermark;
+  /** Nobody reads the tree below this version, now or later. */
+  watermark(tree: Tree): Version {
+    return this.#plan.watermark(tree);
+  }
+
+  /** Ingests have come that can be undone, or some cannot be any more. */
+  pinsChanged(): void {
+    this.#plan.pinned.changed();
+    this.poke();
   }
 
   /** Something has changed that may call for a compaction. */

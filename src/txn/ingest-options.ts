@@ -45,6 +45,11 @@ export interface IngestOptions {
    * whatever is there. Keys are in the database's key encoding.
    */
   readonly replace?: true | RangeOptions<EncodingName>;
+  /**
+   * What the ingest changes can be undone by `undoIngest`, until it is, or until `releaseIngest`. Until then compaction keeps
+   * what was there before, as it would for a snapshot of the keyspace.
+   */
+  readonly undoable?: boolean;
   /** The commit fails with NOT_BOTTOM_LEVEL unless every file goes to the lowest level. */
   readonly requireBottom?: boolean;
   /** The commit fails with IMPACT_EXCEEDED where the files would give compaction more to do than this. */
@@ -103,6 +108,7 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
 function checkPolicies(options: IngestOptions): void {
   const { ifExists, behind, replace, requireBottom, maxImpact } = options;
   checkFlag(behind, 'options.behind');
+  checkFlag(options.undoable, 'options.undoable');
   if (ifExists !== undefined && !IF_EXISTS.includes(ifExists)) {
     throw new TypeError(`options.ifExists must be overwrite, keep or fail; got ${String(ifExists)}`);
   }

@@ -22,8 +22,8 @@ export interface SourceFile {
   readonly attached: StagedFile | undefined;
 }
 
-/** Keys that KEY_EXISTS lists. */
-const KEYS_LISTED = 20;
+/** Keys that an error about keys lists. */
+export const KEYS_LISTED = 20;
 
 export interface PolicyOptions {
   readonly policy: IfExists | 'behind';

@@ -95,9 +95,12 @@ export async function stageIngest(
   }
   // Read by the conflict check; no commit names them.
   core.discardFiles(given.flatMap(({ file, attached }) => (file === attached ? [] : [file])));
-  const { requireBottom = false, maxImpact } = options;
+  const { requireBottom = false, maxImpact, undoable = false } = options;
   const admission = { requireBottom, maxImpact };
-  const layer = new IngestLayer({ id, keyspace, sources: given, replaced, admission }, statement);
+  const layer = new IngestLayer(
+    { id, keyspace, sources: given, replaced, admission, undoable, undoes: undefined },
+    statement,
+  );
   if (!overlay.fill(place, layer)) {
     core.discardFiles(layer.files.map(({ file }) => file));
     throw undone();

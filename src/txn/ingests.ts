@@ -28,6 +28,12 @@ export interface IngestRecord {
   readonly time: Date;
   readonly keyspace: string;
   readonly files: readonly IngestRecordFile[];
+  /** What would have to be kept for it is: `undoIngest` can be tried. */
+  readonly undoable: boolean;
+  /** The version at which it was undone. */
+  readonly undoneAt: Version | undefined;
+  /** The id of the ingest that this one is the undoing of. */
+  readonly undoes: string | undefined;
 }
 
 /** Oldest first. */
@@ -40,7 +46,7 @@ export function listIngests(engine: Engine): IngestRecord[] {
     .map(recordOf);
 }
 
-function recordOf({ id, version, timeMs, files }: IngestRow): IngestRecord {
+function recordOf({ id, version, timeMs, files, undo, undoneAt, undoes }: IngestRow): IngestRecord {
   return {
     id,
     version,
@@ -52,5 +58,8 @@ function recordOf({ id, version, timeMs, files }: IngestRow): IngestRecord {
       largest: Buffer.from(largest),
       ...rest,
     })),
+    undoable: undo !== undefined,
+    undoneAt,
+    undoes,
   };
 }

@@ -12,7 +12,6 @@ import type { Tree } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import {
   type Edit,
-  type IngestedFileRow,
   type IngestRow,
   type RangeTombstonesRow,
   type TableRow,
@@ -22,8 +21,8 @@ import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
 import { checkAdmission } from './admission.ts';
 import type { Catalog } from './catalog.ts';
-import type { CommitRange, CommitTable } from './commit-layers.ts';
-import type { IngestLayer } from './overlay.ts';
+import type { CommitIngest, CommitRange, CommitTable } from './commit-layers.ts';
+import { checkIds, ingestRows, undoneRows } from './ingest-rows.ts';
 import type { Publication, Slot } from './publication.ts';
 import { keyString } from './read-set.ts';
 import type { ConflictWindow } from './window.ts';
@@ -45,7 +44,7 @@ export interface ManifestCommitParts {
 export interface CommitContents {
   readonly tables: readonly CommitTable[];
   readonly ranges: readonly CommitRange[];
-  readonly ingests: readonly IngestLayer[];
+  readonly ingests: readonly CommitIngest[];
   /** How many versions it takes. */
   readonly depth: number;
 }
@@ -93,13 +92,7 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
   const { manifest, publication, window } = parts;
   const trees = tables.map(({ file }) => parts.catalog.requireNewest(file.keyspace));
   for (const { keyspace } of contents.ranges) parts.catalog.requireNewest(keyspace);
-  for (const { id } of contents.ingests) {
-    if (!manifest.state.ingests.has(id)) continue;
-    throw new SluiceError(
-      'CONFLICT',
-      `Another transaction has just committed the ingest ${id}; retry to get its result`,
-    );
-  }
+  checkIds(contents.ingests, manifest);
   const levels = placeTables(tables, trees);
   admitIngests(contents, levels, parts);
   parts.syncLog();
@@ -115,12 +108,15 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
   });
   const deleted = deletedRanges(contents.ranges, parts.catalog, first);
   const nowMs = parts.nowMs();
-  const ingests = contents.ingests.map((layer) => ingestRow(layer, rows, last, nowMs));
+  const { catalog } = parts;
+  const ingests = ingestRows(contents.ingests, { rows, catalog, first, last, nowMs });
   try {
     const edits = [
       ...rows.map((table): Edit => ({ kind: 'addTable', table })),
       ...deleted.map(({ row }): Edit => ({ kind: 'putRangeTombstones', row })),
-      ...ingests.map((ingest): Edit => ({ kind: 'putIngest', ingest })),
+      ...[...ingests, ...undoneRows(ingests, manifest)].map(
+        (ingest): Edit => ({ kind: 'putIngest', ingest }),
+      ),
     ];
     parts.apply(edits, slot);
     // Nothing has run since the version was taken, so entering the window here is entering it with the version.
@@ -209,7 +205,8 @@ function admitIngests(
   { catalog, limits }: ManifestCommitParts,
 ): void {
   const placed = tables.map(({ file, ingestId }, i) => ({ file, ingestId, level: at(levels, i) }));
-  for (const { admission, id, keyspace } of ingests) {
+  for (const { layer } of ingests) {
+    const { admission, id, keyspace } = layer;
     checkAdmission(admission, {
       tree: catalog.requireNewest(keyspace),
       all: placed.filter(({ file }) => file.keyspace === keyspace),
@@ -235,32 +232,4 @@ function rowOf({ file, ingestId }: CommitTable, tree: Tree, level: number, versi
     source: ingestId === undefined ? 'commit' : 'ingest',
     ingestId,
   };
-}
-
-function ingestRow(
-  { id, sources }: IngestLayer,
-  rows: readonly TableRow[],
-  version: Version,
-  timeMs: number,
-): IngestRow {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  const files = sources.map(({ file, attached }): IngestedFileRow => {
-    const row = attached && byId.get(attached.id);
-    const { source, keyspace, bytes, smallest, largest, sha256 } = file;
-    const entries = row?.entries ?? 0;
-    return {
-      source,
-      table: row?.id ?? file.id,
-      keyspace,
-      level: row?.level ?? 0,
-      version: row?.maxVersion ?? version,
-      entries,
-      skipped: file.entries - entries,
-      bytes,
-      smallest,
-      largest,
-      sha256,
-    };
-  });
-  return { id, version, timeMs, files };
 }

@@ -55,6 +55,9 @@ export interface IngestParts {
   /** Deleted before the files: at the version of the oldest, whose entries stand over it. */
   readonly replaced: KeySpan | undefined;
   readonly admission: Admission;
+  readonly undoable: boolean;
+  /** The ingest that it undoes. */
+  readonly undoes: string | undefined;
 }
 
 export class IngestLayer {
@@ -66,6 +69,8 @@ export class IngestLayer {
   readonly files: readonly LayeredFile[];
   readonly replaced: KeySpan | undefined;
   readonly admission: Admission;
+  readonly undoable: boolean;
+  readonly undoes: string | undefined;
   readonly #statement: number;
 
   constructor(parts: IngestParts, statement: number) {
@@ -75,6 +80,8 @@ export class IngestLayer {
     this.files = layerFiles(parts.sources.flatMap(({ attached }) => attached ?? []));
     this.replaced = parts.replaced;
     this.admission = parts.admission;
+    this.undoable = parts.undoable;
+    this.undoes = parts.undoes;
     this.#statement = statement;
   }
 

@@ -63,7 +63,7 @@ export class RangeCollector {
     const { levels } = tree.view;
     if (levels.tombstones === undefined) return;
     const { visible } = publication;
-    const { watermark } = compactor;
+    const watermark = compactor.watermark(tree);
     const coverage = Coverage.of(levels.tombstones, watermark, undefined, undefined, undefined);
     if (coverage === undefined) return;
     const hidden = [...levels].filter(

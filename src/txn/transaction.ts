@@ -3,7 +3,7 @@
  * that it read has been changed since (L5). One that read nothing always commits (L6).
  */
 
-import { checkEncodings, checkOptions } from '../base/arguments.ts';
+import { checkEncodings, checkOptions, checkSignal } from '../base/arguments.ts';
 import { type EncodingName, encode, type Input } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
@@ -26,6 +26,7 @@ import { type EncodingOptions, type RangeOptions, Readable } from './readable.ts
 import { DEFAULT_KEYSPACE } from './record.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TransactionReader } from './transaction-reader.ts';
+import { stageUndo, type UndoOptions } from './undo.ts';
 
 /** A point to roll back to; see `Transaction.savepoint`. */
 export class Savepoint {
@@ -152,6 +153,16 @@ export class TransactionCore implements ActiveTransaction {
     return this.snapshot.version;
   }
 
+  /** Commit waits for what is being staged. */
+  async staged<T>(staging: Promise<T>): Promise<T> {
+    this.staging.add(staging);
+    try {
+      return await staging;
+    } finally {
+      this.staging.delete(staging);
+    }
+  }
+
   reader(): ReadSource {
     this.checkOpen();
     return this.#reader;
@@ -268,13 +279,20 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
    */
   async ingest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestSummary> {
     this.#core.checkWritable();
-    const staging = stageIngest(this.#core, files, options, this.keyEncoding);
-    this.#core.staging.add(staging);
-    try {
-      return await staging;
-    } finally {
-      this.#core.staging.delete(staging);
-    }
+    return this.#core.staged(stageIngest(this.#core, files, options, this.keyEncoding));
+  }
+
+  /**
+   * Gives every key that an ingest with `undoable: true` changed the value that it had before, as one statement.
+   *
+   * @throws SluiceError UNDO_CONFLICT when some were changed since, with the `keys`; INGEST_NOT_FOUND, UNDO_IMPOSSIBLE
+   */
+  async undoIngest(id: string, options: UndoOptions = {}): Promise<void> {
+    this.#core.checkWritable();
+    checkOptions(options);
+    checkSignal(options.signal);
+    if (typeof id !== 'string' || id === '') throw new TypeError('id must be a non-empty string');
+    return this.#core.staged(stageUndo(this.#core, id, options));
   }
 
   /** Marks a point to roll back to. What was read stays read (L5: rolling back never shrinks the read set). */

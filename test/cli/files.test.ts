@@ -268,6 +268,29 @@ describe('ingest', () => {
     expect((await sluice(['scan', db])).out).toBe('b\t2\nc\t2\n');
   });
 
+  test('ingests lists them, undoes one and releases one', async () => {
+    const [a, b] = [await build('one.sst', 'a\t1\nb\t1\n'), await build('two.sst', 'b\t2\nc\t2\n')];
+    await sluice(['ingest', db, a.path, '--id', 'first', '--undoable']);
+    await sluice(['ingest', db, b.path, '--id', 'second', '--undoable']);
+    expect((await sluice(['ingests', db])).out).toMatch(
+      /^\d+ +20\S+Z +first +default +1 file, 2 entries +undoable\n\d+ .* second .* undoable\n$/,
+    );
+    expect((await sluice(['ingests', db, 'undo', 'first'])).err).toMatch(
+      /^error UNDO_CONFLICT: .* 1 of its keys .* "b"$/m,
+    );
+    expect((await sluice(['ingests', db, 'undo', 'second'])).out).toMatch(/^Undone at version \d+\n$/);
+    expect((await sluice(['scan', db])).out).toBe('a\t1\nb\t1\n');
+    expect((await sluice(['ingests', db, 'release', 'first'])).out).toBe('Released\n');
+    const listed = await sluiceJson(['ingests', db]);
+    expect(listed).toMatchObject([
+      { id: 'first', undoable: false, files: [{ file: a.path, smallestHex: '61' }] },
+      { id: 'second', undoneAt: expect.any(Number) },
+      { undoes: 'second', keyspace: 'default' },
+    ]);
+    expect((await sluice(['ingests', db, 'undo', 'none'])).err).toMatch(/^error INGEST_NOT_FOUND: /);
+    expect((await sluice(['ingests', db, 'redo', 'none'])).code).toBe(2);
+  });
+
   test('what cannot be ingested leaves nothing behind', async () => {
     const { path } = await build('one.sst', 'a\t1\n');
     const bad = join(dir, 'bad.sst');

@@ -122,7 +122,15 @@ describe('refusals', () => {
 
   test('an ingest id or keyspace name that LMDB could not hold is a TypeError', () => {
     const manifest = openAt(temporaryDirectory());
-    const ingest = { id: 'i'.repeat(2000), version: 1 as Version, timeMs: 0, files: [] };
+    const ingest = {
+      id: 'i'.repeat(2000),
+      version: 1 as Version,
+      timeMs: 0,
+      files: [],
+      undo: undefined,
+      undoneAt: undefined,
+      undoes: undefined,
+    };
     expect(() => manifest.apply([{ kind: 'putIngest', ingest }])).toThrow(TypeError);
     expect(() => manifest.apply([{ kind: 'putKeyspace', keyspace: { name: '', history: [] } }])).toThrow(
       TypeError,

@@ -68,6 +68,18 @@ const ingest: fc.Arbitrary<IngestRow> = fc.record({
   id: fc.constantFrom('one', 'two', 'drei'),
   version,
   timeMs: size,
+  undo: fc.option(
+    fc.record({
+      tree: treeId,
+      before: version,
+      through: version,
+      from: fc.uint8Array({ maxLength: 300 }),
+      to: fc.option(key, { nil: undefined }),
+    }),
+    { nil: undefined },
+  ),
+  undoneAt: fc.option(version, { nil: undefined }),
+  undoes: fc.option(name, { nil: undefined }),
   files: fc.array(
     fc.record({
       source: name,

@@ -55,6 +55,7 @@ export interface IngestStatement {
   readonly replace?: true | Omit<Span, 'keyspace'>;
   readonly ifExists?: 'keep' | 'fail';
   readonly behind?: true;
+  readonly undoable?: true;
 }
 
 export type Statement =
@@ -81,6 +82,9 @@ export type Op =
   | { readonly op: 'closeSnapshot'; readonly slot: number }
   | { readonly op: 'snapshotGet'; readonly slot: number; readonly keyspace: string; readonly key: string }
   | { readonly op: 'snapshotScan'; readonly slot: number; readonly range: Range }
+  /** Of the ingests outside of transactions that said undoable. */
+  | { readonly op: 'undo'; readonly ingest: number }
+  | { readonly op: 'release'; readonly ingest: number }
   | { readonly op: 'flush' }
   | { readonly op: 'compact'; readonly keyspace?: string; readonly gte?: string; readonly lt?: string }
   | { readonly op: 'reopen' }
@@ -138,7 +142,7 @@ const plainIngest: fc.Arbitrary<IngestStatement> = fc.record({
   files: fc.array(fileEntries, { minLength: 1, maxLength: 3 }),
   mode: fc.constantFrom('copy', 'link', 'move'),
 });
-const ingest: fc.Arbitrary<Statement> = fc.oneof(
+const onceIngest: fc.Arbitrary<IngestStatement> = fc.oneof(
   { weight: 4, arbitrary: plainIngest },
   {
     weight: 2,
@@ -157,6 +161,9 @@ const ingest: fc.Arbitrary<Statement> = fc.oneof(
     arbitrary: fc.tuple(plainIngest, replace).map(([plain, what]) => ({ ...plain, replace: what })),
   },
 );
+const ingest: fc.Arbitrary<Statement> = fc
+  .tuple(onceIngest, fc.boolean())
+  .map(([once, undoable]) => (undoable ? { ...once, undoable } : once));
 const deleteRange: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('deleteRange'), span });
 const get: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('get'), keyspace, key });
 const scan: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('scan'), range });
@@ -204,6 +211,8 @@ export const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('closeSnapshot' as const), slot }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotGet' as const), slot, keyspace, key }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotScan' as const), slot, range }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('undo' as const), ingest: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('release' as const), ingest: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.constant<Op>({ op: 'flush' }) },
   { weight: 2, arbitrary: compact },
   { weight: 1, arbitrary: fc.constant<Op>({ op: 'reopen' }) },

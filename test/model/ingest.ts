@@ -1,16 +1,18 @@
 /** What an ingest does, as puts, deletes and range deletions do it. */
 
 import type { IngestOptions } from '../../src/index.ts';
-import { BEHIND, type IngestStatement, type KeyedEntry, type Span } from './history.ts';
-import type { State } from './oracle.ts';
+import { BEHIND, type IngestStatement, KEYS, type KeyedEntry, type Span } from './history.ts';
+import { isWithin, type State } from './oracle.ts';
 
-export function optionsOf({ keyspace, mode, replace, ifExists, behind }: IngestStatement): IngestOptions {
+export function optionsOf(ingest: IngestStatement): IngestOptions {
+  const { keyspace, mode, replace, ifExists, behind, undoable } = ingest;
   return {
     into: keyspace,
     mode,
     ...(replace !== undefined && { replace }),
     ...(ifExists !== undefined && { ifExists }),
     ...(behind !== undefined && { behind }),
+    ...(undoable !== undefined && { undoable }),
   };
 }
 
@@ -38,4 +40,29 @@ export function afterIngest(state: State, ingest: IngestStatement): State {
   const entries = entriesOf(state, ingest);
   const before = replaced === undefined ? state : state.deleteRange(replaced);
   return typeof entries === 'string' ? before : before.write(entries);
+}
+
+/** An ingest that may be undone. */
+export interface Undoable {
+  readonly id: string;
+  readonly ingest: IngestStatement;
+  readonly before: State;
+  readonly after: State;
+  gone: boolean;
+}
+
+/** What undoing it writes; the error's code where it fails. */
+export function undoingOf(state: State, { ingest, before, after, gone }: Undoable): KeyedEntry[] | string {
+  if (gone) return 'UNDO_IMPOSSIBLE';
+  const { keyspace } = ingest;
+  const entries = entriesOf(before, ingest);
+  const own = new Set(typeof entries === 'string' ? [] : entries.map(({ key }) => key));
+  const replaced = replacedBy(ingest);
+  const deleted = (key: string): boolean =>
+    replaced !== undefined && isWithin(key, replaced) && before.get(keyspace, key) !== undefined;
+  const keys = KEYS.filter((key) => own.has(key) || deleted(key));
+  if (keys.some((key) => state.writes(keyspace, key) !== after.writes(keyspace, key))) return 'UNDO_CONFLICT';
+  return keys
+    .filter((key) => (before.get(keyspace, key) ?? after.get(keyspace, key)) !== undefined)
+    .map((key) => ({ keyspace, key, value: before.get(keyspace, key) }));
 }

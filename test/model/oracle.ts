@@ -12,12 +12,12 @@ export function keyOrder(a: string, b: string): number {
 export class State {
   readonly #keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-  /** By keyspace, keys that were ever put or deleted. */
-  readonly #touched: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By keyspace, keys that were ever put or deleted, and a number that each such write changes. */
+  readonly #touched: ReadonlyMap<string, ReadonlyMap<string, number>>;
 
   constructor(
     keyspaces: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(),
-    touched: ReadonlyMap<string, ReadonlySet<string>> = new Map(),
+    touched: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map(),
   ) {
     this.#keyspaces = keyspaces;
     this.#touched = touched;
@@ -27,7 +27,7 @@ export class State {
     const next = new Map(this.#keyspaces);
     const touched = new Map(this.#touched);
     for (const { keyspace, key, value } of entries) {
-      touched.set(keyspace, new Set(touched.get(keyspace)).add(key));
+      touched.set(keyspace, new Map(touched.get(keyspace)).set(key, this.writes(keyspace, key) + 1));
       const map = new Map(next.get(keyspace));
       if (value === undefined) map.delete(key);
       else map.set(key, value);
@@ -50,7 +50,11 @@ export class State {
   }
 
   wasTouched(keyspace: string, key: string): boolean {
-    return this.#touched.get(keyspace)?.has(key) === true;
+    return this.writes(keyspace, key) > 0;
+  }
+
+  writes(keyspace: string, key: string): number {
+    return this.#touched.get(keyspace)?.get(key) ?? 0;
   }
 
   get(keyspace: string, key: string): string | undefined {
@@ -80,7 +84,7 @@ export class State {
   }
 }
 
-function isWithin(key: string, { gt, gte, lt, lte }: Span): boolean {
+export function isWithin(key: string, { gt, gte, lt, lte }: Span): boolean {
   return (
     (gt === undefined || keyOrder(key, gt) > 0) &&
     (gte === undefined || keyOrder(key, gte) >= 0) &&

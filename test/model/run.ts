@@ -29,7 +29,7 @@ import {
   type Statement,
   type Step,
 } from './history.ts';
-import { afterIngest, entriesOf, optionsOf, replacedBy } from './ingest.ts';
+import { afterIngest, entriesOf, optionsOf, replacedBy, type Undoable, undoingOf } from './ingest.ts';
 import { State } from './oracle.ts';
 
 export interface RunOptions {
@@ -63,6 +63,7 @@ export class Run {
   #state = new State();
   #snapshots: SnapshotPair[] = [];
   #files = 0;
+  readonly #undoable: Undoable[] = [];
 
   private constructor(dir: string, options: RunOptions, db: TextDb) {
     this.#dir = dir;
@@ -126,6 +127,15 @@ export class Run {
         );
       case 'snapshotScan':
         return this.#atSnapshot(op.slot, (at) => this.#scan(this.#db, at.state, op.range, at.snapshot));
+      case 'undo':
+      case 'release': {
+        const undoable = this.#undoable[op.ingest];
+        if (undoable === undefined) return;
+        if (op.op === 'undo') return this.#undo(undoable);
+        if (this.#options.ingestAsPuts !== true) this.#db.releaseIngest(undoable.id);
+        undoable.gone = true;
+        return;
+      }
       case 'flush':
         return this.#db.flush();
       case 'compact': {
@@ -137,6 +147,8 @@ export class Run {
       case 'dropKeyspace':
         await this.#db.dropKeyspace(op.keyspace);
         this.#state = this.#state.drop(op.keyspace);
+        for (const undoable of this.#undoable)
+          if (undoable.ingest.keyspace === op.keyspace) undoable.gone = true;
         this.#makeKeyspace(op.keyspace);
         return;
     }
@@ -164,9 +176,11 @@ export class Run {
 
   async #ingestAlone(op: IngestStatement): Promise<void> {
     if (this.#options.ingestAsPuts) return this.#transaction([op], 'commit');
+    const before = this.#state;
     const files = await this.#filesOf(op);
-    await this.#ingest(this.#db, op, files);
-    this.#state = afterIngest(this.#state, op);
+    const id = await this.#ingest(this.#db, op, files);
+    this.#state = afterIngest(before, op);
+    this.#noteUndoable(op, before, id);
   }
 
   async #transaction(steps: readonly Step[], end: 'commit' | 'abort' | 'throw'): Promise<void> {
@@ -222,15 +236,41 @@ export class Run {
     }
   }
 
+  #noteUndoable(ingest: IngestStatement, before: State, id: string): void {
+    if (ingest.undoable === undefined || typeof entriesOf(before, ingest) === 'string') return;
+    this.#undoable.push({ id, ingest, before, after: this.#state, gone: false });
+  }
+
+  async #undo(undoable: Undoable): Promise<void> {
+    const entries = undoingOf(this.#state, undoable);
+    const failed = typeof entries === 'string';
+    if (this.#options.ingestAsPuts !== true) {
+      const outcome = await outcomeOf(() => this.#db.undoIngest(undoable.id));
+      expectEqual(outcome, failed ? entries : 'ok', `undo ${JSON.stringify(undoable.ingest)}`);
+    } else if (!failed) {
+      await this.#db.transaction((txn) => {
+        for (const entry of entries) put(txn, entry);
+      });
+    }
+    if (failed) return;
+    undoable.gone = true;
+    this.#state = this.#state.write(entries);
+  }
+
+  /** Returns the id. */
   async #ingest(
     target: Target,
     ingest: IngestStatement,
     files: string[],
     state = this.#state,
-  ): Promise<void> {
-    const outcome = await outcomeOf(() => target.ingest(files, optionsOf(ingest)));
+  ): Promise<string> {
+    let id = '';
+    const outcome = await outcomeOf(async () => {
+      ({ id } = await target.ingest(files, optionsOf(ingest)));
+    });
     const entries = entriesOf(state, ingest);
     expectEqual(outcome, typeof entries === 'string' ? entries : 'ok', `ingest ${JSON.stringify(ingest)}`);
+    return id;
   }
 
   async #filesOf({ files }: IngestStatement): Promise<string[]> {

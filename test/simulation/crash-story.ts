@@ -44,6 +44,14 @@ export const INPUTS: Readonly<Record<string, readonly Entry[]>> = {
   'mixed.sst': numbered(0, 3, 'mixed'),
   'upper.sst': numbered(0, 40, 'k', 'upper'),
   'lower.sst': numbered(10, 20, 'k', 'lower'),
+  'swap.sst': [
+    ['both', '3'],
+    ['swap', '1'],
+  ],
+  'keep.sst': [
+    ['kept', '2'],
+    ['swap', '2'],
+  ],
 };
 
 const big = numbered(0, 30, 'big', 'x'.repeat(60));
@@ -141,6 +149,49 @@ export const STEPS: readonly Step[] = [
     name: 'put into the new generation',
     act: ({ db }) => db.keyspace('other').put('new', '1'),
     writes: [['other', [['new', '1']]]],
+  },
+  {
+    name: 'ingest that replaces the keyspace, and may be undone',
+    act: ({ db, machine }) =>
+      db.ingest(machine.input('swap.sst'), {
+        into: 'other',
+        mode: 'move',
+        replace: true,
+        undoable: true,
+        id: 'swap',
+      }),
+    writes: [
+      [
+        'other',
+        [
+          ['new', undefined],
+          ['both', '3'],
+          ['swap', '1'],
+        ],
+      ],
+    ],
+    moves: ['swap.sst'],
+  },
+  {
+    name: 'ingest of the keys that are absent',
+    act: ({ db, machine }) =>
+      db.ingest(machine.input('keep.sst'), { into: 'other', mode: 'move', ifExists: 'keep' }),
+    writes: [['other', [['kept', '2']]]],
+    moves: ['keep.sst'],
+  },
+  {
+    name: 'undoing of an ingest',
+    act: ({ db }) => db.undoIngest('swap'),
+    writes: [
+      [
+        'other',
+        [
+          ['new', '1'],
+          ['both', undefined],
+          ['swap', undefined],
+        ],
+      ],
+    ],
   },
   { name: 'the snapshot is closed', act: ({ snapshot }) => snapshot?.close() },
   { name: 'del', act: ({ db }) => db.del('before'), writes: [['default', [['before', undefined]]]] },

@@ -5,12 +5,13 @@ import { isSluiceError, type Snapshot, type Transaction } from '../../src/index.
 import type { Savepoint } from '../../src/txn/transaction.ts';
 import type { TextDb } from '../base/database.ts';
 import { KEYSPACES, type Op, type Statement, type Step } from '../model/history.ts';
+import { afterIngest, optionsOf } from '../model/ingest.ts';
 import { State } from '../model/oracle.ts';
 import type { SimulatedFileSystem } from './file-system.ts';
 import type { Journal } from './journal.ts';
 import type { Machine } from './machine.ts';
 import { SharedLock } from './shared-lock.ts';
-import { entriesOf, put, readKey, readRange, replay } from './statements.ts';
+import { admitted, put, readKey, readRange, replay } from './statements.ts';
 
 const PAUSE_MS = 100;
 
@@ -114,6 +115,10 @@ export class Life {
         return this.#readAt(snapshots[op.slot], { ...op, op: 'get' });
       case 'snapshotScan':
         return this.#readAt(snapshots[op.slot], { ...op, op: 'scan' });
+      case 'undo':
+      case 'release':
+        // Which ingests there are to be undone depends on the other lanes.
+        return Promise.resolve();
       case 'flush':
         return db.flush();
       case 'compact': {
@@ -169,11 +174,11 @@ export class Life {
 
   #ingest(statement: Statement & { op: 'ingest' }): Promise<void> {
     const { paths, inputs } = this.#files(statement);
-    const { keyspace: into, mode } = statement;
-    const apply = (state: State): State => state.write(entriesOf(statement));
+    const options = optionsOf(admitted(statement));
+    const apply = (state: State): State => afterIngest(state, admitted(statement));
     return this.#commit(
       { apply, inputs, check: readsNothing },
-      async () => (await this.#db.ingest(paths, { into, mode })).version,
+      async () => (await this.#db.ingest(paths, options)).version,
     );
   }
 
@@ -222,7 +227,7 @@ export class Life {
         case 'ingest': {
           const files = this.#files(step);
           inputs.push(...files.inputs);
-          await txn.ingest(files.paths, { into: step.keyspace, mode: step.mode });
+          await txn.ingest(files.paths, optionsOf(admitted(step)));
           break;
         }
         case 'deleteRange': {

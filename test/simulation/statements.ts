@@ -2,7 +2,8 @@
 
 import type { Snapshot, Transaction } from '../../src/index.ts';
 import type { TextDb } from '../base/database.ts';
-import type { KeyedEntry, Range, Statement, Step } from '../model/history.ts';
+import type { IngestStatement, KeyedEntry, Range, Step } from '../model/history.ts';
+import { afterIngest } from '../model/ingest.ts';
 import type { State } from '../model/oracle.ts';
 
 type Target = TextDb | Transaction<'utf8', 'utf8'>;
@@ -41,9 +42,9 @@ export function put(txn: Transaction<'utf8', 'utf8'>, { keyspace, key, value }: 
   else target.put(key, value);
 }
 
-/** In the order in which they count: file after file. */
-export function entriesOf({ keyspace, files }: Statement & { op: 'ingest' }): KeyedEntry[] {
-  return files.flatMap((entries) => entries.map(([key, value]) => ({ keyspace, key, value })));
+/** Without the policies whose outcome is an error, or needs a keyspace of its own. */
+export function admitted({ behind: _, ifExists, ...rest }: IngestStatement): IngestStatement {
+  return ifExists === 'keep' ? { ...rest, ifExists } : rest;
 }
 
 /** What the steps of a transaction make of a state, and what they read on the way. */
@@ -67,7 +68,7 @@ export function replay(before: State, steps: readonly Step[]): { after: State; r
         state = state.write([step.entry]);
         break;
       case 'ingest':
-        state = state.write(entriesOf(step));
+        state = afterIngest(state, admitted(step));
         break;
       case 'deleteRange':
         state = state.deleteRange(step.span);
