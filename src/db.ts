@@ -1,25 +1,17 @@
-/** The public database: options, opening and closing, and the wiring of the parts. */
+/** The public database. */
 
 import { checkFlag, checkOptions } from './base/arguments.ts';
 import type { EncodingName } from './base/encoding.ts';
-import { acquireLock, type Lock } from './base/env/lock.ts';
-import { nodeEnv } from './base/env/node-env.ts';
 import { throwIfAborted } from './base/errors.ts';
+import { closeTrees, type Home, openReader, openWriter, readerEngine } from './db-home.ts';
 import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
-import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
-import { checkDirectory, databasePaths } from './manifest/directory.ts';
-import { Manifest } from './manifest/manifest.ts';
 import type { Version } from './mvcc/version.ts';
-import { BlockCache } from './sst/block-cache.ts';
-import { checkThreads } from './sst/check-threads.ts';
-import { Table } from './sst/table.ts';
-import { TableCache } from './sst/table-cache.ts';
 import { ensureZstd } from './sst/zstd.ts';
 import { type Backup, type BackupOptions, backup } from './txn/backup/backup.ts';
 import { checkKeyspaceName } from './txn/catalog.ts';
 import { type Checkpoint, type CheckpointOptions, checkpoint } from './txn/checkpoint.ts';
 import { type CompactRange, compactRange } from './txn/compact-range.ts';
-import { Engine } from './txn/engine.ts';
+import type { Engine } from './txn/engine.ts';
 import type { EventListener } from './txn/events.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
 import type { IngestOptions } from './txn/ingest-options.ts';
@@ -28,7 +20,6 @@ import { type IngestRecord, listIngests } from './txn/ingests.ts';
 import { Keyspace } from './txn/keyspace.ts';
 import { checkKeyspaceOptions, type KeyspaceOptions } from './txn/keyspace-options.ts';
 import { DEFAULT_KEYSPACE } from './txn/record.ts';
-import { readBeside, recover } from './txn/recovery.ts';
 import { retrying, type TransactionOptions } from './txn/retry.ts';
 import type { Snapshot } from './txn/snapshot.ts';
 import { type DatabaseStats, gatherStats } from './txn/stats.ts';
@@ -51,17 +42,6 @@ export async function open<KE extends EncodingName = 'buffer', VE extends Encodi
   await ensureZstd();
   const home = settings.readOnly ? openReader(settings) : openWriter(settings);
   return new Db(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE);
-}
-
-/** What an open database holds besides its engine. */
-interface Home {
-  engine: Engine;
-  /** Read-only: engines before the last refresh whose snapshots, iterators or transactions are still open. */
-  readonly retired: Set<Engine>;
-  readonly manifest: Manifest;
-  readonly cache: BlockCache;
-  readonly tableCache: TableCache;
-  readonly lock: Lock | undefined;
 }
 
 export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>
@@ -320,90 +300,4 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function closeTrees(engine: Engine): void {
-  for (const tree of engine.catalog.trees()) tree.close();
-}
-
-function openWriter(settings: Settings): Home {
-  const { dir, env } = settings;
-  const missing = checkDirectory(env.fs, dir, settings) === 'create';
-  if (missing && !env.fs.existsSync(dir)) env.fs.mkdirSync(dir);
-  const lock = acquireLock(databasePaths(dir).lock);
-  let manifest: Manifest | undefined;
-  try {
-    manifest = Manifest.open({ ...settings, env, dir });
-    const { cache, tableCache } = caches(settings);
-    const engine = newEngine(settings, manifest, cache, tableCache);
-    recover({ env, dir, manifest, engine, walSegmentBytes: settings.walSegmentBytes });
-    return { engine, manifest, cache, tableCache, lock, retired: new Set() };
-  } catch (error) {
-    void manifest?.close();
-    lock.release();
-    throw error;
-  }
-}
-
-function openReader(settings: Settings): Home {
-  const { dir, env } = settings;
-  checkDirectory(env.fs, dir, settings);
-  const manifest = Manifest.open({ ...settings, env, dir });
-  try {
-    const { cache, tableCache } = caches(settings);
-    const engine = readerEngine(settings, manifest, cache, tableCache, () => manifest.refresh());
-    return { engine, manifest, cache, tableCache, lock: undefined, retired: new Set() };
-  } catch (error) {
-    void manifest.close();
-    throw error;
-  }
-}
-
-function readerEngine(
-  settings: Settings,
-  manifest: Manifest,
-  cache: BlockCache,
-  tableCache: TableCache,
-  takeManifest: () => void,
-): Engine {
-  const engine = newEngine(settings, manifest, cache, tableCache);
-  const { env, dir, walSegmentBytes } = settings;
-  engine.showVersion(readBeside({ env, dir, manifest, engine, walSegmentBytes }, takeManifest));
-  return engine;
-}
-
-function caches(settings: Settings): { cache: BlockCache; tableCache: TableCache } {
-  const cache = new BlockCache(settings.blockCacheBytes);
-  return { cache, tableCache: new TableCache(cache, settings.maxOpenTables) };
-}
-
-function newEngine(
-  settings: Settings,
-  manifest: Manifest,
-  cache: BlockCache,
-  tableCache: TableCache,
-): Engine {
-  const { env } = settings;
-  const inline = settings.compactionInline || env.fs !== nodeEnv.fs;
-  return new Engine({
-    env,
-    manifest,
-    backgroundRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
-    checkThreads: env.fs === nodeEnv.fs ? checkThreads : undefined,
-    openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
-    settings: {
-      sync: settings.durability === 'fsync',
-      memtableBytes: settings.memtableBytes,
-      conflictWindowBytes: settings.conflictWindowBytes,
-      builder: {
-        compression: settings.compression,
-        blockBytes: settings.blockBytes,
-        filterBitsPerKey: settings.filterBitsPerKey,
-        external: false,
-      },
-      compaction: settings.compaction,
-      logger: settings.logger,
-      tablesDir: databasePaths(settings.dir).tables,
-    },
-  });
 }

@@ -1,0 +1,111 @@
+/** Opening a database directory: the wiring of the parts behind the public `Db`, for writing and for reading beside. */
+
+import { acquireLock, type Lock } from './base/env/lock.ts';
+import { nodeEnv } from './base/env/node-env.ts';
+import type { Settings } from './db-options.ts';
+import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
+import { checkDirectory, databasePaths } from './manifest/directory.ts';
+import { Manifest } from './manifest/manifest.ts';
+import { BlockCache } from './sst/block-cache.ts';
+import { checkThreads } from './sst/check-threads.ts';
+import { Table } from './sst/table.ts';
+import { TableCache } from './sst/table-cache.ts';
+import { Engine } from './txn/engine.ts';
+import { readBeside, recover } from './txn/recovery.ts';
+
+/** What an open database holds besides its engine. */
+export interface Home {
+  engine: Engine;
+  /** Read-only: engines before the last refresh whose snapshots, iterators or transactions are still open. */
+  readonly retired: Set<Engine>;
+  readonly manifest: Manifest;
+  readonly cache: BlockCache;
+  readonly tableCache: TableCache;
+  readonly lock: Lock | undefined;
+}
+
+export function closeTrees(engine: Engine): void {
+  for (const tree of engine.catalog.trees()) tree.close();
+}
+
+export function openWriter(settings: Settings): Home {
+  const { dir, env } = settings;
+  const missing = checkDirectory(env.fs, dir, settings) === 'create';
+  if (missing && !env.fs.existsSync(dir)) env.fs.mkdirSync(dir);
+  const lock = acquireLock(databasePaths(dir).lock);
+  let manifest: Manifest | undefined;
+  try {
+    manifest = Manifest.open({ ...settings, env, dir });
+    const { cache, tableCache } = caches(settings);
+    const engine = newEngine(settings, manifest, cache, tableCache);
+    recover({ env, dir, manifest, engine, walSegmentBytes: settings.walSegmentBytes });
+    return { engine, manifest, cache, tableCache, lock, retired: new Set() };
+  } catch (error) {
+    void manifest?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+export function openReader(settings: Settings): Home {
+  const { dir, env } = settings;
+  checkDirectory(env.fs, dir, settings);
+  const manifest = Manifest.open({ ...settings, env, dir });
+  try {
+    const { cache, tableCache } = caches(settings);
+    const engine = readerEngine(settings, manifest, cache, tableCache, () => manifest.refresh());
+    return { engine, manifest, cache, tableCache, lock: undefined, retired: new Set() };
+  } catch (error) {
+    void manifest.close();
+    throw error;
+  }
+}
+
+export function readerEngine(
+  settings: Settings,
+  manifest: Manifest,
+  cache: BlockCache,
+  tableCache: TableCache,
+  takeManifest: () => void,
+): Engine {
+  const engine = newEngine(settings, manifest, cache, tableCache);
+  const { env, dir, walSegmentBytes } = settings;
+  engine.showVersion(readBeside({ env, dir, manifest, engine, walSegmentBytes }, takeManifest));
+  return engine;
+}
+
+function caches(settings: Settings): { cache: BlockCache; tableCache: TableCache } {
+  const cache = new BlockCache(settings.blockCacheBytes);
+  return { cache, tableCache: new TableCache(cache, settings.maxOpenTables) };
+}
+
+function newEngine(
+  settings: Settings,
+  manifest: Manifest,
+  cache: BlockCache,
+  tableCache: TableCache,
+): Engine {
+  const { env } = settings;
+  const inline = settings.compactionInline || env.fs !== nodeEnv.fs;
+  return new Engine({
+    env,
+    manifest,
+    backgroundRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
+    checkThreads: env.fs === nodeEnv.fs ? checkThreads : undefined,
+    openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
+    settings: {
+      sync: settings.durability === 'fsync',
+      memtableBytes: settings.memtableBytes,
+      conflictWindowBytes: settings.conflictWindowBytes,
+      builder: {
+        compression: settings.compression,
+        blockBytes: settings.blockBytes,
+        filterBitsPerKey: settings.filterBitsPerKey,
+        external: false,
+      },
+      compaction: settings.compaction,
+      logger: settings.logger,
+      tablesDir: databasePaths(settings.dir).tables,
+    },
+  });
+}
