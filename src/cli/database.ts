@@ -16,9 +16,16 @@ export const KEYSPACE_FLAG: Flag = {
   about: 'the keyspace; `default` when absent',
 };
 
+/** A command is done when it has done what it was told: compactions are for whoever keeps the database open. */
+const ONE_SHOT = { compaction: 'off' } as const;
+
 /** Opens a database that must be there, read-only if --readonly says so, and closes it after `use`. */
 export async function withDatabase<T>(args: Arguments, use: (db: Db) => Promise<T>): Promise<T> {
-  const db = await open(args.at(0, 'DB'), { readOnly: args.flag('readonly'), createIfMissing: false });
+  const db = await open(args.at(0, 'DB'), {
+    ...ONE_SHOT,
+    readOnly: args.flag('readonly'),
+    createIfMissing: false,
+  });
   return closing(db, use);
 }
 
@@ -28,7 +35,7 @@ export async function withWritable<T>(
   create: boolean,
   use: (db: Db) => Promise<T>,
 ): Promise<T> {
-  return closing(await open(args.at(0, 'DB'), { createIfMissing: create }), use);
+  return closing(await open(args.at(0, 'DB'), { ...ONE_SHOT, createIfMissing: create }), use);
 }
 
 async function closing<T>(db: Db, use: (db: Db) => Promise<T>): Promise<T> {

@@ -4,8 +4,7 @@ import { SluiceError } from '../base/errors.ts';
 import type { Blocker } from '../levels/placement.ts';
 import type { TableRow } from '../manifest/rows.ts';
 import type { Engine } from './engine.ts';
-import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-options.ts';
-import { DEFAULT_KEYSPACE } from './record.ts';
+import { checkFiles, checkIngestOptions, type IngestOptions, keyspaceOf } from './ingest-options.ts';
 
 export interface IngestPlan {
   readonly file: string;
@@ -29,7 +28,7 @@ export async function explainIngest(
   engine.checkOpen();
   const sources = checkFiles(files);
   checkIngestOptions(options, sources.length);
-  const keyspace = options.into ?? DEFAULT_KEYSPACE;
+  const keyspace = keyspaceOf(options, engine);
   const tables = await engine.staging.inspect(sources, options.signal);
   try {
     const tree = engine.catalog.newest(keyspace);

@@ -4,8 +4,11 @@ import { checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import type { EncodingName } from '../base/encoding.ts';
 import type { IngestMode, IngestVerify, StageProgress } from '../ingest/staging.ts';
 import { checkKeyspaceName } from './catalog.ts';
+import type { Engine } from './engine.ts';
+import { Keyspace } from './keyspace.ts';
 import { INGEST_FILES_MAX } from './overlay.ts';
 import type { RangeOptions } from './readable.ts';
+import { DEFAULT_KEYSPACE } from './record.ts';
 
 export type IfExists = 'overwrite' | 'keep' | 'fail';
 
@@ -17,8 +20,10 @@ export interface MaxImpact {
 }
 
 export interface IngestOptions {
-  /** The keyspace that the entries go to; the default one when absent. */
-  readonly into?: string;
+  /** The keyspace that the entries go to, by name or as `db.keyspace()` has it; the default one when absent. */
+  readonly into?: string | Keyspace<EncodingName, EncodingName>;
+  /** Make the keyspace when there is none of that name; true by default, as for `db.keyspace()`. With false: KEYSPACE_NOT_FOUND. */
+  readonly create?: boolean;
   /** 'copy' by default: a linked file could still be rewritten by its producer. */
   readonly mode?: IngestMode;
   /** 'blocks' by default: every block's checksum, order and contents. 'checksums': only what storage may have damaged. */
@@ -80,7 +85,8 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
   checkOptions(options);
   checkSignal(options.signal);
   const { into, mode, verify, sha256, id, onProgress } = options;
-  if (into !== undefined) checkKeyspaceName(into, 'options.into');
+  if (into !== undefined && !(into instanceof Keyspace)) checkKeyspaceName(into, 'options.into');
+  checkFlag(options.create, 'options.create');
   if (mode !== undefined && !MODES.includes(mode)) {
     throw new TypeError(`options.mode must be copy, link or move; got ${String(mode)}`);
   }
@@ -103,6 +109,13 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
       throw new TypeError('each of options.sha256 must be 64 lower-case hex digits');
     }
   }
+}
+
+/** The name of `into`. @throws TypeError when it is another database's */
+export function keyspaceOf({ into }: IngestOptions, engine: Engine): string {
+  if (!(into instanceof Keyspace)) return into ?? DEFAULT_KEYSPACE;
+  into.checkOwner(engine);
+  return into.name;
 }
 
 function checkPolicies(options: IngestOptions): void {

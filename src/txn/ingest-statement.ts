@@ -8,11 +8,10 @@ import type { IngestedFileRow, IngestRow } from '../manifest/rows.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { CommitResult } from './committer.ts';
-import { checkFiles, checkIngestOptions, type IngestOptions } from './ingest-options.ts';
+import { checkFiles, checkIngestOptions, type IngestOptions, keyspaceOf } from './ingest-options.ts';
 import { applyPolicy, type SourceFile } from './ingest-policy.ts';
 import { IngestLayer } from './overlay.ts';
 import { deletedSpan } from './range-argument.ts';
-import { DEFAULT_KEYSPACE } from './record.ts';
 import type { TransactionCore } from './transaction.ts';
 
 /** What `db.ingest` resolves with. */
@@ -55,7 +54,7 @@ export async function stageIngest(
   checkIngestOptions(options, sources.length);
   const replaced = replacedSpan(options.replace, keyEncoding);
   const { engine, overlay } = core;
-  const keyspace = options.into ?? DEFAULT_KEYSPACE;
+  const keyspace = keyspaceOf(options, engine);
   const id = options.id ?? engine.newIngestId();
   // Asked before the files are: after a move they are gone, and the retry must still be answered.
   const earlier = engine.ingestOf(id);
@@ -68,7 +67,7 @@ export async function stageIngest(
     throw new SluiceError('INGEST_ID_REUSED', message);
   }
   const policy = options.behind === true ? 'behind' : (options.ifExists ?? 'overwrite');
-  engine.keyspaces.ensure(keyspace, policy === 'behind');
+  core.openKeyspace(keyspace, options.create ?? true, policy === 'behind');
   const { statement, place } = overlay.reserveIngest(id);
   // Statements before this one that are being staged too.
   const before = [...core.staging];

@@ -351,3 +351,40 @@ test('explainIngest tells the level, names what is in the way, and changes nothi
   expect(tables()).toHaveLength(1);
   expect((await db.ingest(over)).ingested[0]?.level).toBe(plan?.level);
 });
+
+describe('the keyspace that files go to', () => {
+  test('is given by name or as an object, and is made where it is not there', async () => {
+    const { db, file } = await place();
+    const named = await file('a.sst', numbered(0, 3));
+    await db.ingest(named, { into: 'new' });
+    const keyspace = db.keyspace('other', { valueEncoding: 'json' });
+    const given = await file('b.sst', numbered(0, 2));
+    expect((await db.explainIngest(given, { into: keyspace })).map((plan) => plan.keyspace)).toEqual([
+      'other',
+    ]);
+    const txn = db.begin();
+    expect((await txn.ingest(given, { into: keyspace })).files[0]?.keyspace).toBe('other');
+    await txn.commit();
+    expect(db.keyspaces()).toEqual(['default', 'new', 'other']);
+  });
+
+  test('with create: false must be there: a slip of the fingers makes none', async () => {
+    const { db, file } = await place();
+    db.keyspace('prices');
+    const path = await file('a.sst', numbered(0, 3));
+    await expect(db.ingest(path, { into: 'prcies', create: false, mode: 'move' })).rejects.toMatchObject({
+      code: 'KEYSPACE_NOT_FOUND',
+      message: expect.stringMatching(/did you mean "prices"/),
+    });
+    expect(db.keyspaces()).toEqual(['default', 'prices']);
+    expect(existsSync(path)).toBe(true);
+    await db.ingest(path, { into: 'prices', create: false });
+    expect(await db.keyspace('prices').iterator().all()).toHaveLength(3);
+  });
+
+  test("of another database is a mistake of the caller's", async () => {
+    const [one, other] = [await place(), await place()];
+    const path = await one.file('a.sst', numbered(0, 3));
+    await expect(one.db.ingest(path, { into: other.db.keyspace('a') })).rejects.toThrow(TypeError);
+  });
+});
