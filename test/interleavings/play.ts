@@ -39,8 +39,8 @@ export class Play {
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  /** Runs all of them; `until` may stop it between rounds. Resolves with how many were run. @throws at the first that goes wrong */
-  async run(cases: Iterable<Case>, until: () => boolean = () => false): Promise<number> {
+  /** Runs all of them; `enough` may stop it between rounds. Resolves with how many were run. @throws at the first that goes wrong */
+  async run(cases: Iterable<Case>, enough: (count: number) => boolean = () => false): Promise<number> {
     let count = 0;
     let round: Case[] = [];
     for (const one of cases) {
@@ -49,7 +49,7 @@ export class Play {
       await this.#round(round);
       count += round.length;
       round = [];
-      if (until()) return count;
+      if (enough(count)) return count;
     }
     if (round.length > 0) await this.#round(round);
     return count + round.length;

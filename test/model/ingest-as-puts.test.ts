@@ -25,6 +25,8 @@ test('histories that failed once pass', async () => {
 
 test(
   `L7: ${HISTORIES} histories read the same with every ingest replaced by puts`,
-  () => checkHistories(HISTORIES, bothWays),
+  async () => {
+    await checkHistories(HISTORIES, bothWays);
+  },
   TIMEOUT_MS,
 );

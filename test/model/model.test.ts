@@ -20,6 +20,8 @@ afterAll(() => {
 // Side by side, as each waits for its files most of the time.
 test.concurrent.each(PARTS)(
   `${HISTORIES / PARTS.length} random histories, part %d`,
-  (part) => checkHistories(HISTORIES / PARTS.length, (history) => Run.history(history), part),
+  async () => {
+    await checkHistories(HISTORIES / PARTS.length, (history) => Run.history(history));
+  },
   TIMEOUT_MS,
 );

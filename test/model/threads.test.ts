@@ -9,6 +9,8 @@ const HISTORIES = 40;
 
 test(
   `${HISTORIES} random histories, compacted in threads`,
-  () => checkHistories(HISTORIES, (history) => Run.history(history, { open: { compactionInline: false } })),
+  async () => {
+    await checkHistories(HISTORIES, (history) => Run.history(history, { open: { compactionInline: false } }));
+  },
   TIMEOUT_MS,
 );
