@@ -3,7 +3,8 @@
  * read was written by a commit after its snapshot. By version: the same value written again is a change. A scan has read its
  * range up to where it stopped, whatever is in it; a key that the transaction wrote itself was not read by asking for it.
  *
- * Histories that failed once are in test/regressions/exactness/. SLUICE_SOAK_MINUTES runs as many as time allows.
+ * Histories that failed once are in test/regressions/exactness/. `npm run soak -- --suite exactness`
+ * runs as many as time allows.
  */
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
