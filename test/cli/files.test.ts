@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type DatabaseStats, SstWriter } from '../../src/index.ts';
+import { SstWriter } from '../../src/index.ts';
 import { memoryDirectory } from '../base/database.ts';
 import { tableFiles } from '../base/sst-files.ts';
 import { sluice, sluiceJson } from './run.ts';
@@ -388,17 +388,4 @@ describe('ingest', () => {
     expect(code).toBe(3);
     expect(err).toMatch(/^error NOT_A_DATABASE: .*cat\.jpg/);
   });
-});
-
-test('a command does what it was told and starts no compactions', async () => {
-  await sluice(['sst', 'build', sst], 'a\t1\nz\t2\n');
-  for (let n = 0; n < 12; n++) expect((await sluice(['ingest', db, sst])).code).toBe(0);
-  const levels = async () => {
-    const { keyspaces } = await sluiceJson(['stat', db]).then(([stats]) => stats as DatabaseStats);
-    return keyspaces[0]?.levels.map(({ tables }) => tables);
-  };
-  // The last six are more than level 0 takes before it is merged.
-  expect(await levels()).toEqual([6, 1, 1, 1, 1, 1, 1]);
-  expect((await sluice(['compact', db])).code).toBe(0);
-  expect(await levels()).toEqual([0, 0, 0, 0, 0, 0, 1]);
 });
