@@ -244,6 +244,16 @@ function ingests({ count, scratch, fileSet, wide, large, largeLabel }) {
       rows: { factor: factor(`ingest, commit alone, ${largeLabel} to 1 MB`, { atMost: 1.2 }) },
       task: (e) => ({ kind: 'commitFlat', dir: scratch(e), small, large, repeats: 16 }),
     },
+    {
+      name: 'replace-flat',
+      engines: ['sluice'],
+      needs: [needsFiles(small), needsFiles(large)],
+      rows: {
+        replaceMs: ms(`replace ${largeLabel}, commit alone`, { atMost: 20 }),
+        factor: factor(`replace, commit alone, ${largeLabel} to 1 MB`, { atMost: 1.3 }),
+      },
+      task: (e) => ({ kind: 'replaceFlat', dir: scratch(e), small, large, repeats: 12 }),
+    },
   ];
 }
 

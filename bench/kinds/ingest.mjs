@@ -38,3 +38,18 @@ export async function commitFlat(engine, { dir, small, large, repeats }) {
   const largeMs = median(samples.large);
   return { rows: { smallMs, largeMs, factor: largeMs / smallMs } };
 }
+
+/** The same small files in the place of a small keyspace and of a large one, in turns. */
+export async function replaceFlat(engine, { dir, small, large, repeats }) {
+  inputIsRead();
+  const samples = { small: [], large: [] };
+  for (let n = 0; n < repeats; n++) {
+    for (const [size, set] of Object.entries({ small, large })) {
+      const held = relink(pathsOf(set), `${dir}-sources`);
+      const commitMs = await engine.replaceFiles(fresh(dir), held, pathsOf(small));
+      if (n > 0) samples[size].push(commitMs); // the first warms up
+    }
+  }
+  const replaceMs = median(samples.large);
+  return { rows: { replaceMs, factor: replaceMs / median(samples.small) } };
+}

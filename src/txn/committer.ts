@@ -155,7 +155,8 @@ export class Committer {
       engine.onLevelsChanged();
       engine.pipeline.noteVisible();
       this.#removeSources(contents.ingests);
-      return { version: committed.version, ingested: committed.ingests.flatMap(ingestedOf) };
+      const files = committed.ingests.filter(({ undoes }) => undoes === undefined);
+      return { version: committed.version, ingested: files.flatMap(ingestedOf) };
     } catch (error) {
       if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) engine.staging.discard(built);
       throw error;

@@ -53,7 +53,10 @@ test.each([
   await later.put('k000050', 'later');
   const snapshot = later.snapshot();
   expect(await later.get('k000005')).toBe('x');
-  const version = await later.undoIngest(id);
+  const txn = later.begin();
+  await txn.undoIngest(id);
+  const { version, ingested } = await txn.commit();
+  expect(ingested).toEqual([]);
   const kept = before.map(([key, value]) => [key, key === 'k000050' ? 'later' : value]);
   expect((await later.iterator().all()).filter(([key]) => key !== 'beside')).toEqual(kept);
   expect(await later.get('k000399', { snapshot })).toBe('v399');

@@ -26,7 +26,7 @@ const OF_SESSIONS: readonly Statement['kind'][] = [
   'transaction',
   'end',
 ];
-const OF_BOTH: readonly Statement['kind'][] = ['put', 'del', 'deleteRange', 'get', 'scan', 'ingest'];
+const OF_BOTH: readonly Statement['kind'][] = ['put', 'del', 'deleteRange', 'get', 'scan', 'ingest', 'undo'];
 
 /** @throws ScenarioError with the place of the first thing that is wrong. */
 export function parseScenario(text: string): Scenario {

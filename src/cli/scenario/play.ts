@@ -113,6 +113,7 @@ class Player implements Played {
       case 'get':
       case 'scan':
       case 'ingest':
+      case 'undo':
         return session === undefined ? stage.data(statement) : stage.session(session, statement);
       default:
         return stage.database(statement);

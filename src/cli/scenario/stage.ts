@@ -117,6 +117,9 @@ export class Stage {
         const { replayed } = await txn.ingest(await this.#paths(statement.files), ingestOptions(statement));
         return replayed ? result('replayed') : OK;
       }
+      case 'undo':
+        await txn.undoIngest(statement.id);
+        return OK;
       default:
         return unreachable(statement);
     }
@@ -128,6 +131,10 @@ export class Stage {
       const paths = await this.#paths(statement.files);
       const { ingested, replayed } = await this.#db.ingest(paths, ingestOptions(statement));
       return replayed ? result('replayed') : committed(ingested, this.#files);
+    }
+    if (statement.kind === 'undo') {
+      await this.#db.undoIngest(statement.id);
+      return OK;
     }
     const keyspace = this.#keyspace(statement.keyspace);
     switch (statement.kind) {

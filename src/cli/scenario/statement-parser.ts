@@ -30,6 +30,7 @@ const STATEMENTS: Readonly<Record<string, Parse>> = {
   get: parseGet,
   scan: parseScan,
   ingest: parseIngest,
+  undo: (line) => ({ kind: 'undo', id: line.token('the id of an ingest').bytes.toString() }),
   file: (line, budget) => {
     const name = line.name('the name of the file');
     return { kind: 'file', file: { name, entries: parseEntries(line, budget) } };
@@ -154,6 +155,7 @@ function parseClause(line: LineScanner): IngestClauses | undefined {
   if (line.tryWord('replace')) return { replace: intervalOf(line) ?? true };
   if (line.tryWord('behind')) return { behind: true };
   if (line.tryWord('requireBottom')) return { requireBottom: true };
+  if (line.tryWord('undoable')) return { undoable: true };
   return undefined;
 }
 

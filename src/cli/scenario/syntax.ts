@@ -45,7 +45,7 @@ export interface FileSource {
 /** How files are ingested, in the words of the options that `ingest` has. */
 export type IngestClauses = Pick<
   IngestOptions,
-  'mode' | 'verify' | 'id' | 'ifExists' | 'replace' | 'behind' | 'requireBottom'
+  'mode' | 'verify' | 'id' | 'ifExists' | 'replace' | 'behind' | 'requireBottom' | 'undoable'
 >;
 
 /** Undefined keyspaces are the default one. */
@@ -59,6 +59,7 @@ interface Reading extends InKeyspace {
 
 /** What a session and the database itself do alike. */
 export type DataStatement =
+  | { readonly kind: 'undo'; readonly id: string }
   | ({ readonly kind: 'put'; readonly keys: readonly Buffer[]; readonly value: Buffer } & InKeyspace)
   | ({ readonly kind: 'del'; readonly keys: readonly Buffer[] } & InKeyspace)
   | ({ readonly kind: 'deleteRange'; readonly interval: Interval } & InKeyspace)
