@@ -6,7 +6,7 @@ import { Run } from '../../model/run.ts';
 import type { Suite } from '../suite.ts';
 
 /** Of one seed; a failing one is shrunk. */
-const CHUNK = 100;
+const CHUNK = 25;
 
 async function bothWays(history: History): Promise<void> {
   await Run.history(history);

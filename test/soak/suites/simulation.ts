@@ -5,7 +5,7 @@ import { counts } from '../../simulation/run.ts';
 import type { Suite } from '../suite.ts';
 
 /** Of one seed; a failing one is shrunk. */
-const CHUNK = 100;
+const CHUNK = 25;
 
 export const suite: Suite = {
   shows:
