@@ -45,7 +45,7 @@ export function checkHistory(history: History): Report {
   for (const [reader, { reads }] of replays.entries()) {
     for (const read of reads) addRead(graph, order, reader, read);
   }
-  // Someone who only lags behind must have ended before it can be told from who saw too little.
+  // Who lags behind need not see all that had ended; but what it saw is seen by those that begin after its end.
   graph.addRealTime(
     transactions,
     ({ outcome }) => outcome !== 'unknown',
