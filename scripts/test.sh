@@ -88,5 +88,6 @@ check "build" npm run -s build
 run_vitest
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw
+check "hostile inputs" npm run -s fuzz -- --inputs 200000 --minutes 2
 check "the benchmark runs" npm run -s bench -- --smoke
 finish

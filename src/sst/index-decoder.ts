@@ -45,6 +45,14 @@ const USER_KEYS = 2;
 const FIRST_KEYS = 4;
 const REFUSED = 0xffffffff;
 
+/**
+ * Most that the separators of a file may take, whole and one behind the other. Prefixes that keys share let a file of a
+ * hundred kilobytes name gigabytes of them.
+ */
+export function separatorBytesMax(fileBytes: number): number {
+  return Math.min((64 << 20) + 4 * fileBytes, 0xffffffff);
+}
+
 /** undefined: not by the kernel. The twin, `forEachIndexEntry`, says then what is wrong, if anything is. */
 export function decodeIndex(
   blocks: readonly RawBlock[],
@@ -65,6 +73,7 @@ export function decodeIndex(
     (form.userKeys ? USER_KEYS : 0) |
     (form.type === INDEX_FIRST_KEY ? FIRST_KEYS : 0);
   const pieces: IndexArrays[] = [];
+  let separatorBytes = 0;
   const shape = new BlockShape();
   for (const block of blocks) {
     readShape(block.bytes, block.start, block.length, shape, block);
@@ -74,7 +83,8 @@ export function decodeIndex(
       bytes.set(block.bytes.subarray(p, p + n), inputAt);
       const end = kernels.decodeIndex(at, inputAt, inputAt + n, out, ENTRIES, keysAt, keysAt + KEYS_BYTES);
       const entries = state[DECODED] as number;
-      if (end === REFUSED || entries === 0) return undefined;
+      separatorBytes += state[KEY_BYTES] as number;
+      if (end === REFUSED || entries === 0 || separatorBytes > separatorBytesMax(limit)) return undefined;
       const view = <T extends ArrayBufferView>(
         Kind: new (b: ArrayBufferLike, at: number, n: number) => T,
         skip: number,

@@ -9,11 +9,17 @@
 
 import { ByteReader } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
-import { trailerVersion } from '../mvcc/internal-key.ts';
+import { KEY_BYTES_MAX, trailerVersion } from '../mvcc/internal-key.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type BlockPlace, BlockShape, readShape } from './data-block.ts';
 import { INDEX_FIRST_KEY } from './format.ts';
-import { type DecodeRoom, decodeIndex, type IndexArrays, newIndexArrays } from './index-decoder.ts';
+import {
+  type DecodeRoom,
+  decodeIndex,
+  type IndexArrays,
+  newIndexArrays,
+  separatorBytesMax,
+} from './index-decoder.ts';
 
 const TWO_32 = 4294967296;
 
@@ -259,10 +265,12 @@ function decodeEach(blocks: readonly RawBlock[], form: IndexForm, limit: number)
       for (let i = 0; i < keyLength; i++) last[i] = key[start + i] as number;
       lastLength = keyLength;
       keyBytes += user;
+      if (user > KEY_BYTES_MAX || keyBytes > separatorBytesMax(limit)) {
+        throw indexDamaged(block, `its separators are too long: ${keyBytes} bytes up to data block ${count}`);
+      }
       count++;
     });
   }
-  if (keyBytes > 0xffffffff) throw new SluiceError('UNSUPPORTED_FORMAT', 'An index has over 4 GiB of keys');
   const arrays = newIndexArrays(count, keyBytes, trailers);
   const { offsets, sizes, keys, keyEnds, versions } = arrays;
   let at = 0;

@@ -1,5 +1,6 @@
 /** Backups: checked copies that share tables among themselves and nothing with the database; and back again. */
 
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -131,6 +132,27 @@ describe('damage', () => {
     }
     await restoreBackup(dest, join(dir, 'restored'));
   });
+});
+
+test('a record that leads out of the backup or the database is none, though it is signed', async () => {
+  const dir = memoryDirectory();
+  const db = await filled(dir);
+  const dest = join(dir, 'backups');
+  await db.backup(dest);
+  const path = join(dest, 'backups/000001.json');
+  const [line = ''] = readFileSync(path, 'utf8').split('\n');
+  for (const [from, to] of [
+    ['"path":"wal/', '"path":"../../wal/'],
+    ['"name":"tables/', '"name":"../tables/'],
+    ['"path":"manifest/data.mdb"', '"path":"tables/000001.sst"'],
+    ['"version":', '"version":"1","was":'],
+  ] as const) {
+    const forged = line.replace(from, to);
+    expect(forged).not.toBe(line);
+    writeFileSync(path, `${forged}\n${createHash('sha256').update(forged).digest('hex')}\n`);
+    expect(await outcomeOf(() => restoreBackup(dest, join(dir, 'restored')))).toBe('CORRUPTION');
+    expect(readdirSync(dir).sort()).toEqual(['backups', 'db', 'in.sst']);
+  }
 });
 
 test('what it refuses', async () => {

@@ -42,7 +42,11 @@ export function entriesBytes(): Uint8Array {
 }
 
 export function readFixture(name: string): Fixture {
-  const file = new Uint8Array(readFileSync(new URL(name, FIXTURES)));
+  return fixtureOf(new Uint8Array(readFileSync(new URL(name, FIXTURES))), name);
+}
+
+/** Of any table file. Throws, of whatever kind, where it cannot be followed. */
+export function fixtureOf(file: Uint8Array, name: string): Fixture {
   const footer = file.length - 53;
   const version = fixed32(file, file.length - 12);
   const blocks: FixtureBlock[] = [];
@@ -59,11 +63,12 @@ export function readFixture(name: string): Fixture {
   }
   blocks.push({ offset: metaindex[0], length: metaindex[1], kind: 'meta', name: 'metaindex' });
   for (const entry of entries(raw(file, metaindex))) {
+    if (!entry.key.includes('.')) continue;
     const value = new ByteReader(entry.value);
     meta.set(entry.key, [value.varint(), value.varint()]);
   }
   for (const [key, [offset, length]] of meta) {
-    if (key === 'rocksdb.index') index = [offset, length];
+    if (key === 'rocksdb.index' && version >= 6) index = [offset, length];
     else blocks.push({ offset, length, kind: 'meta', name: key });
   }
   if (index === undefined) throw new Error(`${name}: no index`);
@@ -74,7 +79,7 @@ export function readFixture(name: string): Fixture {
   );
   const dictionaryAt = meta.get('rocksdb.compression_dict');
   const type = fixed32(properties.get('rocksdb.block.based.table.index.type') ?? new Uint8Array(4), 0);
-  const delta = version >= 4 && (properties.get('rocksdb.index.value.is.delta.encoded')?.[0] ?? 0) !== 0;
+  const delta = (properties.get('rocksdb.index.value.is.delta.encoded')?.[0] ?? 0) !== 0;
   const top = indexHandles(raw(file, index), delta, type === 3);
   const data = type !== 2 ? top : top.flatMap((handle) => indexHandles(raw(file, handle), delta, false));
   if (type === 2) {

@@ -83,10 +83,45 @@ export function readRecord(fs: FileSystem, dest: string, backup: number): Backup
   if (createHash('sha256').update(line).digest('hex') !== digest) {
     throw new SluiceError('CORRUPTION', `${path} is damaged: use an older backup`);
   }
-  const record = JSON.parse(line) as BackupRecord;
-  if (record.format === FORMAT) return record;
-  const message = `${path} has the format ${record.format}, this SluiceDB knows ${FORMAT}; upgrade it`;
-  throw new SluiceError('UNSUPPORTED_FORMAT', message);
+  const record = parsed(line);
+  const format: unknown = record?.format;
+  if (typeof format === 'number' && format > FORMAT) {
+    const message = `${path} has the format ${format}, this SluiceDB knows ${FORMAT}; upgrade it`;
+    throw new SluiceError('UNSUPPORTED_FORMAT', message);
+  }
+  if (record === undefined || !isRecord(record)) {
+    throw new SluiceError('CORRUPTION', `${path} is not the record of a backup: use an older one`);
+  }
+  return record;
+}
+
+function parsed(line: string): Partial<BackupRecord> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const NAME =
+  /^(tables\/[0-9a-f]{32}-\d{6,15}\.sst|backups\/\d{6,15}\/(manifest\/data\.mdb|wal\/\d{6,15}\.wal))$/;
+const PATH = /^(tables\/\d{6,15}\.sst|manifest\/data\.mdb|wal\/\d{6,15}\.wal)$/;
+
+/** Whoever made it can sign it as well: a restore must not write where a path leads out of the database. */
+function isRecord(record: Partial<BackupRecord>): record is BackupRecord {
+  const { backup, database, version, createdMs, files } = record;
+  if (![record.format, backup, version, createdMs].every((n) => Number.isSafeInteger(n))) return false;
+  if (typeof database !== 'string' || !Array.isArray(files)) return false;
+  const paths = new Set<unknown>(files.map((file: unknown) => (isFile(file) ? file.path : undefined)));
+  return paths.size === files.length && !paths.has(undefined);
+}
+
+function isFile(file: unknown): file is BackupFile {
+  const { name, path, bytes, sha256 }: Partial<BackupFile> =
+    typeof file === 'object' && file !== null ? file : {};
+  if (typeof name !== 'string' || typeof path !== 'string' || typeof sha256 !== 'string') return false;
+  return NAME.test(name) && PATH.test(path) && Number.isSafeInteger(bytes) && /^[0-9a-f]{64}$/.test(sha256);
 }
 
 function readAll(fs: FileSystem, path: string): Uint8Array {
