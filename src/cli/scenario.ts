@@ -51,6 +51,14 @@ function read(file: string): string {
   }
 }
 
+function rewriteFile(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw systemError(error, 'rewrite', file);
+  }
+}
+
 /** @returns how many differences there are; with `rewrite`, only those that cannot be written down as expected */
 async function playFile(
   file: string,
@@ -81,7 +89,7 @@ async function playFile(
   for (const problem of played.problems) out.line(`the database is not sound: ${problem}`);
   const left = played.problems.length + (rewrite ? 0 : played.failed.length);
   const rewritten = rewrite ? rewriteScenario(scenario, played) : text;
-  if (rewritten !== text) writeFileSync(file, rewritten);
+  if (rewritten !== text) rewriteFile(file, rewritten);
   const verdict = left > 0 ? plural(left, 'difference') : rewritten === text ? 'as expected' : 'rewritten';
   out.line(quiet ? `  ${verdict}` : `\n${verdict}\n`);
   await out.flush();

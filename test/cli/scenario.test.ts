@@ -79,6 +79,19 @@ test('rewrites what is expected, and leaves alone what is right', async () => {
   expect((await sluice(['scenario', path])).code).toBe(0);
 });
 
+test('no room for its database is an error with a code', async () => {
+  const before = process.env['TMPDIR'];
+  process.env['TMPDIR'] = join(memoryDirectory(), 'none');
+  try {
+    const { code, err } = await sluice(['scenario', file('put x 1\n')]);
+    expect(code).toBe(3);
+    expect(err).toMatch(/^error FILE_NOT_FOUND: .*none/);
+  } finally {
+    if (before === undefined) delete process.env['TMPDIR'];
+    else process.env['TMPDIR'] = before;
+  }
+});
+
 test.each([
   ['put x', '1:6', /expected a value; found the end of the statement/],
   ['frobnicate x', '1:1', /"frobnicate" is no statement; there are: put, del/],

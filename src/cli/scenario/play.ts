@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemError } from '../../base/env/system-error.ts';
 import { throwIfAborted } from '../../base/errors.ts';
 import { agrees, type Outcome, outcomeOfError, result } from './outcome.ts';
 import { Stage } from './stage.ts';
@@ -28,7 +29,7 @@ export interface Played {
 
 export async function playScenario({ scenes }: Scenario, options: PlayOptions = {}): Promise<Played> {
   const player = new Player(options);
-  const dir = mkdtempSync(join(options.parent ?? tmpdir(), 'sluice-scenario-'));
+  const dir = temporaryDirectory(options.parent ?? tmpdir());
   try {
     for (const [i, scene] of scenes.entries()) {
       await options.onScene?.(scene);
@@ -38,6 +39,14 @@ export async function playScenario({ scenes }: Scenario, options: PlayOptions = 
     rmSync(dir, { recursive: true, force: true });
   }
   return player;
+}
+
+function temporaryDirectory(parent: string): string {
+  try {
+    return mkdtempSync(join(parent, 'sluice-scenario-'));
+  } catch (error) {
+    throw systemError(error, 'make a directory in', parent);
+  }
 }
 
 class Player implements Played {
