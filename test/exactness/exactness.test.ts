@@ -16,7 +16,7 @@ import { type History, history } from './history.ts';
 import { Run, type Tally } from './run.ts';
 
 const REGRESSIONS = new URL('../regressions/exactness/', import.meta.url);
-const HISTORIES = 400;
+const HISTORIES = 300;
 
 let dir: string;
 let db: TextDb;

@@ -54,6 +54,8 @@ export type ReadStep =
       readonly limit: number;
       /** Each sets the iterator anew and takes so many entries; without any, everything is taken. */
       readonly seeks: readonly { readonly key: string; readonly steps: number }[];
+      /** 'iterator' where it is not said. */
+      readonly by?: 'iterator' | 'cursor';
     } & InKeyspace);
 
 export type Step =
@@ -146,6 +148,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       reverse: fc.boolean(),
       limit: fc.integer({ min: -1, max: 3 }),
       seeks: fc.array(fc.record({ key, steps: fc.nat(2) }), { maxLength: 2 }),
+      by: fc.constantFrom('iterator' as const, 'iterator' as const, 'cursor' as const),
     }),
   },
   { weight: 1, arbitrary: fc.constant<Step>({ op: 'savepoint' }) },

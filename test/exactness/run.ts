@@ -3,10 +3,12 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
+  type Batch,
   type ConflictCause,
   type IngestOptions,
   isSluiceError,
   type Keyspace,
+  type SluiceCursor,
   type SluiceError,
   type Transaction,
   type TransactionKeyspace,
@@ -299,8 +301,10 @@ function shaped({ how }: ReadStep & { op: 'get' }, values: readonly (string | un
   return values.map((value) => (how === 'has' ? value !== undefined : value && stored(value)));
 }
 
-async function scanning(target: Target, { range, reverse, limit, seeks }: Scan): Promise<unknown[]> {
-  const iterator = target.iterator({ ...range, reverse, limit });
+async function scanning(target: Target, { range, reverse, limit, seeks, by }: Scan): Promise<unknown[]> {
+  const scan = { ...range, reverse, limit };
+  if (by === 'cursor') return batching(target.cursor(scan), seeks);
+  const iterator = target.iterator(scan);
   if (seeks.length === 0) return iterator.all();
   const found: unknown[] = [];
   for (const { key, steps } of seeks) {
@@ -308,6 +312,25 @@ async function scanning(target: Target, { range, reverse, limit, seeks }: Scan):
     for (let i = 0; i < steps; i++) found.push(await iterator.next());
   }
   iterator.close();
+  return found;
+}
+
+/** As `scanning`, by batches: of one entry where it stops by itself. */
+async function batching(cursor: SluiceCursor, seeks: Scan['seeks']): Promise<unknown[]> {
+  const found: unknown[] = [];
+  const take = (batch: Batch): void => {
+    for (let i = 0; i < batch.count; i++) found.push([batch.key(i).toString(), batch.value(i).toString()]);
+  };
+  if (seeks.length === 0) for await (const batch of cursor) take(batch);
+  for (const { key, steps } of seeks) {
+    cursor.seek(key);
+    for (let i = 0; i < steps; i++) {
+      const batch = await cursor.nextBatch(1);
+      if (batch === undefined) found.push(undefined);
+      else take(batch);
+    }
+  }
+  cursor.close();
   return found;
 }
 
