@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { checkEncodingName, type EncodingName } from './base/encoding.ts';
 import type { Env } from './base/env/env.ts';
-import { nodeEnv } from './base/env/node-env.ts';
+import { cores, nodeEnv } from './base/env/node-env.ts';
 import type { Compression } from './ingest/sst-writer.ts';
 import type { CompactionSettings } from './txn/compaction-plan.ts';
 import type { Logger } from './txn/engine.ts';
@@ -48,6 +48,8 @@ export interface DbOptions<KE extends EncodingName = EncodingName, VE extends En
   readonly targetFileBytes?: number;
   /** Compactions at a time, each in a thread; 2. */
   readonly maxBackgroundWork?: number;
+  /** A large compaction is split into so many at most, which run beside each other; as many as there are cores, up to 4. */
+  readonly maxSubcompactions?: number;
   /** What compactions may read and write together; 0, the default: no limit. */
   readonly backgroundBytesPerSecond?: number;
   /** Versions that were current within this time are not dropped by compaction; 0. */
@@ -152,6 +154,7 @@ function compactionSettings(options: DbOptions, auto: boolean): CompactionSettin
     keepHistoryMs: integer(options.keepHistoryMs, 'keepHistoryMs', 0, 0, 2 ** 42),
     keepVersions: integer(options.keepVersions, 'keepVersions', 1, 1, 1_000_000),
     maxWork: integer(options.maxBackgroundWork, 'maxBackgroundWork', 2, 1, 16),
+    maxSubcompactions: integer(options.maxSubcompactions, 'maxSubcompactions', Math.min(4, cores()), 1, 64),
     bytesPerSecond: integer(options.backgroundBytesPerSecond, 'backgroundBytesPerSecond', 0, 0, 2 ** 40),
   };
 }

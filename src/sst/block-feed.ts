@@ -43,10 +43,10 @@ export class BlockFeed {
     this.roomAt = at + FEED_BLOCK_BYTES + SLACK_BYTES;
   }
 
-  /** The next block is the table's first. Its state has to stay open. */
-  enter(state: TableState): void {
+  /** The next block is the table's first, or the first that can have a key at or after `from`. The state has to stay open. */
+  enter(state: TableState, from?: Uint8Array): void {
     this.#state = state;
-    this.#block = 0;
+    this.#block = from === undefined ? 0 : state.index.search(from, 0, from.length, Number.POSITIVE_INFINITY);
     this.#chunkEnd = 0;
   }
 

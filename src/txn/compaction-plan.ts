@@ -7,9 +7,9 @@
 
 import { compareBytes, EMPTY_BYTES } from '../base/bytes.ts';
 import type { Retention } from '../levels/compaction/garbage.ts';
-import { type CompactionJob, type CompactionResult, runsOf } from '../levels/compaction/job.ts';
+import { ALL_KEYS, type CompactionJob, type CompactionResult, runsOf } from '../levels/compaction/job.ts';
 import type { CompactionLimits, Merge, PickState } from '../levels/compaction/pick.ts';
-import { boundsOf, type HeldVersions, overlaps } from '../levels/compaction/table-ranges.ts';
+import { boundsOf, type HeldVersions, overlaps, sumBytes } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
 import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
 import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
@@ -28,6 +28,8 @@ export interface CompactionSettings {
   readonly keepVersions: number;
   /** Merges at a time. */
   readonly maxWork: number;
+  /** Of one merge. */
+  readonly maxSubcompactions: number;
   /** 0: no limit. */
   readonly bytesPerSecond: number;
 }
@@ -80,7 +82,7 @@ export class CompactionPlan {
 
   /** REQUIRES: picked in this same turn. */
   job(tree: Tree, { inputs, level }: Merge): CompactionJob {
-    const { limits, bytesPerSecond, maxWork } = this.#settings;
+    const { limits, bytesPerSecond, maxSubcompactions, maxWork } = this.#settings;
     const { builder, tablesDir } = this.#engine.settings;
     const { smallest, largest } = boundsOf(inputs);
     const hasBelow = level > 0 && level + 1 < LEVEL_COUNT;
@@ -89,6 +91,12 @@ export class CompactionPlan {
       tree: tree.id,
       tablesDir,
       runs: runsOf(inputs),
+      range: ALL_KEYS,
+      // Tables of level 0 are a run each: more of them would make it worse.
+      partsMax:
+        level === 0
+          ? 1
+          : Math.max(1, Math.min(maxSubcompactions, Math.floor(sumBytes(inputs) / limits.targetFileBytes))),
       level,
       retention: this.#retention(tree, inputs),
       rangeTombstones: (tree.view.levels.tombstones?.list ?? []).filter(

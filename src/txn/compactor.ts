@@ -9,6 +9,7 @@
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { CompactionJob, CompactionResult } from '../levels/compaction/job.ts';
 import { levelTargets } from '../levels/compaction/level-targets.ts';
+import type { RunningJob } from '../levels/compaction/parts.ts';
 import {
   type Merge,
   type Move,
@@ -17,7 +18,7 @@ import {
   pickRange,
   scores,
 } from '../levels/compaction/pick.ts';
-import type { BackgroundRunner, RunningJob } from '../levels/compaction/runner.ts';
+import type { BackgroundRunner } from '../levels/compaction/runner.ts';
 import { boundsOf } from '../levels/compaction/table-ranges.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Edit, FileId } from '../manifest/rows.ts';

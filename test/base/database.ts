@@ -26,6 +26,7 @@ export const TINY: TestOptions = {
   levelBaseBytes: 1 << 10,
   levelMultiplier: 2,
   targetFileBytes: 1 << 10,
+  maxSubcompactions: 1,
   compactionInline: true,
 };
 

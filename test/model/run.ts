@@ -78,7 +78,7 @@ export class Run {
       const run = new Run(
         dir,
         options,
-        await openText(join(dir, 'db'), { ...TINY, env: HASTY, ...options.open }),
+        await openText(join(dir, 'db'), { ...TINY, maxSubcompactions: 3, env: HASTY, ...options.open }),
       );
       try {
         for (const keyspace of KEYSPACES) run.#makeKeyspace(keyspace);
@@ -343,7 +343,12 @@ export class Run {
 
   async #reopen(): Promise<void> {
     await this.#close();
-    this.#db = await openText(join(this.#dir, 'db'), { ...TINY, env: HASTY, ...this.#options.open });
+    this.#db = await openText(join(this.#dir, 'db'), {
+      ...TINY,
+      maxSubcompactions: 3,
+      env: HASTY,
+      ...this.#options.open,
+    });
   }
 
   async #close(): Promise<void> {

@@ -35,6 +35,7 @@ export const OPTIONS: TestOptions = {
   levelBaseBytes: 1 << 10,
   levelMultiplier: 2,
   targetFileBytes: 1 << 10,
+  maxSubcompactions: 2,
 };
 
 export const INPUTS: Readonly<Record<string, readonly Entry[]>> = {

@@ -22,6 +22,7 @@ const OPTIONS: TestOptions = {
   levelBaseBytes: 1 << 10,
   levelMultiplier: 2,
   targetFileBytes: 1 << 10,
+  maxSubcompactions: 2,
 };
 
 /** Of real time: what takes longer waits for something that never comes. */

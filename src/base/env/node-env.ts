@@ -48,7 +48,11 @@ const random: Random = {
 
 export const nodeEnv: Env = { fs: new NodeFileSystem(), clock, random };
 
+export function cores(): number {
+  return availableParallelism();
+}
+
 /** How many threads may compute at a time and leave a core to the event loop. */
 export function backgroundThreads(): number {
-  return Math.max(1, availableParallelism() - 1);
+  return Math.max(1, cores() - 1);
 }

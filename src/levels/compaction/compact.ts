@@ -6,7 +6,6 @@
  * one that only that thread has.
  */
 
-import { at } from '../../base/assert.ts';
 import type { Clock } from '../../base/env/env.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import { CursorMerge } from './cursor-merge.ts';
@@ -47,7 +46,7 @@ export async function compact(
     job.builder.blockBytes,
   );
   const merge: Merge = heap.kernels.merges
-    ? new KernelMerge(job, fs, at(workspace.caches(1), 0), heap, places)
+    ? new KernelMerge(job, fs, workspace.cache, heap, places)
     : new CursorMerge(job, fs, workspace.caches(runs));
   const outputs = new OutputTables(job, host, fs, { heap, heapAt });
   const pace = { clock: env.clock, limiter: env.limiter, host, bytesPerSecond: job.bytesPerSecond };

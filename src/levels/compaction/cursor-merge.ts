@@ -4,18 +4,20 @@
  */
 
 import { at as elementAt } from '../../base/assert.ts';
+import { compareRanges } from '../../base/bytes.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { TableRow } from '../../manifest/rows.ts';
 import { type Cursor, PENDING } from '../../mvcc/cursor.ts';
 import { mergeCursors } from '../../mvcc/merge.ts';
 import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
+import { MAX_VERSION } from '../../mvcc/version.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
 import { Table } from '../../sst/table.ts';
 import { TableCursor } from '../../sst/table-cursor.ts';
 import { LevelCursor } from '../level-cursor.ts';
 import { type CoveredBy, GarbageRule } from './garbage.ts';
-import type { CompactionJob } from './job.ts';
+import type { CompactionJob, JobRange } from './job.ts';
 import type { Merge } from './merge.ts';
 import type { OutputTables } from './output-tables.ts';
 import type { Pacer } from './pacer.ts';
@@ -51,10 +53,12 @@ export class CursorMerge implements Merge {
   readonly #readAtFirst: number;
   readonly #inputs: Cursor;
   readonly #rule: GarbageRule;
+  readonly #range: JobRange;
 
   /** `caches`: one for each run. */
   constructor(job: CompactionJob, fs: FileSystem, caches: readonly BlockCache[]) {
     this.#caches = caches;
+    this.#range = job.range;
     this.#readAtFirst = readBytes(caches);
     const tombstones = RangeTombstones.of(job.rangeTombstones);
     const coveredBy: CoveredBy | undefined =
@@ -74,8 +78,10 @@ export class CursorMerge implements Merge {
   async run(outputs: OutputTables, pacer: Pacer): Promise<void> {
     const inputs = this.#inputs;
     const rule = this.#rule;
-    while (inputs.first() === PENDING) inputs.loadSync();
-    while (inputs.valid) {
+    const { from, to } = this.#range;
+    if (from === undefined) while (inputs.first() === PENDING) inputs.loadSync();
+    else while (inputs.seek(from, 0, from.length, MAX_VERSION) === PENDING) inputs.loadSync();
+    while (inputs.valid && !(to !== undefined && isAtOrAfter(inputs, to))) {
       const { keyBytes, keyStart, keyLength, version, type } = inputs;
       this.entriesRead++;
       if (rule.keeps(keyBytes, keyStart, keyLength, version, type)) {
@@ -95,4 +101,8 @@ export class CursorMerge implements Merge {
 
 function readBytes(caches: readonly BlockCache[]): number {
   return caches.reduce((sum, cache) => sum + cache.readBytes, 0);
+}
+
+function isAtOrAfter({ keyBytes, keyStart, keyLength }: Cursor, key: Uint8Array): boolean {
+  return compareRanges(keyBytes, keyStart, keyLength, key, 0, key.length) >= 0;
 }

@@ -12,12 +12,24 @@ export interface Grandparent {
   readonly bytes: number;
 }
 
+/** User keys from `from` up to and without `to`; undefined where it is open. */
+export interface JobRange {
+  readonly from: Uint8Array | undefined;
+  readonly to: Uint8Array | undefined;
+}
+
+export const ALL_KEYS: JobRange = { from: undefined, to: undefined };
+
 export interface CompactionJob {
   readonly tree: TreeId;
   /** DIR/tables */
   readonly tablesDir: string;
   /** Each a sorted run: one table of level 0, or tables of another level in key order. */
   readonly runs: readonly (readonly TableRow[])[];
+  /** What of the inputs is merged. */
+  readonly range: JobRange;
+  /** Into how many parts of separate ranges it may be split, which run beside each other. */
+  readonly partsMax: number;
   /** The outputs' level. */
   readonly level: number;
   readonly retention: Retention;

@@ -45,7 +45,7 @@ export class KernelMerge implements Merge {
     this.#words.fill(0);
     this.#doubles = new Float64Array(bytes.buffer, places.state, M.MERGE_WORDS >>> 1);
     this.#runs = job.runs.map((rows, i) => {
-      const run = { rows, tablesDir: job.tablesDir, fs, cache };
+      const run = { rows, from: job.range.from, tablesDir: job.tablesDir, fs, cache };
       return new RunFeed(run, heap, places.cursors + i * M.CURSOR_WORDS * 4, elementAt(places.runs, i));
     });
     this.#cursors = new Uint32Array(bytes.buffer, places.heap, job.runs.length);
@@ -62,6 +62,11 @@ export class KernelMerge implements Merge {
     words[M.READERS] = places.readers;
     words[M.READER_COUNT] = readers.length;
     words[M.KEEP_VERSIONS] = Math.min(job.retention.keepVersions, 0xffffffff);
+    const { from, to } = job.range;
+    words[M.FROM] = from === undefined ? 0 : places.from;
+    words[M.FROM_LENGTH] = this.#putKey(places.from, from);
+    words[M.TO] = to === undefined ? 0 : places.to;
+    words[M.TO_LENGTH] = this.#putKey(places.to, to);
     if (this.#tombstones !== undefined) this.#setEdge(this.#tombstones, 0);
   }
 

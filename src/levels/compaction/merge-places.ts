@@ -23,6 +23,8 @@ export interface MergePlaces {
   readonly lastKey: number;
   readonly grandparent: number;
   readonly edge: number;
+  readonly from: number;
+  readonly to: number;
   readonly runs: readonly RunPlaces[];
   /** From here on the rest of the heap is the table builder's. */
   readonly builder: number;
@@ -44,6 +46,8 @@ export function mergePlaces(runs: number, readers: number): MergePlaces {
     lastKey: take(FEED_BLOCK_BYTES),
     grandparent: take(KEY_ROOM),
     edge: take(KEY_ROOM),
+    from: take(KEY_ROOM),
+    to: take(KEY_ROOM),
     runs: Array.from({ length: runs }, () => ({ feed: take(FEED_BYTES), key: take(FEED_BLOCK_BYTES) })),
     builder: next,
   };

@@ -20,6 +20,8 @@ const HEADER_BYTES_MAX = 15;
 export interface RunOptions {
   /** In key order. */
   readonly rows: readonly TableRow[];
+  /** Blocks that have no key from this one on are left out. */
+  readonly from: Uint8Array | undefined;
   readonly tablesDir: string;
   readonly fs: FileSystem;
   /** To open tables by. */
@@ -132,14 +134,14 @@ export class RunFeed {
 
   #nextTable(): boolean {
     this.close();
-    const { rows, tablesDir, fs, cache } = this.#options;
+    const { rows, from, tablesDir, fs, cache } = this.#options;
     const row = rows[this.#next++];
     if (row === undefined) return false;
     const path = `${tablesDir}/${tableName(row.id)}`;
     const readBefore = cache.readBytes;
     this.#table = new Table({ path, fs, cache });
     this.#path = path;
-    this.#feed.enter(this.#table.openSync());
+    this.#feed.enter(this.#table.openSync(), from);
     this.#readByCache += cache.readBytes - readBefore;
     // The version that the manifest gives the table is baked into the keys that come out.
     this.#words[M.CURSOR_HAS_GLOBAL_VERSION] = row.globalVersion === undefined ? 0 : 1;

@@ -11,20 +11,12 @@ import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Memtable } from '../../mvcc/memtable.ts';
 import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
-import type { CompactionJob, CompactionResult } from './job.ts';
+import type { CompactionJob } from './job.ts';
 import { JobGate } from './job-gate.ts';
 import { Limiter } from './limiter.ts';
+import { type RunningJob, runParts, splitKeys } from './parts.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
-
-/** One compaction under way. */
-export interface RunningJob {
-  /** Rejects with what stopped it; ABORTED after `cancel`. Outputs are the caller's to remove then. */
-  readonly done: Promise<CompactionResult>;
-  cancel(): void;
-  /** It rests between slices until `pause(false)`. */
-  pause(wanted: boolean): void;
-}
 
 export interface BackgroundRunner {
   run(job: CompactionJob, newFileId: () => FileId): RunningJob;
@@ -54,6 +46,21 @@ export class InlineRunner implements BackgroundRunner {
   }
 
   run(job: CompactionJob, newFileId: () => FileId): RunningJob {
+    if (job.partsMax === 1) return this.#runPart(job, newFileId);
+    return runParts(job, this.#split(job), (part) => this.#runPart(part, newFileId));
+  }
+
+  async #split(job: CompactionJob): Promise<readonly Uint8Array[]> {
+    await this.#env.clock.turn();
+    const workspace = idleWorkspaces.pop() ?? new Workspace();
+    try {
+      return splitKeys(job, this.#env.fs, workspace.cache);
+    } finally {
+      idleWorkspaces.push(workspace);
+    }
+  }
+
+  #runPart(job: CompactionJob, newFileId: () => FileId): RunningJob {
     const gate = new JobGate(this.#env.clock);
     const host = {
       newFileId: async (): Promise<FileId> => newFileId(),
@@ -89,16 +96,40 @@ export class ThreadRunner implements BackgroundRunner {
   #keepsAlive = false;
 
   run(job: CompactionJob, newFileId: () => FileId): RunningJob {
+    if (job.partsMax === 1) return this.#runPart(job, newFileId);
+    return runParts(job, this.#split(job), (part) => this.#runPart(part, newFileId));
+  }
+
+  #split(job: CompactionJob): Promise<readonly Uint8Array[]> {
+    const worker = this.#idle.pop() ?? this.#start();
+    const keys = this.#answer(worker, (message) => (message.kind === 'split' ? message.keys : undefined));
+    this.#refer(worker);
+    const message: ToThread = { kind: 'split', job };
+    worker.postMessage(message);
+    return keys;
+  }
+
+  #runPart(job: CompactionJob, newFileId: () => FileId): RunningJob {
     const worker = this.#idle.pop() ?? this.#start();
     const send = (message: ToThread): void => worker.postMessage(message);
+    let isOver = false;
     const done = this.#answer(worker, (message) => {
       if (message.kind === 'needFileId') send({ kind: 'fileId', id: newFileId() });
       return message.kind === 'done' ? message.result : undefined;
+    }).finally(() => {
+      isOver = true;
     });
     this.#refer(worker);
     send({ kind: 'run', job });
-    const pause = (wanted: boolean): void => send({ kind: 'pause', wanted });
-    return { done, cancel: () => send({ kind: 'cancel' }), pause };
+    // The thread may be at another job by then.
+    const tell = (message: ToThread): void => {
+      if (!isOver) send(message);
+    };
+    return {
+      done,
+      cancel: () => tell({ kind: 'cancel' }),
+      pause: (wanted) => tell({ kind: 'pause', wanted }),
+    };
   }
 
   /** One at a time, beside compactions: a flush is what writers wait for. Small ones cost less here than there. */

@@ -8,6 +8,8 @@ import type { CompactionJob, CompactionResult } from './job.ts';
 
 export type ToThread =
   | { readonly kind: 'run'; readonly job: CompactionJob }
+  /** Asks where to split the job. */
+  | { readonly kind: 'split'; readonly job: CompactionJob }
   /** The answer to 'needFileId'. */
   | { readonly kind: 'fileId'; readonly id: FileId }
   | { readonly kind: 'cancel' }
@@ -17,6 +19,7 @@ export type ToThread =
 
 export type FromThread =
   | { readonly kind: 'needFileId' }
+  | { readonly kind: 'split'; readonly keys: readonly Uint8Array[] }
   | { readonly kind: 'done'; readonly result: CompactionResult }
   | { readonly kind: 'flushed'; readonly row: TableRow }
   | { readonly kind: 'failed'; readonly error: ThreadError };

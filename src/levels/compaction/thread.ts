@@ -11,6 +11,7 @@ import { compact } from './compact.ts';
 import type { CompactionJob, JobHost } from './job.ts';
 import { JobGate } from './job-gate.ts';
 import { Limiter } from './limiter.ts';
+import { splitKeys } from './parts.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
 
@@ -49,6 +50,15 @@ async function run(job: CompactionJob): Promise<void> {
   }
 }
 
+async function split(job: CompactionJob): Promise<void> {
+  try {
+    await ensureZstd();
+    send({ kind: 'split', keys: splitKeys(job, nodeEnv.fs, workspace.cache) });
+  } catch (error) {
+    send({ kind: 'failed', error: toThreadError(error) });
+  }
+}
+
 /** A flush pauses between slices for nobody here, and is not cancelled: it is soon done. */
 async function flush(image: MemtableImage, job: FlushJob): Promise<void> {
   try {
@@ -66,6 +76,7 @@ async function flush(image: MemtableImage, job: FlushJob): Promise<void> {
 
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'run') void run(message.job);
+  else if (message.kind === 'split') void split(message.job);
   else if (message.kind === 'flush') void flush(message.image, message.job);
   else if (message.kind === 'fileId') takeFileId?.(message.id);
   else if (message.kind === 'pause') gate.pause(message.wanted);

@@ -4,6 +4,7 @@
  * A merge by cursors has a cache of its own for each input run, so that none pushes out what another has read ahead.
  */
 
+import { at } from '../../base/assert.ts';
 import { BlockCache } from '../../sst/block-cache.ts';
 import { createHeap, type Heap } from '../../sst/heap.ts';
 import { builderHeapBytes, type TableHeap } from '../../sst/table-builder.ts';
@@ -22,6 +23,11 @@ export class Workspace {
 
   constructor(makeHeap: (bytes: number) => Heap = createHeap) {
     this.#makeHeap = makeHeap;
+  }
+
+  /** To open tables by. */
+  get cache(): BlockCache {
+    return at(this.caches(1), 0);
   }
 
   /** So many, free of tables. */

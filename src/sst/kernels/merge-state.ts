@@ -31,7 +31,7 @@ export const NEEDS_BLOCK = 2;
 export const ENDED = 3;
 
 /** Words of the state, which begins at a multiple of 8. */
-export const MERGE_WORDS = 38;
+export const MERGE_WORDS = 42;
 /** The heap: offsets of cursors, u32 each. Cursors lie in the order of the runs. */
 export const HEAP = 1;
 export const HEAP_SIZE = 2;
@@ -80,6 +80,11 @@ export const PLACE = 31;
 export const IS_ADDED = 32;
 /** A double. */
 export const ENTRIES_READ = 36;
+/** Keys before the one are skipped, and at the other the merge ends. 0: none. */
+export const FROM = 38;
+export const FROM_LENGTH = 39;
+export const TO = 40;
+export const TO_LENGTH = 41;
 
 /** Why `mergeEntries` returns. About the entry of the cursor on top of the heap, unless it is MERGED. */
 export const MERGED = 0;

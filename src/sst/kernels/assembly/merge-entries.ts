@@ -69,6 +69,10 @@ const PLACE: usize = 124;
 const IS_ADDED: usize = 128;
 const LAST_KEPT: usize = 136;
 const ENTRIES_READ: usize = 144;
+const FROM: usize = 152;
+const FROM_LENGTH: usize = 156;
+const TO: usize = 160;
+const TO_LENGTH: usize = 164;
 
 // What it returns.
 const DONE: u32 = 0;
@@ -80,6 +84,7 @@ const ASK_COVERED: u32 = 5;
 const ASK_OUTSIDE: u32 = 6;
 const AT_EDGE: u32 = 7;
 const NOT_SORTED: u32 = 8;
+const TAKEN_OR_DROPPED: u32 = 99;
 // Of decide.
 const DROPS: u32 = 100;
 const KEEPS: u32 = 101;
@@ -111,7 +116,7 @@ export function mergeEntries(m: usize): u32 {
     }
     if (load<u32>(m + IS_ADDED) == 0) {
       const why = takeEntry(m, cursor);
-      if (why != 0) return why;
+      if (why != TAKEN_OR_DROPPED) return why;
     }
     store<u32>(m + IS_ADDED, 0);
     store<u32>(m + IS_NEW_KEY, 0);
@@ -124,7 +129,7 @@ export function mergeEntries(m: usize): u32 {
   return DONE;
 }
 
-/** Stages the entry or drops it: 0; or says why not. */
+/** Stages the entry or drops it; or says why not. */
 // @ts-ignore: decorator
 @inline
 function takeEntry(m: usize, cursor: usize): u32 {
@@ -136,12 +141,15 @@ function takeEntry(m: usize, cursor: usize): u32 {
     const order = compareToLast(m, key, user);
     if (order < 0) return NOT_SORTED;
     if (order > 0) {
+      if (isBeforeRange(m, key, user)) return TAKEN_OR_DROPPED;
+      const to = <usize>load<u32>(m + TO);
+      if (to != 0 && compareKeys(key, user, to, <usize>load<u32>(m + TO_LENGTH)) >= 0) return DONE;
       const edge = <usize>load<u32>(m + EDGE);
       if (edge != 0 && compareKeys(key, user, edge, <usize>load<u32>(m + EDGE_LENGTH)) >= 0) return AT_EDGE;
       beginKey(m, key, user);
     }
     const decision = decide(m, <f64>(trailer >> 8), <u32>trailer & 255);
-    if (decision == DROPS) return 0;
+    if (decision == DROPS) return TAKEN_OR_DROPPED;
     if (decision != KEEPS) return decision;
     store<u32>(m + IS_DECIDED, 1);
   }
@@ -157,7 +165,21 @@ function takeEntry(m: usize, cursor: usize): u32 {
   store<u32>(m + STAGED_ENTRIES, load<u32>(m + STAGED_ENTRIES) + 1);
   store<u32>(m + LAST_STAGED, <u32>(staged + RECORD_HEAD));
   store<u32>(m + LAST_STAGED_LENGTH, <u32>length);
-  return 0;
+  return TAKEN_OR_DROPPED;
+}
+
+/** The first blocks of the runs may begin before it: what they have there is not of this merge, and not counted. */
+// @ts-ignore: decorator
+@inline
+function isBeforeRange(m: usize, key: usize, user: usize): bool {
+  const from = <usize>load<u32>(m + FROM);
+  if (from == 0) return false;
+  if (compareKeys(key, user, from, <usize>load<u32>(m + FROM_LENGTH)) >= 0) {
+    store<u32>(m + FROM, 0);
+    return false;
+  }
+  store<f64>(m + ENTRIES_READ, load<f64>(m + ENTRIES_READ) - 1);
+  return true;
 }
 
 /** Key and value rooms end with slack, so that the last stores may be too long. */
