@@ -20,6 +20,9 @@ export class Probe {
   hashLow = 0;
   hashHigh = 0;
 
+  /** What is not in memory is read at once, by pread: nothing is PENDING. */
+  blocking = false;
+
   /** Where a PENDING lookup goes on when it is repeated; whoever put it here knows what it is. */
   pending: object | undefined = undefined;
 
@@ -37,6 +40,7 @@ export class Probe {
     this.keyLength = keyLength;
     this.snapshot = snapshot;
     this.hashed = false;
+    this.blocking = false;
     this.pending = undefined;
     this.found = false;
     this.version = NO_VERSION;

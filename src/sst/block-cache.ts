@@ -57,6 +57,10 @@ export interface BlockCacheStats {
 /** Heads of more entries are not made: they pay where entries are large. */
 const HEADS_BYTES_MAX = 1024;
 
+/** Once blocks are pushed out, heads are made while of so many blocks each was looked at so often. */
+const HEADS_SAMPLE_BLOCKS = 256;
+const HEADS_LOOKUPS_MIN = 4;
+
 const shape = new BlockShape();
 
 /** Throws CHECKSUM_MISMATCH unless the block at `at`, with its trailer, is the one that was written at `offset`. */
@@ -193,6 +197,9 @@ export class BlockCache {
   hits = 0;
   misses = 0;
   readBytes = 0;
+  #headsPay = true;
+  #sampled = 0;
+  #hitsBefore = 0;
   readonly #chunks: number;
   #metadataBytes = 0;
   /** What `Table.load` brought in for a probe, until the get is repeated. */
@@ -247,7 +254,8 @@ export class BlockCache {
     const type = heap.bytes[at + length] as number;
     const raw = rawLength(heap, at, length, place);
     if (raw > this.blockBytesMax) return 0;
-    const headsBytes = lookup && raw + HEADS_BYTES_MAX <= CHUNK_BYTES ? HEADS_BYTES_MAX : 0;
+    const headsBytes =
+      lookup && this.#makesHeads() && raw + HEADS_BYTES_MAX <= CHUNK_BYTES ? HEADS_BYTES_MAX : 0;
     const start = this.arena.reserve(raw + headsBytes, cold);
     if (start < 0) return 0;
     if (type === 0) heap.bytes.copyWithin(start, at, at + length);
@@ -258,6 +266,16 @@ export class BlockCache {
     const bytes = raw + shape.headsBytes;
     const headsAt = shape.headsBytes === 0 ? 0 : start + raw;
     return this.arena.commit(start, bytes, shape.restartsAt, shape.restartCount, owner, block, headsAt);
+  }
+
+  /** Heads cost as much as two lookups without them: what is soon pushed out again is better off so. */
+  #makesHeads(): boolean {
+    if (++this.#sampled === HEADS_SAMPLE_BLOCKS) {
+      this.#headsPay = this.hits - this.#hitsBefore >= HEADS_SAMPLE_BLOCKS * HEADS_LOOKUPS_MIN;
+      this.#hitsBefore = this.hits;
+      this.#sampled = 0;
+    }
+    return this.#headsPay || this.arena.evictions === 0;
   }
 
   /**

@@ -43,6 +43,9 @@ import {
 } from './table-index.ts';
 import { ensureZstd, zstdReady } from './zstd.ts';
 
+/** So many lookups in a row that find their key, and the filter is left out while the next one does. */
+const SURE_AFTER = 64;
+
 export class TableState implements BlockSource {
   readonly path: string;
   readonly file: File;
@@ -60,6 +63,8 @@ export class TableState implements BlockSource {
   readonly owner: number;
   /** Set by reads, cleared by the clock of TableCache. */
   used = true;
+  /** How many lookups in a row have found their key here. */
+  #met = 0;
   #users = 0;
   #retired = false;
   readonly #cache: BlockCache;
@@ -82,6 +87,20 @@ export class TableState implements BlockSource {
     this.#metadataBytes =
       this.index.bytes + this.slots.byteLength + (this.filter?.bytes ?? 0) + (this.dictionary?.length ?? 0);
     cache.countMetadata(this.#metadataBytes);
+  }
+
+  /**
+   * Lookups of late have all found their key: the filter would cost each a miss of the processor's cache, and save nothing,
+   * where the block is in memory.
+   */
+  get sureOfKeys(): boolean {
+    return this.#met >= SURE_AFTER;
+  }
+
+  /** A lookup has found its key here, or has not. */
+  met(found: boolean): void {
+    if (!found) this.#met = 0;
+    else if (this.#met < SURE_AFTER) this.#met++;
   }
 
   get busy(): boolean {

@@ -137,55 +137,98 @@ export class Table {
       bound = Number.POSITIVE_INFINITY;
     }
     this.#hasGlobalVersion = globalVersion !== undefined;
-    const state = this.#state;
-    if (state === undefined) return PENDING;
-    state.used = true;
-    const { key, keyStart, keyLength } = probe;
-    const { kernels } = this.cache.heap;
-    const keySet = kernels.setKey(key, keyStart, keyLength);
-    const { filter, index } = state;
-    if (filter !== undefined && !filterMayContain(filter, probe, keySet ? kernels : undefined)) {
-      return this.#done(probe);
+    let state = this.#state;
+    if (state === undefined) {
+      if (!probe.blocking) return PENDING;
+      probe.own();
+      state = this.openSync();
     }
-    let block = index.search(key, keyStart, keyLength, bound);
-    const cache = this.cache;
-    while (block < index.blocks) {
+    state.used = true;
+    return this.#search(state, probe, bound, globalVersion);
+  }
+
+  #search(state: TableState, probe: Probe, bound: number, globalVersion: Version | undefined): Status {
+    const { key, keyStart, keyLength } = probe;
+    const { cache } = this;
+    const { kernels } = cache.heap;
+    const keySet = kernels.setKey(key, keyStart, keyLength);
+    const { index } = state;
+    /** It is still to be asked: at once, or only before a block is read from the file. */
+    let { filter } = state;
+    if (filter !== undefined && !state.sureOfKeys) {
+      if (!filterMayContain(filter, probe, keySet ? kernels : undefined)) return this.#refused(state, probe);
+      filter = undefined;
+    }
+    for (let block = index.search(key, keyStart, keyLength, bound); block < index.blocks; block++) {
       const frame = state.slots[block] as number;
-      let bytes: Uint8Array;
+      let bytes = cache.heap.bytes;
       let outcome: number;
       if (frame !== 0) {
-        cache.hits++;
-        bytes = cache.heap.bytes;
-        const at = frame * FRAME_WORDS;
-        const frames = cache.arena.frames;
-        const marks = frames[at + FRAME_MARKS] as number;
-        frames[at + FRAME_MARKS] = marks | USED;
-        const start = frames[at] as number;
-        const restartsAt = frames[at + 1] as number;
-        const restarts = frames[at + 2] as number;
-        const heads = marks > USED ? start + (marks >>> 1) : 0;
-        outcome = keySet ? kernels.findInBlock(start, heads, restartsAt, restarts, bound, found) : UNKNOWN;
-        if (outcome === UNKNOWN) {
-          outcome = findInBlock(bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);
-        }
+        outcome = this.#find(frame, probe, bound, keySet);
       } else {
-        const own = cache.holds === 0 ? undefined : cache.heldOwn(probe, state.owner, block);
-        if (own === undefined) return PENDING;
-        bytes = own.bytes;
-        const { start, restartsAt, restartCount } = own;
-        outcome = findInBlock(bytes, start, restartsAt, restartCount, key, keyStart, keyLength, bound, found);
+        let own = cache.holds === 0 ? undefined : cache.heldOwn(probe, state.owner, block);
+        if (own === undefined) {
+          if (filter !== undefined && !filterMayContain(filter, probe, keySet ? kernels : undefined))
+            return this.#refused(state, probe);
+          filter = undefined;
+          if (!probe.blocking) return PENDING;
+          probe.own();
+          own = loadBlockSync(cache, state, block, 0, false);
+        }
+        if (own === undefined) outcome = this.#find(state.slots[block] as number, probe, bound, keySet);
+        else {
+          bytes = own.bytes;
+          const { start, restartsAt, restartCount } = own;
+          outcome = findInBlock(
+            bytes,
+            start,
+            restartsAt,
+            restartCount,
+            key,
+            keyStart,
+            keyLength,
+            bound,
+            found,
+          );
+        }
       }
       if (outcome === FOUND) {
+        state.met(true);
         const version = globalVersion ?? found.version;
         if (!probe.found || version > probe.version) {
           probe.accept(version, found.type, bytes, found.valueStart, found.valueLength);
         }
-        break;
+        return this.#done(probe);
       }
       // The key's versions can go on in the next block only where its separator is this very key.
       if (outcome !== EXHAUSTED || index.compareSeparator(block, key, keyStart, keyLength) > 0) break;
-      block++;
     }
+    state.met(false);
+    return this.#done(probe);
+  }
+
+  #find(frame: number, probe: Probe, bound: number, keySet: boolean): number {
+    const { heap, arena } = this.cache;
+    const { frames } = arena;
+    this.cache.hits++;
+    const at = frame * FRAME_WORDS;
+    const marks = frames[at + FRAME_MARKS] as number;
+    frames[at + FRAME_MARKS] = marks | USED;
+    const start = frames[at] as number;
+    const restartsAt = frames[at + 1] as number;
+    const restarts = frames[at + 2] as number;
+    const heads = marks > USED ? start + (marks >>> 1) : 0;
+    const outcome = keySet
+      ? heap.kernels.findInBlock(start, heads, restartsAt, restarts, bound, found)
+      : UNKNOWN;
+    if (outcome !== UNKNOWN) return outcome;
+    const { key, keyStart, keyLength } = probe;
+    return findInBlock(heap.bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);
+  }
+
+  /** By the filter. */
+  #refused(state: TableState, probe: Probe): Status {
+    state.met(false);
     return this.#done(probe);
   }
 

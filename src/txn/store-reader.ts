@@ -41,9 +41,9 @@ export class StoreReader implements ReadSource {
     const version = this.#versionOf(at);
     const probe = this.#probe;
     probe.reset(key, 0, key.length, version);
+    probe.blocking = true;
     const tree = this.#state.catalog.treeAt(keyspace, version);
-    if (tree === undefined) return probe;
-    while (tree.get(probe) === PENDING) tree.loadSync(probe);
+    while (tree?.get(probe) === PENDING) tree.loadSync(probe);
     return probe;
   }
 
