@@ -86,6 +86,7 @@ check "lint" npm run -s lint
 check "types" npm run -s typecheck
 check "build" npm run -s build
 run_vitest
+check "canaries" npm run -s canaries
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw
 check "hostile inputs" npm run -s fuzz -- --inputs 200000 --minutes 2

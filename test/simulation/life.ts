@@ -19,7 +19,10 @@ const PAUSE_MS = 100;
 const ORDINARY: ReadonlySet<string> = new Set(['CONFLICT', 'TOO_OLD']);
 const OF_A_BAD_DISK: ReadonlySet<string> = new Set(['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN', 'POISONED']);
 
-export class Thrown extends Error {}
+/** What a transaction's function throws by plan. */
+class Thrown extends Error {}
+
+class Stopped extends Error {}
 
 /** A moved input. */
 interface Input {
@@ -165,6 +168,8 @@ export class Life {
   }
 
   #files({ files, mode }: Statement & { op: 'ingest' }): { paths: string[]; inputs: Input[] } {
+    // A transaction may be tried again after the machine has stopped.
+    if (this.#fs.off) throw new Stopped();
     const names = files.map((entries) => this.#machine.writeInput(entries));
     const moved = mode === 'move' ? names : [];
     const inputs = moved.map((name): Input => ({ name, mustBeThere: true }));
@@ -172,7 +177,9 @@ export class Life {
     return { paths: names.map((name) => this.#machine.input(name)), inputs };
   }
 
+  /** One that may write nothing goes as a transaction, whose version tells that. */
   #ingest(statement: Statement & { op: 'ingest' }): Promise<void> {
+    if (admitted(statement).ifExists !== undefined) return this.#transaction([statement], 'commit');
     const { paths, inputs } = this.#files(statement);
     const options = optionsOf(admitted(statement));
     const apply = (state: State): State => afterIngest(state, admitted(statement));

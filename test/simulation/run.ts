@@ -56,6 +56,7 @@ class World {
   readonly #machine: Machine;
   /** Of the last life whose end is not explained yet. */
   #journal = new Journal(new State());
+  readonly #failures: string[] = [];
   /** The newest of its commits may be lost. */
   #maybeLost = false;
 
@@ -83,6 +84,7 @@ class World {
         await close(db, fs, behaviour);
       }
     }
+    if (this.#failures.length > 0) throw new Error(this.#failures.join('; '));
     if (life !== undefined) this.#journal.checkReads();
     this.#count(behaviour, life !== undefined, image !== undefined);
     if (image !== undefined) {
@@ -111,7 +113,12 @@ class World {
     plan: LifePlan,
     random: SeededRandom,
   ): Promise<TextDb | undefined> {
-    const options = { ...OPTIONS, durability: plan.durability };
+    // What fails in the background nobody waits for: it must have met a fault, too.
+    const log = (fields: object, message: string): void => {
+      if (!fs.off && !behaviour.isBad) this.#failures.push(`${message}: ${Object.values(fields).join(', ')}`);
+    };
+    const logger = { debug: ignore, info: ignore, warn: log, error: log };
+    const options = { ...OPTIONS, durability: plan.durability, logger };
     try {
       return await this.#machine.open(fs, random, options);
     } catch (error) {
@@ -158,6 +165,10 @@ class World {
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return life;
   }
+}
+
+function ignore(): void {
+  // No news are good news.
 }
 
 function isOfABadDisk(error: unknown): boolean {

@@ -2,8 +2,10 @@
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
 import type { Transaction } from '../../src/index.ts';
-import { memoryDirectory, openDatabase, outcomeOf, type TextDb } from '../base/database.ts';
+import { envOf, memoryDirectory, openDatabase, outcomeOf, type TextDb } from '../base/database.ts';
+import { FaultyFileSystem } from '../base/faulty-file-system.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
 
 type Txn = Transaction<'utf8', 'utf8'>;
@@ -246,6 +248,17 @@ describe('no conflict', () => {
   });
 });
 
+test('a commit whose write failed has written nothing', async () => {
+  const fs = new FaultyFileSystem(nodeEnv.fs);
+  const db = await openDatabase(join(memoryDirectory(), 'db'), { durability: 'os', env: envOf(fs) });
+  const txn = db.begin();
+  await txn.get('a');
+  fs.fail({ op: 'write', path: /\.wal$/, errno: 'ENOSPC' });
+  expect(await outcomeOf(() => db.put('a', '1'))).toBe('NO_SPACE');
+  txn.put('result', 'x');
+  expect(await outcomeOf(() => txn.commit())).toBe('ok');
+});
+
 describe('anomalies', () => {
   test('lost update: of two increments from one value one aborts', async () => {
     const db = await database();
@@ -346,6 +359,24 @@ describe('an ingest', () => {
     expect(version).toBe(db.version);
     expect(await db.get('k000500')).toBe('v500');
     expect((await db.iterator().all()).length).toBe(1000);
+  });
+
+  test.each([
+    ['k000001', 'CONFLICT'],
+    ['k0000015', 'ok'],
+  ])('is asked for its keys though a compaction has replaced its table (%s)', async (key, outcome) => {
+    const dir = memoryDirectory();
+    const db = await openDatabase(join(dir, 'db'), { durability: 'os', compactionInline: true });
+    const files = ['first.sst', 'second.sst'].map((name) => join(dir, name));
+    for (const file of files) await writeSst(file, numbered(0, 200));
+    await db.ingest(files[0] ?? '');
+    const txn = db.begin();
+    await txn.iterator({ gte: key, lte: key }).all();
+    await txn.get(key);
+    await db.ingest(files[1] ?? '');
+    await db.compactRange();
+    txn.put('result', 'x');
+    expect(await outcomeOf(() => txn.commit())).toBe(outcome);
   });
 
   test('of a reader conflicts with what was put to what it read', async () => {

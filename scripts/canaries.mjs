@@ -1,0 +1,98 @@
+// Shows that the suites catch the bugs that they are there for: npm run canaries [-- --only NAME --jobs 2]
+//
+// Each test/canaries/*.patch plants one bug in a copy of the source, and says in its head what it breaks, which law, and
+// which tests are to catch it. A canary that does not apply any more, or that those tests let live, fails the run.
+
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const CANARIES = join(ROOT, 'test/canaries');
+const COPIED = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const TIMEOUT_MS = 180_000;
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, jobs: { type: 'string', default: '2' } },
+});
+
+function headOf(text, field) {
+  const value = new RegExp(`^${field}: (.+)$`, 'm').exec(text.slice(0, text.indexOf('\ndiff ')))?.[1];
+  if (value === undefined) throw new Error(`has no line "${field}: …" at its head`);
+  return value;
+}
+
+/** Resolves with the exit code and all output. */
+function run(command, cwd) {
+  return new Promise((resolve) => {
+    const child = spawn('bash', ['-c', command], { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (data) => {
+        output += data;
+      });
+    }
+    // With all that it has started: a planted bug may make a test wait for ever.
+    const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), TIMEOUT_MS);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      resolve({ code, output });
+    });
+  });
+}
+
+/** undefined: caught. Else why not. */
+async function survives(name, text, copy) {
+  headOf(text, 'Breaks');
+  headOf(text, 'Law');
+  const suites = headOf(text, 'Caught by');
+  for (const path of COPIED) cpSync(join(ROOT, path), join(copy, path), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  const patched = await run(`git apply -p0 '${join(CANARIES, name)}'`, copy);
+  if (patched.code !== 0) return `does not apply any more: ${patched.output.trim()}`;
+  const report = join(copy, 'report.json');
+  const command = `npx vitest run --config test/canaries/vitest.config.ts --reporter=json --outputFile=${report} ${suites}`;
+  const { code, output } = await run(command, copy);
+  if (code === 0) return `survives ${suites}`;
+  let failed = 0;
+  try {
+    failed = JSON.parse(readFileSync(report, 'utf8')).numFailedTests;
+  } catch {
+    // Told below, with the output.
+  }
+  return failed > 0 ? undefined : `no test of ${suites} has failed, but: ${output.slice(-2000)}`;
+}
+
+async function check(name) {
+  const started = performance.now();
+  const copy = mkdtempSync(join(tmpdir(), 'sluice-canary-'));
+  let why;
+  try {
+    why = await survives(name, readFileSync(join(CANARIES, name), 'utf8'), copy);
+  } catch (error) {
+    why = error.message;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(
+    `${why === undefined ? 'caught  ' : 'NOT CAUGHT'} ${name} (${seconds} s)${why === undefined ? '' : `: ${why}`}`,
+  );
+  return why === undefined;
+}
+
+const names = readdirSync(CANARIES)
+  .filter((name) => name.endsWith('.patch'))
+  .filter((name) => values.only === undefined || values.only.some((only) => name.startsWith(only)))
+  .sort();
+const waiting = [...names];
+let caught = 0;
+async function work() {
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+    if (await check(name)) caught++;
+}
+await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+console.log(`${caught} of ${names.length} canaries caught`);
+process.exitCode = caught === names.length && caught > 0 ? 0 : 1;
