@@ -35,7 +35,17 @@ export interface EntriesJob {
 export interface CheckedEntries {
   readonly entries: number;
   readonly deletes: number;
+  /** Infinity and -1 where there are none. */
+  readonly minVersion: number;
+  readonly maxVersion: number;
 }
+
+export const NO_ENTRIES: CheckedEntries = {
+  entries: 0,
+  deletes: 0,
+  minVersion: Number.POSITIVE_INFINITY,
+  maxVersion: -1,
+};
 
 /** Wanted in target[start …]. */
 export interface BlockRead {
@@ -128,7 +138,9 @@ class BlockChecker {
   }
 
   get result(): CheckedEntries {
-    return { entries: this.#entries?.entries ?? 0, deletes: this.#entries?.deletes ?? 0 };
+    if (this.#entries === undefined) return NO_ENTRIES;
+    const { entries, deletes, minVersion, maxVersion } = this.#entries;
+    return { entries, deletes, minVersion, maxVersion };
   }
 
   /** A block that was read to `at` in the heap. */

@@ -9,7 +9,13 @@
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING } from '../mvcc/cursor.ts';
-import { type BlockCheckJob, type CheckedEntries, checkBlocks, endsEarly } from './check-blocks.ts';
+import {
+  type BlockCheckJob,
+  type CheckedEntries,
+  checkBlocks,
+  endsEarly,
+  NO_ENTRIES,
+} from './check-blocks.ts';
 import type { Table } from './table.ts';
 import type { TableFacts } from './table-facts.ts';
 import type { TableState } from './table-state.ts';
@@ -45,8 +51,13 @@ export interface CheckTableOptions {
   readonly onProgress?: ((bytesDone: number, bytesTotal: number) => void) | undefined;
 }
 
+export interface CheckedFacts extends TableFacts {
+  /** Of the entries, as in the file; undefined unless all were looked at, and there are any. */
+  readonly versions: { readonly min: number; readonly max: number } | undefined;
+}
+
 /** Throws what is wrong with the file, naming place and cause; else says what it holds. */
-export async function checkTable(table: Table, options: CheckTableOptions): Promise<TableFacts> {
+export async function checkTable(table: Table, options: CheckTableOptions): Promise<CheckedFacts> {
   const { verify, external } = options;
   throwIfAborted(options.signal);
   await table.open();
@@ -54,11 +65,12 @@ export async function checkTable(table: Table, options: CheckTableOptions): Prom
   state.retain();
   try {
     checkContents(state, external);
-    if (verify === 'blocks' || verify === 'checksums') await checkData(state, verify, options);
+    const reads = verify === 'blocks' || verify === 'checksums';
+    const parts = reads ? await checkData(state, verify, options) : [];
     const facts = table.facts;
     if (external) checkRangeVersions(facts);
     if ((verify === 'footer' || verify === 'checksums') && external) checkEnds(table);
-    return facts;
+    return { ...facts, versions: versionsOf(parts) };
   } finally {
     state.release();
   }
@@ -115,7 +127,7 @@ async function checkData(
   state: TableState,
   verify: 'blocks' | 'checksums',
   options: CheckTableOptions,
-): Promise<void> {
+): Promise<CheckedEntries[]> {
   const { threads, signal, onProgress } = options;
   const total = state.facts.bytes;
   let done = 0;
@@ -132,6 +144,12 @@ async function checkData(
   else results.push(...(await allOf(parts.map((job) => threads.run(job, signal, onBytes)))));
   if (verify === 'blocks') checkCounts(state, results);
   onProgress?.(total, total);
+  return results;
+}
+
+function versionsOf(parts: readonly CheckedEntries[]): CheckedFacts['versions'] {
+  const max = Math.max(-1, ...parts.map((part) => part.maxVersion));
+  return max < 0 ? undefined : { min: Math.min(...parts.map((part) => part.minVersion)), max };
 }
 
 /** All, or the first that failed in their order; none is under way any more when it rejects. */
@@ -217,6 +235,6 @@ async function checkHere(
       onBytes(length);
     }
   } finally {
-    steps.return({ entries: 0, deletes: 0 });
+    steps.return(NO_ENTRIES);
   }
 }

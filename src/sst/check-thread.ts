@@ -4,7 +4,13 @@ import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../base/env/node-env.ts';
 import { SluiceError } from '../base/errors.ts';
 import { toThreadError } from '../base/thread-error.ts';
-import { type BlockCheckJob, type CheckedEntries, checkBlocks, endsEarly } from './check-blocks.ts';
+import {
+  type BlockCheckJob,
+  type CheckedEntries,
+  checkBlocks,
+  endsEarly,
+  NO_ENTRIES,
+} from './check-blocks.ts';
 import type { FromCheckThread, ToCheckThread } from './check-threads.ts';
 import { ensureZstd } from './zstd.ts';
 
@@ -33,7 +39,7 @@ function check(job: BlockCheckJob, cancelled: Int32Array): CheckedEntries {
       untold = 0;
     }
   } finally {
-    steps.return({ entries: 0, deletes: 0 });
+    steps.return(NO_ENTRIES);
     file.closeSync();
   }
 }

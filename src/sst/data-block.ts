@@ -34,6 +34,9 @@ export class BlockShape {
   deletes = 0;
   /** Of the last entry's key, with its trailer. */
   lastKeyLength = 0;
+  /** Where kernels were given rules for entries. */
+  minVersion = 0;
+  maxVersion = 0;
   /** Taken behind the block by what kernels know of it. */
   headsBytes = 0;
 }

@@ -32,6 +32,9 @@ function firstKey(bytes: Uint8Array, start: number): Uint8Array {
 export class EntryChecker {
   entries = 0;
   deletes = 0;
+  /** Of all entries; Infinity and -1 before there is one. */
+  minVersion = Number.POSITIVE_INFINITY;
+  maxVersion = -1;
   readonly #path: string;
   readonly #separators: Separators;
   readonly #filter: Filter | undefined;
@@ -58,6 +61,8 @@ export class EntryChecker {
   forgetCounts(): void {
     this.entries = 0;
     this.deletes = 0;
+    this.minVersion = Number.POSITIVE_INFINITY;
+    this.maxVersion = -1;
   }
 
   /** `block`: of those whose separators it was given. */
@@ -72,6 +77,8 @@ export class EntryChecker {
     const first = firstKey(block.bytes, block.start);
     const same = this.#checkFirst(first, first.length, first.length - TRAILER_BYTES);
     if (same && this.#external) throw this.#twice();
+    this.#sawVersion(shape.minVersion);
+    this.#sawVersion(shape.maxVersion);
     this.end(shape, last);
   }
 
@@ -86,6 +93,11 @@ export class EntryChecker {
     if (!this.#separatorAtOrAfter(this.#block, key, length)) {
       throw this.#wrong('CORRUPTION', 'the index says that all its keys are smaller than they are');
     }
+  }
+
+  #sawVersion(version: number): void {
+    if (version < this.minVersion) this.minVersion = version;
+    if (version > this.maxVersion) this.maxVersion = version;
   }
 
   #wrong(code: ErrorCode, what: string): SluiceError {
@@ -117,6 +129,7 @@ export class EntryChecker {
     if (valueLength > VALUE_BYTES_MAX) {
       throw this.#wrong('INVALID_VALUE', `a value of ${valueLength} bytes; at most 1 GiB is allowed`);
     }
+    this.#sawVersion(trailerVersion(key, user));
     let same = sameKey;
     if (this.#firstInBlock) {
       this.#firstInBlock = false;

@@ -189,6 +189,7 @@ interface Facts {
   readonly entries: number;
   readonly smallest: Uint8Array | undefined;
   readonly largest: Uint8Array | undefined;
+  readonly versions: { readonly min: number; readonly max: number } | undefined;
 }
 
 function* compare(row: TableRow, facts: Facts): Iterable<string> {
@@ -201,4 +202,9 @@ function* compare(row: TableRow, facts: Facts): Iterable<string> {
     const shown = actual === undefined ? 'none' : formatKey(actual);
     yield `its ${end} key is ${shown}, the manifest says ${formatKey(row[end])}`;
   }
+  const { versions } = facts;
+  // A global version is the manifest's alone: what the file says does not count.
+  if (versions === undefined || row.globalVersion !== undefined) return;
+  if (versions.min === row.minVersion && versions.max === row.maxVersion) return;
+  yield `its versions are ${versions.min} to ${versions.max}, the manifest says ${row.minVersion} to ${row.maxVersion}`;
 }

@@ -10,11 +10,16 @@ import { isSluiceError } from '../../src/base/errors.ts';
 import { versionOf } from '../../src/mvcc/version.ts';
 import { BlockCache } from '../../src/sst/block-cache.ts';
 import { checkBlocks } from '../../src/sst/check-blocks.ts';
-import { type CheckTableOptions, type CheckThreads, checkTable } from '../../src/sst/check-table.ts';
+import {
+  type CheckedFacts,
+  type CheckTableOptions,
+  type CheckThreads,
+  checkTable,
+} from '../../src/sst/check-table.ts';
 import { checkThreads } from '../../src/sst/check-threads.ts';
 import { heapOf } from '../../src/sst/heap.ts';
 import { readEntries, tableBlocks } from '../../src/sst/table-blocks.ts';
-import type { TableFacts } from '../../src/sst/table-facts.ts';
+
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 import type { Entry } from '../mvcc/entries.ts';
 import { tableAt, writeTable } from './written-table.ts';
@@ -22,7 +27,7 @@ import { tableAt, writeTable } from './written-table.ts';
 const FIXTURES = fileURLToPath(new URL('../fixtures/rocksdb/', import.meta.url));
 const cache = new BlockCache(1 << 20);
 
-async function check(path: string, options: Partial<CheckTableOptions> = {}): Promise<TableFacts> {
+async function check(path: string, options: Partial<CheckTableOptions> = {}): Promise<CheckedFacts> {
   const table = tableAt(path, cache);
   try {
     return await checkTable(table, { verify: 'blocks', external: true, ...options });
@@ -135,6 +140,15 @@ describe('good files', () => {
     const path = written(0, { external: true });
     await check(path, { onProgress: (bytes, total) => done.push(bytes / total) });
     expect(done.at(-1)).toBe(1);
+  });
+
+  test.each(WHERE)('tell the versions of their entries (%s)', async (_, threads) => {
+    const path = join(temporaryDirectory(), 'a.sst');
+    const entries = entriesAt(0).map((entry, i) => ({ ...entry, version: versionOf(900 - i) }));
+    writeTable(path, entries, { compression: 'none' });
+    const { versions } = await check(path, { external: false, threads });
+    expect(versions).toEqual({ min: 401, max: 900 });
+    expect((await check(path, { external: false, threads, verify: 'checksums' })).versions).toBeUndefined();
   });
 
   test('an aborted check stops', async () => {

@@ -14,6 +14,7 @@ const KEY_HASH_HIGH = 0x22000;
 const FOUND_VERSION = 0x22010;
 const FOUND_REST = 0x22018;
 const SHAPE = 0x22030;
+const VERSIONS = 0x22048;
 /** A user key of up to KEY_BYTES_MAX bytes, for `findInBlock` and `gatherEntries`. */
 export const KEY = 0x23000;
 export const KEY_BYTES_MAX = 4096 - 16;
@@ -91,6 +92,7 @@ export class WasmKernels implements Kernels {
   readonly #foundVersion: Float64Array;
   readonly #foundRest: Uint32Array;
   readonly #shape: Uint32Array;
+  readonly #versions: Float64Array;
   #keyLength = 0;
 
   /** REQUIRES: at least KERNEL_RESERVED_BYTES of memory. */
@@ -103,6 +105,7 @@ export class WasmKernels implements Kernels {
     this.#foundVersion = new Float64Array(memory.buffer, FOUND_VERSION, 1);
     this.#foundRest = new Uint32Array(memory.buffer, FOUND_REST, 3);
     this.#shape = new Uint32Array(memory.buffer, SHAPE, 6);
+    this.#versions = new Float64Array(memory.buffer, VERSIONS, 2);
   }
 
   checkDataBlock(
@@ -122,6 +125,9 @@ export class WasmKernels implements Kernels {
     shape.deletes = words[3] as number;
     shape.headsBytes = words[4] as number;
     shape.lastKeyLength = words[5] as number;
+    if (rules === 0) return true;
+    shape.minVersion = this.#versions[0] as number;
+    shape.maxVersion = this.#versions[1] as number;
     return true;
   }
 

@@ -7,7 +7,7 @@
 
 import { buildHeads } from './block-heads';
 import { matchLength } from './copy';
-import { LAST_KEY, LAST_KEY_BYTES, SHAPE, VARINT_END } from './layout';
+import { LAST_KEY, LAST_KEY_BYTES, SHAPE, VARINT_END, VERSIONS } from './layout';
 import { varint32 } from './varint';
 import { xxph3 } from './xxh3';
 
@@ -52,6 +52,8 @@ export function checkDataBlock(
   let restartAt = restartOf(start, limit, length, 0);
   let entries: u32 = 0;
   let deletes: u32 = 0;
+  let least: u64 = 0xffffffffffffffff;
+  let greatest: u64 = 0;
   while (p < limit) {
     const entryAt = p;
     let shared = <usize>load<u8>(p);
@@ -94,6 +96,8 @@ export function checkDataBlock(
     if (rules != 0) {
       if (user < 1 || user > KEY_BYTES_MAX || valueLength > VALUE_BYTES_MAX) return false;
       if ((rules & EXTERNAL_RULES) != 0 && (same || trailer >> 8 != 0)) return false;
+      least = min(least, trailer >> 8);
+      greatest = max(greatest, trailer >> 8);
       if (filterLines != 0 && !same && !filterAdmits(user, filterAt, filterLines, filterProbes)) return false;
     }
     keyLength = nextLength;
@@ -108,6 +112,10 @@ export function checkDataBlock(
   const heads = headsBytes == 0 ? 0 : buildHeads(start, start + length, headsBytes, limit, entries, keyLength);
   store<u32>(SHAPE + 16, <u32>heads);
   store<u32>(SHAPE + 20, <u32>keyLength);
+  if (rules != 0) {
+    store<f64>(VERSIONS, <f64>least);
+    store<f64>(VERSIONS + 8, <f64>greatest);
+  }
   return true;
 }
 

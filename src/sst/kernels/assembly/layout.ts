@@ -18,6 +18,8 @@ export const FOUND_VALUE_START: usize = 0x2201c;
 export const FOUND_VALUE_LENGTH: usize = 0x22020;
 /** What `checkDataBlock` says of a sound block: six u32, see check-block.ts. */
 export const SHAPE: usize = 0x22030;
+/** The least and the greatest version of that block, f64 each, where rules for entries were asked. */
+export const VERSIONS: usize = 0x22048;
 /** The state of `gatherEntries`: sixteen u32, see gather-entries.ts. */
 export const GATHER: usize = 0x22080;
 /** The key that `findInBlock` looks for or `gatherEntries` stops at, and eight bytes of anything after it. */
