@@ -58,6 +58,8 @@ export class Flusher {
     if (!this.#full) return undefined;
     const room = new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
     this.#engine.compactor.writersWait(true);
+    // The timer of a retry keeps no process alive; somebody who waits for it must.
+    if (this.#cancelRetry !== undefined) void this.#engine.env.clock.sleep(RETRY_MS);
     return room;
   }
 

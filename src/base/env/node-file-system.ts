@@ -1,6 +1,7 @@
 /** `FileSystem` over `node:fs`. */
 
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { isSluiceError, throwIfAborted } from '../errors.ts';
 import type { File, FileStat, FileSystem, OpenMode } from './file-system.ts';
 import { NodeFile } from './node-file.ts';
@@ -73,7 +74,15 @@ export class NodeFileSystem implements FileSystem {
   }
 
   mkdirSync(path: string): void {
-    call('make the directory', path, () => fs.mkdirSync(path, { recursive: true }));
+    call('make the directory', path, () => {
+      try {
+        fs.mkdirSync(path, { recursive: true });
+      } catch (error) {
+        // Node says ENOENT of a file system that is read-only; by itself the last step says what is wrong.
+        if (errnoOf(error) !== 'ENOENT' || !fs.existsSync(dirname(path))) throw error;
+        fs.mkdirSync(path);
+      }
+    });
   }
 
   rmdirSync(path: string): void {
