@@ -52,6 +52,8 @@ const CALLS: readonly RegExp[] = [
   /compaction: before syncDirectory db.tables/,
   /compaction: before unlink db.tables/,
   /range deletion: before freeBytes db.manifest/,
+  /checkpoint: before link db.tables/,
+  /checkpoint: before rename checkpoint/,
   /drop of a keyspace.*: before freeBytes db.manifest/,
   /snapshot is closed: before unlink db.tables/,
 ];

@@ -23,6 +23,8 @@ export interface CrashPoint {
 }
 
 const CONTENTS = contents().map(show);
+/** From the step after it on its directory is there, whole. */
+const CHECKPOINT = STEPS.findIndex(({ name }) => name === 'checkpoint');
 
 /** Tells the image at each call to `onPoint`. */
 function observer(machine: Machine, onPoint: (image: Image, where: string) => void): Behaviour {
@@ -101,6 +103,7 @@ export async function recoverFrom(
   try {
     known = foundIn(show(await contentOf(db)), allowed);
     checkInputs(machine, known.to);
+    if (allowed.from > CHECKPOINT) expect(machine.names('checkpoint/tables')).not.toEqual([]);
     await checkFiles(machine, db);
     if (!again) await goesOn(db);
   } finally {

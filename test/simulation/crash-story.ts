@@ -120,6 +120,7 @@ export const STEPS: readonly Step[] = [
     moves: ['upper.sst', 'lower.sst'],
   },
   { name: 'compaction', act: ({ db }) => db.compactRange() },
+  { name: 'checkpoint', act: ({ db, machine }) => db.checkpoint(machine.checkpoint) },
   { name: 'keyspace', act: ({ db }) => db.keyspace('other') },
   {
     name: 'batch over two keyspaces',

@@ -262,6 +262,18 @@ export class Disk {
     this.#directories.set(at, new DirectoryNode());
   }
 
+  /** With all that is in it. */
+  renameDirectory(from: string, to: string): void {
+    const [before, after] = [trimmed(from), trimmed(to)];
+    for (const [path, node] of [...this.#directories]) {
+      if (path !== before && !path.startsWith(`${before}/`)) continue;
+      this.#directories.delete(path);
+      this.#directories.set(after + path.slice(before.length), node);
+    }
+    this.#directories.get(dirname(before))?.set(basename(before), undefined);
+    this.#directories.get(dirname(after))?.set(basename(after), 'directory');
+  }
+
   setName(path: string, file: FileNode | undefined): void {
     this.#directories.get(dirname(trimmed(path)))?.set(basename(path), file);
   }

@@ -204,6 +204,11 @@ export class SimulatedFileSystem implements FileSystem {
   renameSync(from: string, to: string): void {
     const call = { op: 'rename', path: from } as const;
     this.enter(call);
+    if (this.disk.directory(from) !== undefined) {
+      this.disk.renameDirectory(from, to);
+      nodeEnv.fs.renameSync(from, to);
+      return;
+    }
     const file = this.#file(call);
     this.disk.setName(to, file);
     this.disk.setName(from, undefined);

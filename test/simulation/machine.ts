@@ -3,7 +3,7 @@
  * beside it, and what each start finds of both after a crash.
  */
 
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Env } from '../../src/base/env/env.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
@@ -42,6 +42,10 @@ export class Machine {
 
   get db(): string {
     return join(this.root, 'db');
+  }
+
+  get checkpoint(): string {
+    return join(this.root, 'checkpoint');
   }
 
   input(name: string): string {
@@ -116,7 +120,7 @@ export class Machine {
   /** REQUIRES: no database of this machine is open. */
   restart({ disk, manifest }: Image, fate: Fate): void {
     this.disk = disk.afterCrash(fate);
-    rmSync(this.db, { recursive: true, force: true });
+    for (const name of readdirSync(this.root)) rmSync(join(this.root, name), { recursive: true });
     if (this.disk.directory(this.db) !== undefined) mkdirSync(this.db);
     const data = this.#dataPath();
     if (this.disk.directory(dirname(data)) !== undefined) mkdirSync(dirname(data));
