@@ -16,6 +16,8 @@ export class PlannedBehaviour implements Behaviour {
   /** While it is false no fault is met and none is counted: what checks the database reads what is there. */
   faults = true;
   isBad = false;
+  /** What it was to sync may be lost, whatever a crash makes of the rest. */
+  hasFailedSync = false;
 
   /** @param onCrash is called at the call that the plan's crash is at */
   constructor(plan: LifePlan, random: SeededRandom, onCrash: () => void) {
@@ -33,6 +35,7 @@ export class PlannedBehaviour implements Behaviour {
     for (const { op: failing, after, times, errno, writtenBytes } of this.#plan.faults) {
       if (failing !== op || count < after || count >= after + times) continue;
       this.isBad = true;
+      this.hasFailedSync ||= op === 'datasync';
       return { errno, writtenBytes };
     }
     return undefined;

@@ -89,7 +89,8 @@ class World {
     this.#count(behaviour, life !== undefined, image !== undefined);
     if (image !== undefined) {
       machine.restart(image, fateOf(plan, random));
-      this.#maybeLost = this.#maybeLost || (plan.durability === 'os' && plan.crash?.fate !== 'everything');
+      const isKept = plan.crash?.fate === 'everything' && !behaviour.hasFailedSync;
+      this.#maybeLost = this.#maybeLost || (plan.durability === 'os' && !isKept);
     }
     for (const { name, mustBeThere } of life?.inputs ?? []) {
       if (mustBeThere && !machine.isInputIntact(name)) throw new Error(`the input ${name} was lost`);
