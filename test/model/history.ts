@@ -162,8 +162,8 @@ const onceIngest: fc.Arbitrary<IngestStatement> = fc.oneof(
   },
 );
 const ingest: fc.Arbitrary<Statement> = fc
-  .tuple(onceIngest, fc.boolean())
-  .map(([once, undoable]) => (undoable ? { ...once, undoable } : once));
+  .tuple(onceIngest, fc.nat(3))
+  .map(([once, draw]) => (draw === 0 ? { ...once, undoable: true as const } : once));
 const deleteRange: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('deleteRange'), span });
 const get: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('get'), keyspace, key });
 const scan: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('scan'), range });
@@ -211,7 +211,7 @@ export const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('closeSnapshot' as const), slot }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotGet' as const), slot, keyspace, key }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotScan' as const), slot, range }) },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('undo' as const), ingest: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('undo' as const), ingest: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('release' as const), ingest: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.constant<Op>({ op: 'flush' }) },
   { weight: 2, arbitrary: compact },
