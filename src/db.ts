@@ -11,6 +11,7 @@ import { type Backup, type BackupOptions, backup } from './txn/backup/backup.ts'
 import { checkKeyspaceName } from './txn/catalog.ts';
 import { type Checkpoint, type CheckpointOptions, checkpoint } from './txn/checkpoint.ts';
 import { type CompactRange, compactRange } from './txn/compact-range.ts';
+import { checkDatasetOptions, Dataset, type DatasetOptions } from './txn/dataset/dataset.ts';
 import type { Engine } from './txn/engine.ts';
 import type { EventListener } from './txn/events.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
@@ -89,6 +90,31 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
       if (options.allowIngestBehind === true) engine.keyspaces.requireTombstones(tree);
     } else engine.keyspaces.ensure(name, options.allowIngestBehind);
     return new Keyspace(this.engine, name, keyEncoding as K, valueEncoding as V);
+  }
+
+  /**
+   * The dataset of a keyspace: its published versions, one of which is what the keyspace's reads see. The keyspace is made
+   * by the first `publish`. Encodings, of `at()`, are the database's where none are given.
+   */
+  dataset<K extends EncodingName = KE, V extends EncodingName = VE>(
+    name: string,
+    options: DatasetOptions<K, V> = {},
+  ): Dataset<K, V> {
+    this.engine().checkOpen();
+    checkKeyspaceName(name, 'name');
+    checkDatasetOptions(options);
+    const { keyEncoding = this.keyEncoding, valueEncoding = this.valueEncoding, keepVersions } = options;
+    return new Dataset({ engine: this.engine, name, keepVersions }, keyEncoding as K, valueEncoding as V);
+  }
+
+  /** The names of all keyspaces that have versions, sorted. */
+  datasets(): string[] {
+    const engine = this.engine();
+    engine.checkOpen();
+    const { visible } = engine.publication;
+    const isVisible = ({ version }: { readonly version: Version }): boolean => version <= visible;
+    const rows = [...engine.catalog.datasets()].filter(({ versions }) => versions.some(isVisible));
+    return rows.map(({ name }) => name).sort();
   }
 
   /** The names of all keyspaces, sorted; 'default' is the one without a name. */

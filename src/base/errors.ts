@@ -14,6 +14,9 @@ export type ErrorCode =
   | 'COMPARATOR_MISMATCH' // a file sorted by another comparator
   | 'CONFLICT' // something the transaction read was changed by a later commit; retry
   | 'CORRUPTION' // bytes that are not in the form they must have
+  | 'DATASET_VERSION_EXISTS' // a version of a dataset is to be published under the number of one that is kept
+  | 'DATASET_VERSION_LIVE' // the live version of a dataset is to be dropped
+  | 'DATASET_VERSION_NOT_FOUND' // a dataset has no such version, or keeps it no longer
   | 'FILE_NOT_FOUND'
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
   | 'INGEST_BEHIND_NOT_ALLOWED' // `behind` in a keyspace that was made without allowIngestBehind

@@ -211,7 +211,7 @@ export class Staging {
 
   async #adopt(source: string, path: string, options: StageOptions): Promise<void> {
     const { fs } = this.#options.env;
-    if (options.mode === 'copy' || !this.#link(source, path)) {
+    if (options.mode === 'copy' || !tryLink(this.#options.env.fs, source, path)) {
       const bytes = fs.statSync(source).bytes;
       await fs.copy(source, path, options.signal);
       const copied = fs.statSync(path).bytes;
@@ -225,17 +225,6 @@ export class Staging {
       await file.datasync();
     } finally {
       file.closeSync();
-    }
-  }
-
-  /** False where a hard link cannot be had (another file system, none at all, too many links): then a copy serves. */
-  #link(source: string, path: string): boolean {
-    try {
-      this.#options.env.fs.linkSync(source, path);
-      return true;
-    } catch (error) {
-      if (isSluiceError(error, 'FILE_NOT_FOUND') || isSluiceError(error, 'NO_SPACE')) throw error;
-      return false;
     }
   }
 
@@ -288,6 +277,17 @@ class Progress {
     this.#done[index] = bytes;
     const file = elementAt(this.#sources, index);
     this.#tell?.({ file, bytesDone: this.#bytesDone, bytesTotal: this.bytesTotal });
+  }
+}
+
+/** False where a hard link cannot be had (another file system, none at all, too many links): then a copy serves. */
+export function tryLink(fs: FileSystem, from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (isSluiceError(error, 'FILE_NOT_FOUND') || isSluiceError(error, 'NO_SPACE')) throw error;
+    return false;
   }
 }
 

@@ -15,6 +15,8 @@
  *                                       smallest, largest, sha256 | null, skipped], …],
  *                                       [tree, before, through, from, to | null] | null, undoneAt | null,
  *                                       undoes | null] (from skipped on: not before version 3)
+ *     "S" + keyspace name, UTF-8       [lastId, [[id, tree, base | null, version, timeMs, ingest id,
+ *                                       message | null], …], [[version, id], …]]
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
@@ -24,6 +26,8 @@
  *     1   all but what follows
  *     2   "R", range tombstones: keys from `from` up to and without `to` (null: to the end), deleted at the version
  *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones; versions in "I" that it must not drop
+ *
+ *     4   "S", datasets: trees that no keyspace has
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -37,6 +41,7 @@ import { damaged, Fields, open, packr, unpack } from './fields.ts';
 import type {
   Counters,
   DatabaseRow,
+  DatasetRow,
   Edit,
   FileId,
   IngestedFileRow,
@@ -51,7 +56,7 @@ import type {
   UndoPins,
 } from './rows.ts';
 
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 export const COMPARATOR = 'leveldb.BytewiseComparator';
 
 /** LMDB takes keys up to 1,978 bytes. */
@@ -60,7 +65,15 @@ const NAME_BYTES_MAX = 1024;
 export const DATABASE_KEY = Buffer.from('D');
 export const COUNTERS_KEY = Buffer.from('C');
 
-export type RowKind = 'database' | 'counters' | 'table' | 'keyspace' | 'tree' | 'ranges' | 'ingest';
+export type RowKind =
+  | 'database'
+  | 'counters'
+  | 'table'
+  | 'keyspace'
+  | 'tree'
+  | 'ranges'
+  | 'ingest'
+  | 'dataset';
 
 const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['D', 'database'],
@@ -70,6 +83,7 @@ const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['T', 'tree'],
   ['R', 'ranges'],
   ['I', 'ingest'],
+  ['S', 'dataset'],
 ]);
 
 /** An LMDB put, or with no value a remove. */
@@ -153,6 +167,10 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
     case 'putIngest': {
       return row(nameKey('I', edit.ingest.id, 'An ingest id'), ingestValues(edit.ingest));
     }
+    case 'putDataset':
+      return row(nameKey('S', edit.dataset.name, 'A keyspace name'), datasetValues(edit.dataset));
+    case 'removeDataset':
+      return { key: nameKey('S', edit.name, 'A keyspace name'), value: undefined };
     default:
       return unreachable(edit);
   }
@@ -179,6 +197,14 @@ function tableValues(t: TableRow): unknown[] {
 function ingestValues({ version, timeMs, files, undo, undoneAt, undoes }: IngestRow): unknown[] {
   const pins = undo && [undo.tree, undo.before, undo.through, undo.from, undo.to ?? null];
   return [version, timeMs, files.map(ingestedFileValues), pins ?? null, undoneAt ?? null, undoes ?? null];
+}
+
+function datasetValues({ lastId, versions, activations }: DatasetRow): unknown[] {
+  return [
+    lastId,
+    versions.map((v) => [v.id, v.tree, v.base ?? null, v.version, v.timeMs, v.ingestId, v.message ?? null]),
+    activations.map(({ version, id }) => [version, id]),
+  ];
 }
 
 function ingestedFileValues(f: IngestedFileRow): unknown[] {
@@ -325,5 +351,31 @@ function decodeIngestedFile(f: Fields): IngestedFileRow {
     largest: f.bytes(),
     sha256: f.textOrNull() ?? undefined,
     skipped: f.done ? 0 : f.number(),
+  };
+}
+
+export function decodeDataset(key: Uint8Array, value: Uint8Array): DatasetRow {
+  const name = nameOf(key);
+  const what = `the row of dataset ${name}`;
+  const f = open(what, key, value);
+  return {
+    name,
+    lastId: f.number(),
+    versions: f.list().map((values) => {
+      const v = new Fields(what, values);
+      return {
+        id: v.number(),
+        tree: v.number<TreeId>(),
+        base: v.numberOrNull() ?? undefined,
+        version: v.number<Version>(),
+        timeMs: v.number(),
+        ingestId: v.text(),
+        message: v.textOrNull() ?? undefined,
+      };
+    }),
+    activations: f.list().map((values) => {
+      const a = new Fields(what, values);
+      return { version: a.number<Version>(), id: a.number() };
+    }),
   };
 }

@@ -16,6 +16,7 @@ import {
   COMPARATOR,
   decodeCounters,
   decodeDatabase,
+  decodeDataset,
   decodeIngest,
   decodeKeyspace,
   decodeRanges,
@@ -239,7 +240,7 @@ export function checkSpace(env: Env, path: string, bytes: number): void {
 function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
   const there = new Map<string, boolean>();
   let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
-  rows += state.ranges.size;
+  rows += state.ranges.size + state.datasets.size;
   const set = (key: string, before: boolean, after: boolean): void => {
     rows += Number(after) - Number(there.get(key) ?? before);
     there.set(key, after);
@@ -256,6 +257,9 @@ function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
       const key = rangeKey(edit.tree, edit.version);
       set(`R${key}`, state.ranges.has(key), false);
     } else if (edit.kind === 'putIngest') set(`I${edit.ingest.id}`, state.ingests.has(edit.ingest.id), true);
+    else if (edit.kind === 'putDataset') {
+      set(`S${edit.dataset.name}`, state.datasets.has(edit.dataset.name), true);
+    } else if (edit.kind === 'removeDataset') set(`S${edit.name}`, state.datasets.has(edit.name), false);
     else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
     } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
@@ -276,6 +280,7 @@ function load(store: Store, pin: boolean): MutableState | undefined {
     else if (kind === 'keyspace') edits.push({ kind: 'putKeyspace', keyspace: decodeKeyspace(key, value) });
     else if (kind === 'tree') edits.push({ kind: 'putTree', tree: decodeTree(key, value) });
     else if (kind === 'ranges') edits.push({ kind: 'putRangeTombstones', row: decodeRanges(key, value) });
+    else if (kind === 'dataset') edits.push({ kind: 'putDataset', dataset: decodeDataset(key, value) });
     else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
   });
   if (database === undefined && counters === undefined && edits.length === 0) return undefined;

@@ -41,12 +41,13 @@ function bytesOf(writes: readonly Write[]): number {
 }
 
 function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
-  const { tables, keyspaces, trees, ranges, ingests } = state;
+  const { tables, keyspaces, trees, ranges, ingests, datasets } = state;
   return [
     ...Array.from(tables.values(), (table) => ({ kind: 'addTable', table }) as const),
     ...Array.from(keyspaces.values(), (keyspace) => ({ kind: 'putKeyspace', keyspace }) as const),
     ...Array.from(trees.values(), (tree) => ({ kind: 'putTree', tree }) as const),
     ...Array.from(ranges.values(), (row) => ({ kind: 'putRangeTombstones', row }) as const),
     ...Array.from(ingests.values(), (ingest) => ({ kind: 'putIngest', ingest }) as const),
+    ...Array.from(datasets.values(), (dataset) => ({ kind: 'putDataset', dataset }) as const),
   ];
 }

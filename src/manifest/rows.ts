@@ -116,6 +116,38 @@ export interface IngestRow {
   readonly undoes: string | undefined;
 }
 
+/** A published version of a dataset: a generation of its own, that nothing is written to. */
+export interface DatasetVersionRow {
+  /** What users call it by. */
+  readonly id: number;
+  readonly tree: TreeId;
+  /** Of a delta: the version that it was published on. */
+  readonly base: number | undefined;
+  /** Of the commit that published it. */
+  readonly version: Version;
+  readonly timeMs: number;
+  readonly ingestId: string;
+  readonly message: string | undefined;
+}
+
+/** From `version` on the keyspace was live with what the dataset's version `id` has. */
+export interface ActivationRow {
+  readonly version: Version;
+  readonly id: number;
+}
+
+/** A keyspace with published versions. */
+export interface DatasetRow {
+  /** The keyspace's. */
+  readonly name: string;
+  /** The highest id that was ever given. */
+  readonly lastId: number;
+  /** Those kept, oldest first. */
+  readonly versions: readonly DatasetVersionRow[];
+  /** The last few, oldest first. */
+  readonly activations: readonly ActivationRow[];
+}
+
 export interface Counters {
   /** Above every file id that a durable row names. */
   readonly nextFileId: FileId;
@@ -146,4 +178,6 @@ export type Edit =
   | { readonly kind: 'putRangeTombstones'; readonly row: RangeTombstonesRow }
   | { readonly kind: 'dropRangeTombstones'; readonly tree: TreeId; readonly version: Version }
   | { readonly kind: 'putIngest'; readonly ingest: IngestRow }
+  | { readonly kind: 'putDataset'; readonly dataset: DatasetRow }
+  | { readonly kind: 'removeDataset'; readonly name: string }
   | { readonly kind: 'counters'; readonly counters: Counters };

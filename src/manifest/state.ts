@@ -5,6 +5,7 @@ import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type {
   Counters,
   DatabaseRow,
+  DatasetRow,
   Edit,
   FileId,
   IngestRow,
@@ -22,6 +23,7 @@ export interface ManifestState {
   readonly keyspaces: ReadonlyMap<string, KeyspaceRow>;
   readonly trees: ReadonlyMap<TreeId, TreeRow>;
   readonly ingests: ReadonlyMap<string, IngestRow>;
+  readonly datasets: ReadonlyMap<string, DatasetRow>;
   /** By `rangeKey`. */
   readonly ranges: ReadonlyMap<string, RangeTombstonesRow>;
 }
@@ -45,6 +47,7 @@ export class MutableState implements ManifestState {
   readonly keyspaces = new Map<string, KeyspaceRow>();
   readonly trees = new Map<TreeId, TreeRow>();
   readonly ingests = new Map<string, IngestRow>();
+  readonly datasets = new Map<string, DatasetRow>();
   readonly ranges = new Map<string, RangeTombstonesRow>();
 
   constructor(database: DatabaseRow, counters: Counters) {
@@ -80,6 +83,12 @@ export class MutableState implements ManifestState {
         return;
       case 'putIngest':
         this.ingests.set(edit.ingest.id, edit.ingest);
+        return;
+      case 'putDataset':
+        this.datasets.set(edit.dataset.name, edit.dataset);
+        return;
+      case 'removeDataset':
+        this.datasets.delete(edit.name);
         return;
       case 'counters':
         this.counters = edit.counters;

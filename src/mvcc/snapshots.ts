@@ -78,6 +78,13 @@ export class SnapshotRegistry {
     return this.#oldest?.version;
   }
 
+  /** How many open ones read below this version. */
+  countBelow(version: Version): number {
+    let count = 0;
+    for (let s = this.#oldest; s !== undefined && s.version < version; s = s.newer) count++;
+    return count;
+  }
+
   /** How long the oldest open snapshot has been open; 0 when there is none. */
   get oldestAgeMs(): number {
     return this.#oldest === undefined ? 0 : this.#monotonicMs() - this.#oldest.openedMs;

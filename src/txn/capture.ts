@@ -9,7 +9,7 @@
  */
 
 import { SluiceError } from '../base/errors.ts';
-import type { PointerChange, TreeId } from '../manifest/rows.ts';
+import type { TreeId } from '../manifest/rows.ts';
 import type { ManifestState } from '../manifest/state.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
@@ -107,6 +107,7 @@ function copyOf(state: ManifestState): ManifestState {
     keyspaces: new Map(state.keyspaces),
     trees: new Map(state.trees),
     ingests: new Map(state.ingests),
+    datasets: new Map(state.datasets),
     ranges: new Map(state.ranges),
   };
 }
@@ -116,11 +117,19 @@ function copyOf(state: ManifestState): ManifestState {
  * REQUIRES: no table has versions on both sides.
  */
 function upTo(state: ManifestState, version: Version): ManifestState {
-  const visible = (change: PointerChange): boolean => change.version <= version;
+  const visible = (change: { readonly version: Version }): boolean => change.version <= version;
   const keyspaces = [...state.keyspaces.values()]
     .map(({ name, history }) => ({ name, history: history.filter(visible) }))
     .filter(({ history }) => history.length > 0);
+  const datasets = [...state.datasets.values()]
+    .map((row) => ({
+      ...row,
+      versions: row.versions.filter(visible),
+      activations: row.activations.filter(visible),
+    }))
+    .filter(({ versions }) => versions.length > 0);
   const named = new Set<TreeId | null>(keyspaces.flatMap(({ history }) => history.map(({ tree }) => tree)));
+  for (const { tree } of datasets.flatMap(({ versions }) => versions)) named.add(tree);
   return {
     database: state.database,
     counters: { ...state.counters, lastVersion: version, visibleVersion: version },
@@ -128,6 +137,7 @@ function upTo(state: ManifestState, version: Version): ManifestState {
     keyspaces: new Map(keyspaces.map((row) => [row.name, row])),
     trees: filter(state.trees, ({ id }) => named.has(id)),
     ingests: filter(state.ingests, (row) => row.version <= version),
+    datasets: new Map(datasets.map((row) => [row.name, row])),
     ranges: filter(state.ranges, (row) => named.has(row.tree) && row.version <= version),
   };
 }

@@ -6,7 +6,7 @@
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
-import type { KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
+import type { DatasetRow, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
 import { keyspaceNotFound } from './keyspace-options.ts';
 
@@ -15,6 +15,9 @@ const NAME_BYTES_MAX = 255;
 export class Catalog {
   readonly #histories = new Map<string, readonly PointerChange[]>();
   readonly #trees = new Map<TreeId, Tree>();
+  readonly #datasets = new Map<string, DatasetRow>();
+  /** Of datasets' versions. */
+  readonly #published = new Set<TreeId>();
 
   addTree(tree: Tree): void {
     this.#trees.set(tree.id, tree);
@@ -22,6 +25,7 @@ export class Catalog {
 
   removeTree(id: TreeId): void {
     this.#trees.delete(id);
+    this.#published.delete(id);
   }
 
   setHistory(row: KeyspaceRow): void {
@@ -31,6 +35,28 @@ export class Catalog {
 
   removeKeyspace(name: string): void {
     this.#histories.delete(name);
+  }
+
+  setDataset(row: DatasetRow): void {
+    this.#datasets.set(row.name, row);
+    for (const { tree } of row.versions) this.#published.add(tree);
+  }
+
+  removeDataset(name: string): void {
+    this.#datasets.delete(name);
+  }
+
+  dataset(name: string): DatasetRow | undefined {
+    return this.#datasets.get(name);
+  }
+
+  datasets(): Iterable<DatasetRow> {
+    return this.#datasets.values();
+  }
+
+  /** A dataset's version, kept or dropped: nothing is written to it. */
+  isPublished(id: TreeId): boolean {
+    return this.#published.has(id);
   }
 
   historyOf(name: string): readonly PointerChange[] | undefined {

@@ -5,6 +5,7 @@
 
 import type { StagedFile } from '../ingest/staging.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
+import type { SwapLayer } from './dataset/swap-layer.ts';
 import type { IngestLayer, Layer } from './overlay.ts';
 import { RunSection } from './run.ts';
 
@@ -32,13 +33,14 @@ export interface CommitRange {
 export type MergedLayer =
   | { readonly kind: 'run'; readonly sections: ReadonlyMap<string, RunSection> }
   | { readonly kind: 'ranges'; readonly spans: ReadonlyMap<string, readonly KeySpan[]> }
-  | Extract<Layer, { kind: 'ingest' }>;
+  | IngestLayer
+  | SwapLayer;
 
 /** Adjacent runs as one, and adjacent range deletions: savepoints have served their purpose. Empty runs are left out. */
 export function mergeRuns(layers: readonly Layer[]): MergedLayer[] {
   const merged: MergedLayer[] = [];
   for (const layer of layers) {
-    if (layer.kind === 'ingest') {
+    if (layer.kind === 'ingest' || layer.kind === 'swap') {
       merged.push(layer);
       continue;
     }

@@ -8,7 +8,7 @@
 
 import { formatKey } from '../base/bytes.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
-import type { StagedFile } from '../ingest/staging.ts';
+import { removeGarbage, type StagedFile } from '../ingest/staging.ts';
 import type { FileId, IngestRow } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
 import {
@@ -19,6 +19,8 @@ import {
   mergeRuns,
 } from './commit-layers.ts';
 import { ConflictCheck } from './conflict-check.ts';
+import { GenerationChange } from './dataset/generation-change.ts';
+import { type CommitGeneration, linkGeneration } from './dataset/links.ts';
 import type { Engine } from './engine.ts';
 import { type CommitContents, commitTables } from './manifest-commit.ts';
 import { keyBytes } from './read-set.ts';
@@ -69,6 +71,7 @@ export class Committer {
     const replayed = core.replayed.flatMap(ingestedOf);
     if (layers.length === 0) return { version: core.snapshotVersion, ingested: replayed };
     this.#engine.checkWritable();
+    if (core.reads !== undefined) core.reads.written = core.overlay.writtenKeyspaces();
     const only = layers[0];
     if (layers.length === 1 && only?.kind === 'run' && dataBytes(only.sections) <= RECORD_DATA_BYTES_MAX) {
       const submit = (): Promise<Version> => {
@@ -134,8 +137,9 @@ export class Committer {
   ): Promise<CommitResult> {
     const engine = this.#engine;
     const built: StagedFile[] = [];
+    const links: string[] = [];
     try {
-      const contents = await this.#contentsOf(layers, built);
+      const contents = await this.#contentsOf(layers, built, links);
       const committed = await this.#checked(core, 0, async () => {
         const done = commitTables(contents, {
           manifest: engine.manifest,
@@ -143,6 +147,7 @@ export class Committer {
           catalog: engine.catalog,
           publication: engine.publication,
           window: engine.window,
+          changeOf: (generation) => new GenerationChange(generation, engine),
           nowMs: () => engine.env.clock.nowMs(),
           limits: engine.settings.compaction.limits,
           syncLog: () => engine.syncLog(),
@@ -158,26 +163,42 @@ export class Committer {
       const files = committed.ingests.filter(({ undoes }) => undoes === undefined);
       return { version: committed.version, ingested: files.flatMap(ingestedOf) };
     } catch (error) {
-      if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) engine.staging.discard(built);
+      if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) {
+        engine.staging.discard(built);
+        for (const path of links) removeGarbage(engine.env.fs, path);
+      }
       throw error;
     }
   }
 
   /** Builds the tables of the transaction's own puts; those of its ingests are staged already. */
-  async #contentsOf(layers: readonly MergedLayer[], built: StagedFile[]): Promise<CommitContents> {
+  async #contentsOf(
+    layers: readonly MergedLayer[],
+    built: StagedFile[],
+    links: string[],
+  ): Promise<CommitContents> {
     const engine = this.#engine;
     const tables: CommitTable[] = [];
     const ranges: CommitRange[] = [];
     const ingests: CommitIngest[] = [];
+    const generations: CommitGeneration[] = [];
     let depth = 0;
     for (const layer of layers) {
       if (layer.kind === 'ingest') {
         ingests.push({ layer, offset: depth });
+        if (layer.publishes !== undefined)
+          generations.push(await linkGeneration(engine, layer, depth, links));
         for (const { file, depth: above } of layer.files)
           tables.push({ file, offset: depth + above, ingestId: layer.id });
         for (const { spans, depth: above } of layer.deletedSpans())
           ranges.push({ keyspace: layer.keyspace, spans, offset: depth + above });
         depth += layer.depths;
+        continue;
+      }
+      if (layer.kind === 'swap') {
+        if (lastSwap(layers, layer.keyspace) === layer)
+          generations.push(await linkGeneration(engine, layer, depth, links));
+        depth++;
         continue;
       }
       if (layer.kind === 'ranges') {
@@ -200,8 +221,8 @@ export class Committer {
       depth++;
     }
     // L2: the names of the built tables, before the edit names them.
-    if (built.length > 0) await engine.env.fs.syncDirectory(engine.settings.tablesDir);
-    return { tables, ranges, ingests, depth };
+    if (built.length > 0 || links.length > 0) await engine.env.fs.syncDirectory(engine.settings.tablesDir);
+    return { tables, ranges, ingests, generations, depth };
   }
 
   /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */
@@ -219,6 +240,10 @@ export class Committer {
       }
     }
   }
+}
+
+function lastSwap(layers: readonly MergedLayer[], keyspace: string): MergedLayer | undefined {
+  return layers.findLast((layer) => layer.kind === 'swap' && layer.keyspace === keyspace);
 }
 
 function dataBytes(sections: ReadonlyMap<string, RunSection>): number {

@@ -28,8 +28,9 @@ export async function compactRange<KE extends EncodingName>(
   const largest = lt === undefined ? undefined : encode(keyEncoding, lt, 'options.lt');
   engine.checkWritable();
   throwIfAborted(signal);
-  const trees = keyspace === undefined ? engine.catalog.trees() : [engine.catalog.requireNewest(keyspace)];
-  const chosen = [...trees];
+  const { catalog } = engine;
+  const trees = keyspace === undefined ? catalog.trees() : [catalog.requireNewest(keyspace)];
+  const chosen = [...trees].filter((tree) => !catalog.isPublished(tree.id));
   await engine.flusher.flushAll();
   for (const tree of chosen) await engine.compactor.compactRange(tree, smallest, largest, { signal });
 }

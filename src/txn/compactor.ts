@@ -28,6 +28,8 @@ import { CompactionPlan, type CompactionSettings } from './compaction-plan.ts';
 import type { Engine } from './engine.ts';
 
 const RETRY_MS_MIN = 500;
+/** A dataset's version with fewer tables in level 0 is left as it is. */
+const PUBLISHED_LEVEL0_TABLES = 8;
 const RETRY_MS_MAX = 60_000;
 const BLOCKED_RETRY_MS = 10;
 
@@ -199,7 +201,7 @@ export class Compactor {
   /** False: there is nothing to do, or nothing that can be begun now. */
   #beginOne(): boolean {
     const trees = [...this.#engine.catalog.trees()]
-      .filter((tree) => !this.#manual.has(tree) && !this.#engine.isDropped(tree.id))
+      .filter((tree) => !this.#manual.has(tree) && !this.#engine.isDropped(tree.id) && !this.#rests(tree))
       .map((tree) => ({ tree, state: this.#plan.state(tree) }))
       .map((each) => ({ ...each, urgency: urgencyOf(each.state) }))
       .sort((a, b) => b.urgency - a.urgency);
@@ -211,6 +213,15 @@ export class Compactor {
       return true;
     }
     return false;
+  }
+
+  /**
+   * A dataset's version shares its tables with others, and is seldom read: to merge them would be to store them again. Only
+   * where deltas have piled up does it pay, for the versions that come after it.
+   */
+  #rests(tree: Tree): boolean {
+    const level0Tables = tree.view.levels.tables[0]?.length ?? 0;
+    return this.#engine.catalog.isPublished(tree.id) && level0Tables < PUBLISHED_LEVEL0_TABLES;
   }
 
   /* Moving. */

@@ -3,10 +3,9 @@
 import { EMPTY_BYTES, successor } from '../base/bytes.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import type { IngestedFileRow, IngestRow, TableRow, UndoPins } from '../manifest/rows.ts';
+import type { IngestedFileRow, IngestRow, TableRow, TreeId, UndoPins } from '../manifest/rows.ts';
 import { joinSpans } from '../mvcc/range-tombstones.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
-import type { Catalog } from './catalog.ts';
 import type { CommitIngest } from './commit-layers.ts';
 import type { IngestLayer } from './overlay.ts';
 
@@ -28,7 +27,8 @@ export function checkIds(ingests: readonly CommitIngest[], { state }: Manifest):
 
 interface CommitPlace {
   readonly rows: readonly TableRow[];
-  readonly catalog: Catalog;
+  /** Where the keyspace's entries go. */
+  readonly treeOf: (keyspace: string) => { readonly id: TreeId };
   /** Of the commit's versions. */
   readonly first: number;
   readonly last: Version;
@@ -41,7 +41,7 @@ export function ingestRows(ingests: readonly CommitIngest[], place: CommitPlace)
     const { id, sources, undoes, keyspace, depths } = layer;
     const before = place.first + offset - 1;
     const pins = (): UndoPins => ({
-      tree: place.catalog.requireNewest(keyspace).id,
+      tree: place.treeOf(keyspace).id,
       before: versionOf(before),
       through: versionOf(before + depths),
       ...hullOf(layer),

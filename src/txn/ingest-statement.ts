@@ -68,6 +68,7 @@ export async function stageIngest(
   }
   const policy = options.behind === true ? 'behind' : (options.ifExists ?? 'overwrite');
   core.openKeyspace(keyspace, options.create ?? true, policy === 'behind');
+  if (policy !== 'overwrite') core.refuseSwapped(keyspace, 'An ingest that looks for keys which exist');
   const { statement, place } = overlay.reserveIngest(id);
   // Statements before this one that are being staged too.
   const before = [...core.staging];
@@ -97,7 +98,7 @@ export async function stageIngest(
   const { requireBottom = false, maxImpact, undoable = false } = options;
   const admission = { requireBottom, maxImpact };
   const layer = new IngestLayer(
-    { id, keyspace, sources: given, replaced, admission, undoable, undoes: undefined },
+    { id, keyspace, sources: given, replaced, admission, undoable, undoes: undefined, publishes: undefined },
     statement,
   );
   if (!overlay.fill(place, layer)) {

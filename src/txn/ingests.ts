@@ -43,10 +43,18 @@ export function listIngests(engine: Engine): IngestRecord[] {
   return [...engine.manifest.state.ingests.values()]
     .filter(({ version }) => version <= visible)
     .sort((a, b) => a.version - b.version)
-    .map(recordOf);
+    .map(ingestRecord);
 }
 
-function recordOf({ id, version, timeMs, files, undo, undoneAt, undoes }: IngestRow): IngestRecord {
+export function ingestRecord({
+  id,
+  version,
+  timeMs,
+  files,
+  undo,
+  undoneAt,
+  undoes,
+}: IngestRow): IngestRecord {
   return {
     id,
     version,

@@ -7,13 +7,15 @@
 
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
-import type { Edit, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
+import type { DatasetVersionRow, Edit, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import { liveAt } from './dataset/rows.ts';
 import type { Engine } from './engine.ts';
 import { ManifestSlot } from './manifest-commit.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 
-interface DroppedTree {
+/** A generation that nobody sees from `version` on. */
+export interface DroppedTree {
   readonly tree: Tree;
   readonly keyspace: string;
   readonly version: Version;
@@ -59,17 +61,66 @@ export class Keyspaces {
     if (name === DEFAULT_KEYSPACE) throw new TypeError('the default keyspace cannot be dropped');
     this.#engine.checkWritable();
     const tree = this.#engine.catalog.requireNewest(name);
-    const slot = this.#writePointer(name, null, []);
+    const versions = this.#engine.catalog.dataset(name)?.versions;
+    const slot = this.#writePointer(
+      name,
+      null,
+      versions === undefined ? [] : [{ kind: 'removeDataset', name }],
+    );
     this.#dropped.push({ tree, keyspace: name, version: slot.last });
+    this.#engine.catalog.removeDataset(name);
+    this.#dropVersions(name, versions ?? [], slot.last);
     await slot.done;
     this.collect();
+  }
+
+  /**
+   * Versions of a dataset are kept no longer; those that are not there are passed over. Resolves when that is visible.
+   * @throws SluiceError DATASET_VERSION_LIVE
+   */
+  async dropVersions(name: string, ids: readonly number[]): Promise<void> {
+    const { catalog, publication } = this.#engine;
+    this.#engine.checkWritable();
+    const row = catalog.dataset(name);
+    const gone = row?.versions.filter(({ id }) => ids.includes(id)) ?? [];
+    if (row === undefined || gone.length === 0) return;
+    const live = liveAt(row);
+    if (gone.some(({ id }) => id === live)) {
+      const message = `The version ${live} of the dataset ${JSON.stringify(name)} is live; make another one live first`;
+      throw new SluiceError('DATASET_VERSION_LIVE', message);
+    }
+    const dataset = { ...row, versions: row.versions.filter((version) => !gone.includes(version)) };
+    const slot = new ManifestSlot();
+    publication.take(slot, 1);
+    try {
+      this.#engine.apply([{ kind: 'putDataset', dataset }], slot);
+      catalog.setDataset(dataset);
+      this.#dropVersions(name, gone, slot.last);
+    } finally {
+      slot.ready = true;
+      publication.drain();
+    }
+    await slot.done;
+    this.collect();
+  }
+
+  #dropVersions(keyspace: string, gone: readonly DatasetVersionRow[], version: Version): void {
+    for (const { tree: id } of gone) {
+      const tree = this.#engine.catalog.tree(id);
+      if (tree !== undefined) this.#dropped.push({ tree, keyspace, version });
+    }
+  }
+
+  /** Generations that somebody may still read. */
+  get dropped(): readonly DroppedTree[] {
+    return this.#dropped;
   }
 
   isDropped(id: TreeId): boolean {
     return this.#dropped.some(({ tree }) => tree.id === id) || this.#engine.catalog.tree(id) === undefined;
   }
 
-  /** At open: generations that a crash left between drop and removal. */
+  /** A generation that a commit has just ended, or that a crash left between drop and removal. */
   adoptDropped(dropped: DroppedTree): void {
     this.#dropped.push(dropped);
   }
@@ -98,19 +149,29 @@ export class Keyspaces {
     const { catalog, manifest, remover } = this.#engine;
     const rows = tree.rows();
     const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
-    const history = (catalog.historyOf(keyspace) ?? []).filter((change) => change.version > version);
+    const before = catalog.historyOf(keyspace) ?? [];
+    // Of a generation that was swapped for another, the change to that one stays.
+    const history = before.filter((change, i) => {
+      const next = before[i + 1];
+      return change.tree === null ? change.version > version : next === undefined || next.version > version;
+    });
+    const edits: Edit[] =
+      history.length === 0
+        ? [{ kind: 'removeKeyspace', name: keyspace }]
+        : [{ kind: 'putKeyspace', keyspace: { name: keyspace, history } }];
+    const isKeyspaces = before.some((change) => change.tree === tree.id);
     this.#engine.apply([
       ...rows.map((row): Edit => ({ kind: 'dropTable', id: row.id })),
       ...ranges.map(({ version }): Edit => ({ kind: 'dropRangeTombstones', tree: tree.id, version })),
       { kind: 'removeTree', id: tree.id },
-      history.length === 0
-        ? { kind: 'removeKeyspace', name: keyspace }
-        : { kind: 'putKeyspace', keyspace: { name: keyspace, history } },
+      ...(isKeyspaces ? edits : []),
     ]);
     this.#dropped = this.#dropped.filter((other) => other.tree !== tree);
     catalog.removeTree(tree.id);
-    if (history.length === 0) catalog.removeKeyspace(keyspace);
-    else catalog.setHistory({ name: keyspace, history });
+    if (isKeyspaces) {
+      if (history.length === 0) catalog.removeKeyspace(keyspace);
+      else catalog.setHistory({ name: keyspace, history });
+    }
     remover.whenUnread(() => tree.destroy());
     this.#engine.flusher.trimLog();
   }
@@ -127,7 +188,7 @@ export class Keyspaces {
       if (tree !== null) catalog.addTree(this.#engine.newTree(tree, NO_VERSION, []));
       catalog.setHistory(keyspace);
       // Only an end changes what a reader saw: before a creation the keyspace reads as empty, and after it too.
-      if (tree === null) window.enterSwap(name, version);
+      if (tree === null) window.enterSwap(name, version, false);
     } finally {
       slot.ready = true;
       publication.drain();

@@ -22,6 +22,8 @@ import { type Version, versionOf } from '../mvcc/version.ts';
 import { checkAdmission } from './admission.ts';
 import type { Catalog } from './catalog.ts';
 import type { CommitIngest, CommitRange, CommitTable } from './commit-layers.ts';
+import type { GenerationChange } from './dataset/generation-change.ts';
+import type { CommitGeneration } from './dataset/links.ts';
 import { checkIds, ingestRows, undoneRows } from './ingest-rows.ts';
 import type { Publication, Slot } from './publication.ts';
 import { keyString } from './read-set.ts';
@@ -34,6 +36,7 @@ export interface ManifestCommitParts {
   readonly window: ConflictWindow;
   readonly limits: CompactionLimits;
   readonly nowMs: () => number;
+  readonly changeOf: (generation: CommitGeneration) => GenerationChange;
   /** One durable edit, made for the slot; the counters go with it. */
   readonly apply: (edits: readonly Edit[], slot: Slot) => void;
   /** Makes log records durable that the edit may depend on. */
@@ -45,6 +48,7 @@ export interface CommitContents {
   readonly tables: readonly CommitTable[];
   readonly ranges: readonly CommitRange[];
   readonly ingests: readonly CommitIngest[];
+  readonly generations: readonly CommitGeneration[];
   /** How many versions it takes. */
   readonly depth: number;
 }
@@ -85,16 +89,38 @@ export class ManifestSlot implements Slot {
 /**
  * REQUIRES: checked against the window in this same turn.
  * @throws SluiceError CONFLICT when another commit has used one of the ingest ids meanwhile; NOT_BOTTOM_LEVEL and
- * IMPACT_EXCEEDED of an ingest that asks for it; what the manifest throws.
+ * IMPACT_EXCEEDED of an ingest that asks for it; those of `GenerationChange`; what the manifest throws.
  */
 export function commitTables(contents: CommitContents, parts: ManifestCommitParts): CommittedTables {
+  const changes: GenerationChange[] = [];
+  let committed = false;
+  try {
+    checkIds(contents.ingests, parts.manifest);
+    for (const generation of contents.generations) changes.push(parts.changeOf(generation));
+    const done = commitChecked(contents, changes, parts);
+    committed = true;
+    return done;
+  } finally {
+    if (!committed) for (const change of changes) change.abandon();
+  }
+}
+
+/** A keyspace's tree from this commit on. @throws SluiceError KEYSPACE_NOT_FOUND */
+export type Destination = (keyspace: string) => Tree;
+
+function commitChecked(
+  contents: CommitContents,
+  changes: readonly GenerationChange[],
+  parts: ManifestCommitParts,
+): CommittedTables {
   const { tables, depth } = contents;
   const { manifest, publication, window } = parts;
-  const trees = tables.map(({ file }) => parts.catalog.requireNewest(file.keyspace));
-  for (const { keyspace } of contents.ranges) parts.catalog.requireNewest(keyspace);
-  checkIds(contents.ingests, manifest);
+  const treeOf: Destination = (keyspace) =>
+    changes.find((change) => change.keyspace === keyspace)?.live ?? parts.catalog.requireNewest(keyspace);
+  const trees = tables.map(({ file }) => treeOf(file.keyspace));
+  for (const { keyspace } of contents.ranges) treeOf(keyspace);
   const levels = placeTables(tables, trees);
-  admitIngests(contents, levels, parts);
+  admitIngests(contents, levels, parts.limits, treeOf);
   parts.syncLog();
   const slot = new ManifestSlot();
   const last = publication.take(slot, depth);
@@ -106,10 +132,9 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
     placed.set(tree, [...(placed.get(tree) ?? []), row]);
     return row;
   });
-  const deleted = deletedRanges(contents.ranges, parts.catalog, first);
-  const nowMs = parts.nowMs();
-  const { catalog } = parts;
-  const ingests = ingestRows(contents.ingests, { rows, catalog, first, last, nowMs });
+  const deleted = deletedRanges(contents.ranges, treeOf, first);
+  const place = { rows, first, last, nowMs: parts.nowMs() };
+  const ingests = ingestRows(contents.ingests, { ...place, treeOf });
   try {
     const edits = [
       ...rows.map((table): Edit => ({ kind: 'addTable', table })),
@@ -117,6 +142,7 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
       ...[...ingests, ...undoneRows(ingests, manifest)].map(
         (ingest): Edit => ({ kind: 'putIngest', ingest }),
       ),
+      ...changes.flatMap((change) => change.edits(place)),
     ];
     parts.apply(edits, slot);
     // Nothing has run since the version was taken, so entering the window here is entering it with the version.
@@ -143,6 +169,7 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
         deleted.flatMap((range) => (range.tree === tree ? tombstonesOf(range.row) : [])),
       );
     }
+    for (const change of changes) change.install(last);
   } finally {
     // On failure the versions are holes (L1).
     slot.ready = true;
@@ -158,7 +185,7 @@ interface DeletedRange {
 }
 
 /** A row for each tree and version: files of one layer, and statements of one, share theirs. */
-function deletedRanges(ranges: readonly CommitRange[], catalog: Catalog, first: number): DeletedRange[] {
+function deletedRanges(ranges: readonly CommitRange[], treeOf: Destination, first: number): DeletedRange[] {
   const spans = new Map<string, Map<number, KeySpan[]>>();
   for (const range of ranges) {
     const offsets = spans.get(range.keyspace) ?? new Map<number, KeySpan[]>();
@@ -166,7 +193,7 @@ function deletedRanges(ranges: readonly CommitRange[], catalog: Catalog, first: 
     offsets.set(range.offset, [...(offsets.get(range.offset) ?? []), ...range.spans]);
   }
   return [...spans].flatMap(([keyspace, offsets]) => {
-    const tree = catalog.requireNewest(keyspace);
+    const tree = treeOf(keyspace);
     return [...offsets].map(([offset, list]): DeletedRange => {
       const row = { tree: tree.id, version: versionOf(first + offset), spans: joinSpans(list) };
       return { keyspace, tree, row };
@@ -202,13 +229,14 @@ function placeTables(tables: readonly CommitTable[], trees: readonly Tree[]): nu
 function admitIngests(
   { tables, ingests }: CommitContents,
   levels: readonly number[],
-  { catalog, limits }: ManifestCommitParts,
+  limits: CompactionLimits,
+  treeOf: Destination,
 ): void {
   const placed = tables.map(({ file, ingestId }, i) => ({ file, ingestId, level: at(levels, i) }));
   for (const { layer } of ingests) {
     const { admission, id, keyspace } = layer;
     checkAdmission(admission, {
-      tree: catalog.requireNewest(keyspace),
+      tree: treeOf(keyspace),
       all: placed.filter(({ file }) => file.keyspace === keyspace),
       own: placed.filter(({ ingestId }) => ingestId === id),
       limits,

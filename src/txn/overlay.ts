@@ -17,6 +17,7 @@ import { type KeySpan, type RangeTombstone, RangeTombstones } from '../mvcc/rang
 import { UncoveredCursor } from '../mvcc/uncovered-cursor.ts';
 import { MAX_VERSION, NO_VERSION, OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
+import type { PublishedVersion, SwapLayer } from './dataset/swap-layer.ts';
 import type { MaxImpact } from './ingest-options.ts';
 import type { SourceFile } from './ingest-policy.ts';
 import { RunSection, versionOfRunEntry } from './run.ts';
@@ -58,6 +59,8 @@ export interface IngestParts {
   readonly undoable: boolean;
   /** The ingest that it undoes. */
   readonly undoes: string | undefined;
+  /** What it publishes as a version of the dataset. */
+  readonly publishes: PublishedVersion | undefined;
 }
 
 export class IngestLayer {
@@ -71,6 +74,7 @@ export class IngestLayer {
   readonly admission: Admission;
   readonly undoable: boolean;
   readonly undoes: string | undefined;
+  readonly publishes: PublishedVersion | undefined;
   readonly #statement: number;
 
   constructor(parts: IngestParts, statement: number) {
@@ -82,6 +86,7 @@ export class IngestLayer {
     this.admission = parts.admission;
     this.undoable = parts.undoable;
     this.undoes = parts.undoes;
+    this.publishes = parts.publishes;
     this.#statement = statement;
   }
 
@@ -125,7 +130,7 @@ export class RangeLayer {
   }
 }
 
-export type Layer = RunLayer | RangeLayer | IngestLayer;
+export type Layer = RunLayer | RangeLayer | IngestLayer | SwapLayer;
 
 export class Overlay {
   #layers: Layer[] = [];
@@ -185,6 +190,30 @@ export class Overlay {
     }
     layer.add(keyspace, span, (OVERLAY_FLOOR + ++this.#statements) as Version);
     this.#tombstones.clear();
+  }
+
+  /** REQUIRES: nothing was written to the keyspace. */
+  swap(layer: SwapLayer): void {
+    this.#layers.push(layer);
+  }
+
+  /** What the keyspace was swapped for last. */
+  swapOf(keyspace: string): SwapLayer | undefined {
+    if (this.#layers.length === 0) return undefined;
+    return this.#layers.findLast(
+      (layer): layer is SwapLayer => layer.kind === 'swap' && layer.keyspace === keyspace,
+    );
+  }
+
+  /** Keyspaces that statements write to, or are about to. */
+  writtenKeyspaces(): Set<string> {
+    const names = new Set<string>();
+    for (const layer of this.#layers) {
+      if (layer.kind === 'ingest') names.add(layer.keyspace);
+      else if (layer.kind === 'run') for (const name of layer.sections.keys()) names.add(name);
+      else if (layer.kind === 'ranges') for (const name of layer.spans.keys()) names.add(name);
+    }
+    return names;
   }
 
   /** Takes the place in the order of statements for an ingest whose files are yet to be staged. */

@@ -18,6 +18,8 @@ export class ReadSet {
   readonly points = new Map<string, Set<string>>();
   readonly ranges = new Map<string, ReadRange[]>();
   readonly files: FileRead[] = [];
+  /** Not read, but written to by a transaction that has read something: known at its commit. */
+  written: ReadonlySet<string> = new Set();
 
   get isEmpty(): boolean {
     return this.points.size === 0 && this.ranges.size === 0 && this.files.length === 0;

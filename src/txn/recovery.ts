@@ -92,9 +92,10 @@ function loadTrees(engine: Engine, manifest: Manifest): void {
     engine.catalog.addTree(engine.newTree(id, flushedThrough, rows.get(id) ?? [], deleted));
   }
   for (const row of manifest.state.keyspaces.values()) engine.catalog.setHistory(row);
+  for (const row of manifest.state.datasets.values()) engine.catalog.setDataset(row);
 }
 
-/** Generations that were dropped, or swapped for another, before their removal was done. No snapshot outlives a process. */
+/** Generations and versions of datasets that were dropped, or swapped for another, before their removal was done. No snapshot outlives a process. */
 function adoptDropped(engine: Engine, manifest: Manifest): void {
   for (const { name, history } of manifest.state.keyspaces.values()) {
     for (const [i, { tree: id }] of history.entries()) {
@@ -104,6 +105,15 @@ function adoptDropped(engine: Engine, manifest: Manifest): void {
         engine.keyspaces.adoptDropped({ tree, keyspace: name, version: next.version });
       }
     }
+  }
+  const { keyspaces, datasets } = manifest.state;
+  const named = new Set([
+    ...[...keyspaces.values()].flatMap(({ history }) => history.map(({ tree }) => tree)),
+    ...[...datasets.values()].flatMap(({ versions }) => versions.map(({ tree }) => tree)),
+  ]);
+  for (const tree of engine.catalog.trees()) {
+    if (named.has(tree.id)) continue;
+    engine.keyspaces.adoptDropped({ tree, keyspace: engine.keyspaceOf(tree.id), version: NO_VERSION });
   }
 }
 

@@ -22,6 +22,17 @@ export interface KeyspaceStats {
   readonly levels: readonly LevelStats[];
 }
 
+/** A keyspace's content, or a dataset's version, that was dropped or replaced and is still read. */
+export interface DroppedGenerationStats {
+  readonly keyspace: string;
+  /** Of the commit that ended it: who reads below it may see it. */
+  readonly version: number;
+  readonly tables: number;
+  readonly bytes: number;
+  /** Open snapshots, views, iterators and transactions that keep it; `snapshots` says how old the oldest is. */
+  readonly holders: number;
+}
+
 export interface DatabaseStats {
   /** The version that reads see now. */
   readonly version: number;
@@ -43,6 +54,7 @@ export interface DatabaseStats {
     readonly oldestVersion: number | undefined;
     readonly oldestAgeMs: number;
   };
+  readonly droppedGenerations: readonly DroppedGenerationStats[];
   readonly compaction: CompactionStats;
   /** Whether writers wait for compaction. */
   readonly stall: StallStats;
@@ -86,11 +98,20 @@ export function gatherStats(
       conflicts: engine.committer.conflicts,
     },
     snapshots: snapshotStats(registries),
+    droppedGenerations: droppedStats(engine),
     compaction: engine.compactor.stats,
     stall: engine.throttle.stats,
     removalsWaiting: engine.remover.waiting,
     poisoned: engine.poisoned === undefined ? undefined : String(engine.poisoned),
   };
+}
+
+function droppedStats({ keyspaces, snapshots }: Engine): DroppedGenerationStats[] {
+  return keyspaces.dropped.map(({ keyspace, version, tree }) => {
+    const rows = tree.rows();
+    const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+    return { keyspace, version, tables: rows.length, bytes, holders: snapshots.countBelow(version) };
+  });
 }
 
 function snapshotStats(registries: readonly SnapshotRegistry[]): DatabaseStats['snapshots'] {

@@ -1,5 +1,6 @@
 /** Reads of the database as it is now, or as of a snapshot. */
 
+import type { Tree } from '../levels/tree.ts';
 import { PENDING } from '../mvcc/cursor.ts';
 import { mergeCursors } from '../mvcc/merge.ts';
 import { Probe } from '../mvcc/probe.ts';
@@ -11,7 +12,7 @@ import type { Bounds, ReadSource, Scan } from './read-source.ts';
 import { Snapshot } from './snapshot.ts';
 
 export interface StoreState {
-  readonly catalog: Catalog;
+  readonly catalog: Pick<Catalog, 'treeAt'>;
   readonly snapshots: SnapshotRegistry;
   readonly visible: Version;
 }
@@ -26,6 +27,19 @@ export class StoreReader implements ReadSource {
   constructor(state: StoreState, owner: object) {
     this.#state = state;
     this.#owner = owner;
+  }
+
+  /** Reads of one generation, whatever the keyspace means. REQUIRES: it stays as long as it is read. */
+  ofTree(tree: Tree): StoreReader {
+    const state = this.#state;
+    const generation: StoreState = {
+      catalog: { treeAt: () => tree },
+      snapshots: state.snapshots,
+      get visible() {
+        return state.visible;
+      },
+    };
+    return new StoreReader(generation, this.#owner);
   }
 
   lookup(keyspace: string, key: Uint8Array, at: Snapshot | undefined): Probe | undefined {

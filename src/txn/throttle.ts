@@ -102,7 +102,7 @@ export class Throttle {
     let severity = 0;
     let reason = '';
     for (const tree of this.#engine.catalog.trees()) {
-      if (this.#engine.isDropped(tree.id)) continue;
+      if (this.#engine.isDropped(tree.id) || this.#engine.catalog.isPublished(tree.id)) continue;
       const found = severityOf(tree, this.#limits);
       if (found.severity <= severity) continue;
       ({ severity, reason } = found);

@@ -41,8 +41,7 @@ export class TransactionReader implements ReadSource {
       if (overlay.get(keyspace, this.#probe) === PENDING) return undefined;
       if (this.#probe.found) return this.#probe;
     }
-    this.#record(keyspace, key);
-    return store.lookup(keyspace, key, snapshot);
+    return this.#base(keyspace, key, store).lookup(keyspace, key, snapshot);
   }
 
   lookupSync(keyspace: string, key: Uint8Array): Probe {
@@ -52,8 +51,7 @@ export class TransactionReader implements ReadSource {
       while (overlay.get(keyspace, this.#probe) === PENDING) overlay.loadSync(this.#probe);
       if (this.#probe.found) return this.#probe;
     }
-    this.#record(keyspace, key);
-    return store.lookupSync(keyspace, key, snapshot);
+    return this.#base(keyspace, key, store).lookupSync(keyspace, key, snapshot);
   }
 
   async lookupLater(keyspace: string, key: Uint8Array): Promise<Probe> {
@@ -64,8 +62,7 @@ export class TransactionReader implements ReadSource {
       while (overlay.get(keyspace, probe) === PENDING) await overlay.load(probe);
       if (probe.found) return probe;
     }
-    this.#record(keyspace, key);
-    return store.lookupLater(keyspace, key, snapshot);
+    return this.#base(keyspace, key, store).lookupLater(keyspace, key, snapshot);
   }
 
   /** Sees the transaction's own statements up to this call. */
@@ -74,9 +71,9 @@ export class TransactionReader implements ReadSource {
     const held = state.snapshots.acquire(snapshot.version);
     const { lower, upper } = bounds;
     const own = overlay.tombstones(keyspace);
-    const pinned = state.catalog
-      .treeAt(keyspace, snapshot.version)
-      ?.scan(lower, upper, snapshot.version, own);
+    const swapped = overlay.swapOf(keyspace)?.tree;
+    const tree = swapped ?? state.catalog.treeAt(keyspace, snapshot.version);
+    const pinned = tree?.scan(lower, upper, snapshot.version, own);
     const coverage = pinned?.coverage ?? Coverage.of(undefined, snapshot.version, own, lower, upper);
     const cursors = [...overlay.cursors(keyspace, coverage), ...(pinned?.cursors ?? [])];
     const cursor = new VisibleCursor(
@@ -94,11 +91,15 @@ export class TransactionReader implements ReadSource {
       pinned?.release();
       state.snapshots.release(held);
     };
-    return { cursor, onRead: this.#rangeRecorder(keyspace), close };
+    return { cursor, onRead: swapped === undefined ? this.#rangeRecorder(keyspace) : undefined, close };
   }
 
-  #record(keyspace: string, key: Uint8Array): void {
+  /** What is under the own statements: the database, which is recorded, or a version that they swapped it for. */
+  #base(keyspace: string, key: Uint8Array, store: StoreReader): StoreReader {
+    const swapped = this.#reads.overlay.swapOf(keyspace);
+    if (swapped !== undefined) return store.ofTree(swapped.tree);
     this.#reads.reads?.addPoint(keyspace, key);
+    return store;
   }
 
   /** Stretches that touch, as those of one iterator do, are one range. */

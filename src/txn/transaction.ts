@@ -12,6 +12,7 @@ import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { ActiveTransaction } from './active-transactions.ts';
 import { checkKeyspaceName } from './catalog.ts';
+import { TransactionDataset } from './dataset/transaction-dataset.ts';
 import type { CommitResult, Engine } from './engine.ts';
 import type { IngestOptions } from './ingest-options.ts';
 import { type IngestSummary, stageIngest } from './ingest-statement.ts';
@@ -181,6 +182,13 @@ export class TransactionCore implements ActiveTransaction {
       throw catalog.notFound(name);
   }
 
+  /** What looks at the database below the statements does not look into a version that they made live. */
+  refuseSwapped(keyspace: string, what: string): void {
+    if (this.overlay.swapOf(keyspace) === undefined) return;
+    const message = `${what} cannot follow a change of the dataset ${JSON.stringify(keyspace)} in one transaction; commit that first`;
+    throw new SluiceError('BUSY', message);
+  }
+
   checkOpen(): void {
     if (this.state !== 'open')
       throw new SluiceError('CLOSED', `The transaction is ${this.state}; begin a new one`);
@@ -293,6 +301,13 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
     checkSignal(options.signal);
     if (typeof id !== 'string' || id === '') throw new TypeError('id must be a non-empty string');
     return this.#core.staged(stageUndo(this.#core, id, options));
+  }
+
+  /** The dataset of a keyspace, to make another of its versions live in this transaction. */
+  dataset(name: string): TransactionDataset {
+    this.#core.checkOpen();
+    checkKeyspaceName(name, 'name');
+    return new TransactionDataset(this.#core, name);
   }
 
   /** Marks a point to roll back to. What was read stays read (L5: rolling back never shrinks the read set). */

@@ -34,6 +34,7 @@ export interface UndoOptions {
 export async function stageUndo(core: TransactionCore, id: string, options: UndoOptions): Promise<void> {
   const { engine, overlay } = core;
   const { undo, keyspace } = undoableRow(core, id);
+  core.refuseSwapped(keyspace, 'The undoing of an ingest');
   const tree = engine.catalog.treeAt(keyspace, core.snapshotVersion);
   if (tree === undefined || tree.id !== undo.tree) {
     throw new SluiceError('UNDO_IMPOSSIBLE', `The keyspace that the ingest ${id} went to was dropped since`);
@@ -56,6 +57,7 @@ export async function stageUndo(core: TransactionCore, id: string, options: Undo
     admission: { requireBottom: false, maxImpact: undefined },
     undoable: false,
     undoes: id,
+    publishes: undefined,
   };
   if (overlay.fill(place, new IngestLayer(parts, statement))) return;
   if (file !== undefined) core.discardFiles([file]);

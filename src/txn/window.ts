@@ -33,6 +33,14 @@ export interface WrittenRange extends Readonly<ReadRange> {
   readonly version: Version;
 }
 
+/** A keyspace's pointer moved from one generation to another, or to none. */
+interface WrittenPointer {
+  readonly keyspace: string;
+  readonly version: Version;
+  /** Whoever read anything and wrote to the old generation conflicts too. */
+  readonly ofWriters: boolean;
+}
+
 const TABLE_BYTES = 256;
 const RANGE_BYTES = 256;
 
@@ -44,7 +52,7 @@ export class ConflictWindow {
   readonly filters = new WindowFilters();
   /** Ascending versions. */
   #ranges: WrittenRange[] = [];
-  #swaps: { readonly keyspace: string; readonly version: Version }[] = [];
+  #swaps: WrittenPointer[] = [];
 
   /** Rough bytes of memory held; not counted are batches in flight, and filters, which have a bound of their own. */
   get bytes(): number {
@@ -67,9 +75,9 @@ export class ConflictWindow {
     this.#ranges.push(...[...ranges].sort((a, b) => a.version - b.version));
   }
 
-  /** A keyspace's pointer moved from one generation to another, or to none. Creating one is no change to any reader. */
-  enterSwap(keyspace: string, version: Version): void {
-    this.#swaps.push({ keyspace, version });
+  /** Creating an empty one is no change to any reader. */
+  enterSwap(keyspace: string, version: Version, ofWriters: boolean): void {
+    this.#swaps.push({ keyspace, version, ofWriters });
   }
 
   /** The run has failed: it wrote nothing. */
@@ -97,8 +105,10 @@ export class ConflictWindow {
   findInMemory(reads: ReadSet, snapshot: Version): Conflict | undefined {
     this.#takeApart();
     for (const swap of this.#swaps) {
-      if (swap.version > snapshot && [...reads.keyspaces()].includes(swap.keyspace))
-        return { ...swap, key: undefined };
+      const { keyspace, version, ofWriters } = swap;
+      if (version <= snapshot) continue;
+      if ([...reads.keyspaces()].includes(keyspace) || (ofWriters && reads.written.has(keyspace)))
+        return { keyspace, version, key: undefined };
     }
     for (const [keyspace, points] of reads.points) {
       const found: WrittenKey | undefined = this.#keys.findPoint(keyspace, points, snapshot);

@@ -24,7 +24,7 @@ function openAt(dir: string, options: Partial<ManifestOptions> = {}): Manifest {
 
 /** A copy that later edits leave alone. */
 function copyOf(state: ManifestState): ManifestState {
-  const { database, counters, tables, keyspaces, trees, ingests, ranges } = state;
+  const { database, counters, tables, keyspaces, trees, ingests, datasets, ranges } = state;
   return {
     database,
     counters,
@@ -32,6 +32,7 @@ function copyOf(state: ManifestState): ManifestState {
     keyspaces: new Map(keyspaces),
     trees: new Map(trees),
     ingests: new Map(ingests),
+    datasets: new Map(datasets),
     ranges: new Map(ranges),
   };
 }
@@ -156,7 +157,7 @@ describe('opening', () => {
     expect(() => openAt(dir, { readOnly: true })).toThrow(code('NOT_A_DATABASE') as Error);
     expect(fs.existsSync(dir)).toBe(false);
     const { database } = openAt(dir, { errorIfExists: true }).state;
-    expect(database).toMatchObject({ formatVersion: 3, comparator: 'leveldb.BytewiseComparator' });
+    expect(database).toMatchObject({ formatVersion: 4, comparator: 'leveldb.BytewiseComparator' });
     expect(database.id).toMatch(/^[0-9a-f]{32}$/);
     expect(() => openAt(dir, { errorIfExists: true })).toThrow(code('ALREADY_EXISTS') as Error);
     expect(fs.existsSync(`${dir}/manifest/data.mdb`)).toBe(true);

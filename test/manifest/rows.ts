@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import type {
+  DatasetRow,
   Edit,
   FileId,
   IngestRow,
@@ -101,6 +102,24 @@ const ingest: fc.Arbitrary<IngestRow> = fc.record({
   ),
 });
 
+const dataset: fc.Arbitrary<DatasetRow> = fc.record({
+  name: fc.constantFrom('a', 'b', 'ключ'),
+  lastId: size,
+  versions: fc.array(
+    fc.record({
+      id: size,
+      tree: treeId,
+      base: fc.option(size, { nil: undefined }),
+      version,
+      timeMs: size,
+      ingestId: name,
+      message: fc.option(fc.string(), { nil: undefined }),
+    }),
+    { maxLength: 3 },
+  ),
+  activations: fc.array(fc.record({ version, id: size }), { maxLength: 3 }),
+});
+
 export const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 4, arbitrary: tableRow.map((table): Edit => ({ kind: 'addTable', table })) },
   { weight: 2, arbitrary: fileId.map((id): Edit => ({ kind: 'dropTable', id })) },
@@ -111,6 +130,8 @@ export const edit: fc.Arbitrary<Edit> = fc.oneof(
   ranges.map((row): Edit => ({ kind: 'putRangeTombstones', row })),
   ranges.map(({ tree, version }): Edit => ({ kind: 'dropRangeTombstones', tree, version })),
   ingest.map((row): Edit => ({ kind: 'putIngest', ingest: row })),
+  dataset.map((row): Edit => ({ kind: 'putDataset', dataset: row })),
+  dataset.map((row): Edit => ({ kind: 'removeDataset', name: row.name })),
 );
 
 export function table(id: number, change: Partial<TableRow> = {}): TableRow {

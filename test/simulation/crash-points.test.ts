@@ -55,6 +55,9 @@ const CALLS: readonly RegExp[] = [
   /checkpoint: before link db.tables/,
   /checkpoint: before rename checkpoint/,
   /drop of a keyspace.*: before freeBytes db.manifest/,
+  /publication of a base: before link db.tables/,
+  /publication of a delta: before syncDirectory db.tables/,
+  /rollback to a version.*: before link db.tables/,
   /snapshot is closed: before unlink db.tables/,
 ];
 

@@ -5,7 +5,7 @@ import type { TestOptions, TextDb } from '../base/database.ts';
 import { type Entry, numbered } from '../base/sst-files.ts';
 import type { Machine } from './machine.ts';
 
-/** What the database holds: values by keyspace and key. */
+/** What the database holds: values by keyspace and key, those of a dataset's version under its name, '@' and number. */
 export type Content = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
 /** What the steps act on. */
@@ -21,7 +21,8 @@ export interface Step {
   readonly act: (life: Life) => unknown;
   /** All of it, or nothing, after a crash during the step. */
   readonly writes?: readonly (readonly [keyspace: string, entries: readonly Entry[]])[];
-  readonly drops?: string;
+  /** Before it writes. */
+  readonly drops?: readonly string[];
   /** Files that only this step, committed, may take. */
   readonly moves?: readonly string[];
 }
@@ -53,7 +54,20 @@ export const INPUTS: Readonly<Record<string, readonly Entry[]>> = {
     ['kept', '2'],
     ['swap', '2'],
   ],
+  'base.sst': numbered(0, 4, 'f'),
+  'delta.sst': [
+    ['f000001', undefined],
+    ['f000004', 'delta'],
+  ],
+  'second.sst': [['f000000', 'second']],
 };
+
+const WITH_DELTA: readonly Entry[] = [
+  ['f000000', 'v0'],
+  ['f000002', 'v2'],
+  ['f000003', 'v3'],
+  ['f000004', 'delta'],
+];
 
 const big = numbered(0, 30, 'big', 'x'.repeat(60));
 
@@ -144,7 +158,7 @@ export const STEPS: readonly Step[] = [
   {
     name: 'drop of a keyspace that a snapshot sees',
     act: ({ db }) => db.dropKeyspace('other'),
-    drops: 'other',
+    drops: ['other'],
   },
   { name: 'another generation of it', act: ({ db }) => db.keyspace('other') },
   {
@@ -195,6 +209,59 @@ export const STEPS: readonly Step[] = [
       ],
     ],
   },
+  {
+    name: 'publication of a base',
+    act: ({ db, machine }) => db.dataset('feats').publish(machine.input('base.sst'), { mode: 'move' }),
+    writes: [
+      ['feats', INPUTS['base.sst'] ?? []],
+      ['feats@1', INPUTS['base.sst'] ?? []],
+    ],
+    moves: ['base.sst'],
+  },
+  {
+    name: 'put over a version',
+    act: ({ db }) => db.keyspace('feats').put('f000002', 'own'),
+    writes: [['feats', [['f000002', 'own']]]],
+  },
+  {
+    name: 'publication of a delta',
+    act: ({ db, machine }) =>
+      db.dataset('feats').publish(machine.input('delta.sst'), { kind: 'delta', mode: 'move' }),
+    writes: [
+      ['feats', INPUTS['delta.sst'] ?? []],
+      ['feats@2', WITH_DELTA],
+    ],
+    moves: ['delta.sst'],
+  },
+  {
+    name: 'publication of another base, for which a version is dropped',
+    act: ({ db, machine }) =>
+      db.dataset('feats', { keepVersions: 2 }).publish(machine.input('second.sst'), { mode: 'link' }),
+    drops: ['feats', 'feats@1'],
+    writes: [
+      ['feats', INPUTS['second.sst'] ?? []],
+      ['feats@3', INPUTS['second.sst'] ?? []],
+    ],
+  },
+  {
+    name: 'rollback to a version with a delta, and a put, in one transaction',
+    act: ({ db }) =>
+      db.transaction((txn) => {
+        txn.put('rolled', 'back');
+        txn.dataset('feats').rollback();
+        txn.keyspace('feats').put('over', '1');
+      }),
+    drops: ['feats'],
+    writes: [
+      ['default', [['rolled', 'back']]],
+      ['feats', [...WITH_DELTA, ['over', '1']]],
+    ],
+  },
+  {
+    name: 'drop of a version',
+    act: ({ db }) => db.dataset('feats').drop(3),
+    drops: ['feats@3'],
+  },
   { name: 'the snapshot is closed', act: ({ snapshot }) => snapshot?.close() },
   { name: 'del', act: ({ db }) => db.del('before'), writes: [['default', [['before', undefined]]]] },
   { name: 'last flush', act: ({ db }) => db.flush() },
@@ -210,9 +277,9 @@ export const STEPS: readonly Step[] = [
 export function contents(): Content[] {
   let content: Content = new Map();
   const all = [content];
-  for (const { writes = [], drops } of STEPS) {
+  for (const { writes = [], drops = [] } of STEPS) {
     const next = new Map(content);
-    if (drops !== undefined) next.delete(drops);
+    for (const name of drops) next.delete(name);
     for (const [keyspace, entries] of writes) {
       const map = new Map(next.get(keyspace));
       for (const [key, value] of entries) {
@@ -237,6 +304,12 @@ export async function contentOf(db: TextDb): Promise<Content> {
   const content = new Map<string, Map<string, string>>();
   for (const name of db.keyspaces()) {
     content.set(name, new Map(await db.keyspace(name).iterator().all()));
+  }
+  for (const name of db.datasets()) {
+    for (const { version } of db.dataset(name).versions()) {
+      await using view = db.dataset(name).at(version);
+      content.set(`${name}@${version}`, new Map(await view.iterator().all()));
+    }
   }
   return content;
 }

@@ -1,0 +1,92 @@
+/** Publishing: files become a version of a dataset, which is live from the same commit on. */
+
+import { SluiceError } from '../../base/errors.ts';
+import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
+import { checkFiles, checkIngestOptions } from '../ingest-options.ts';
+import { IngestLayer } from '../overlay.ts';
+import type { TransactionCore } from '../transaction.ts';
+import { checkVersionId, liveAt, requireVersion } from './rows.ts';
+import type { PublishedVersion } from './swap-layer.ts';
+
+export interface PublishOptions {
+  /**
+   * 'base' (default): the version has what the files have, and nothing else. 'delta': it has what the live version has, and
+   * over that the files; what was written to the keyspace since stays live, and in no version.
+   */
+  readonly kind?: 'base' | 'delta';
+  /** Its number; by default one more than the highest ever given. */
+  readonly version?: number;
+  readonly message?: string;
+  /** As of `IngestOptions`. */
+  readonly mode?: IngestMode;
+  readonly verify?: IngestVerify;
+  readonly sha256?: readonly string[] | true;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: StageProgress) => void;
+}
+
+export function checkPublish(files: string | readonly string[], options: PublishOptions): readonly string[] {
+  const sources = checkFiles(files);
+  const { kind, version, message, ...others } = options;
+  checkIngestOptions(others, sources.length);
+  if (kind !== undefined && kind !== 'base' && kind !== 'delta') {
+    throw new TypeError(`options.kind must be base or delta; got ${String(kind)}`);
+  }
+  if (version !== undefined) checkVersionId(version, 'options.version');
+  if (message !== undefined && typeof message !== 'string') {
+    throw new TypeError('options.message must be a string');
+  }
+  return sources;
+}
+
+/** L8: all that grows with the files' bytes is done when this resolves. REQUIRES: `checkPublish`ed. */
+export async function stagePublish(
+  core: TransactionCore,
+  name: string,
+  sources: readonly string[],
+  options: PublishOptions & { readonly keepVersions: number | undefined },
+): Promise<void> {
+  const { engine, overlay } = core;
+  const id = engine.newIngestId();
+  const publishes: PublishedVersion = {
+    id: options.version,
+    message: options.message,
+    on: options.kind === 'delta' ? liveTree(core, name) : undefined,
+    keepVersions: options.keepVersions,
+  };
+  const { statement, place } = overlay.reserveIngest(id);
+  const staged = await engine.staging.stage(sources, {
+    keyspace: name,
+    mode: options.mode ?? 'copy',
+    verify: options.verify ?? 'blocks',
+    sha256: options.sha256,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  });
+  const parts = {
+    id,
+    keyspace: name,
+    sources: staged.map((file) => ({ file, attached: file })),
+    replaced: undefined,
+    admission: { requireBottom: false, maxImpact: undefined },
+    undoable: false,
+    undoes: undefined,
+    publishes,
+  };
+  if (overlay.fill(place, new IngestLayer(parts, statement))) return;
+  core.discardFiles(staged);
+  throw new SluiceError('CLOSED', 'The publication was aborted while its files were being staged');
+}
+
+function liveTree(core: TransactionCore, name: string): PublishedVersion['on'] {
+  const { catalog } = core.engine;
+  const row = catalog.dataset(name);
+  const id = liveAt(row, core.snapshotVersion);
+  if (id === undefined) {
+    const message = `The dataset ${JSON.stringify(name)} has no live version that a delta could go on; publish a base first`;
+    throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);
+  }
+  const tree = catalog.tree(requireVersion(row, name, id, core.snapshotVersion).tree);
+  if (tree === undefined) throw new SluiceError('CORRUPTION', `The manifest lacks the tree of version ${id}`);
+  return { id, tree };
+}
