@@ -16,6 +16,8 @@ import {
   UsageError,
 } from './command.ts';
 import { compact } from './compact.ts';
+import { datasetActivate, datasetDrop, datasetLs, datasetPublish, datasetRollback } from './dataset.ts';
+import { datasetDiff } from './dataset-diff.ts';
 import { del } from './del.ts';
 import { explain } from './explain.ts';
 import { get } from './get.ts';
@@ -43,6 +45,12 @@ const COMMANDS: readonly Command[] = [
   stat,
   ingests,
   keyspaces,
+  datasetLs,
+  datasetPublish,
+  datasetActivate,
+  datasetRollback,
+  datasetDiff,
+  datasetDrop,
   verify,
   compact,
   checkpoint,
@@ -137,7 +145,7 @@ function describe(error: unknown): { code: string; message: string; exit: number
   // Arguments that the library refuses: the user's, too.
   if (
     error instanceof TypeError &&
-    /^(options\.\w+|files|each of \S+|dir|name|path) must /.test(error.message)
+    /^(options\.\w+|files|each of \S+|dir|name|path|version|before|after) must /.test(error.message)
   ) {
     return { code: 'USAGE', message: error.message, exit: EXIT_USAGE };
   }

@@ -1,14 +1,17 @@
 /** A keyspace with published versions, one of which is live (docs/adr/0002-versions-of-datasets.md). */
 
-import { checkEncodings, checkOptions } from '../../base/arguments.ts';
+import { checkEncodings, checkOptions, checkSignal } from '../../base/arguments.ts';
+import { BufferCopier } from '../../base/buffer-copier.ts';
 import type { EncodingName } from '../../base/encoding.ts';
 import { SluiceError } from '../../base/errors.ts';
+import type { Tree } from '../../levels/tree.ts';
 import type { DatasetVersionRow } from '../../manifest/rows.ts';
 import type { Version } from '../../mvcc/version.ts';
 import type { Engine } from '../engine.ts';
 import { type IngestRecordFile, ingestRecord } from '../ingests.ts';
 import { retrying } from '../retry.ts';
 import { Transaction, TransactionCore } from '../transaction.ts';
+import { changesBetween, type DatasetChange, type DiffOptions, decodedChange } from './diff.ts';
 import { checkPublish, type PublishOptions, stagePublish } from './publish.ts';
 import { checkKeepVersions, checkVersionId, liveAt, requireVersion } from './rows.ts';
 import { TransactionDataset } from './transaction-dataset.ts';
@@ -91,23 +94,13 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
     checkOptions(options);
     const sources = checkPublish(files, options);
     const { keepVersions } = this.#place;
-    let commit: Version | undefined;
-    await this.#commit(
-      options.signal,
-      async (core) => {
-        await stagePublish(core, this.name, sources, { ...options, keepVersions });
-      },
-      (version) => {
-        commit = version;
-      },
+    const { version } = await this.#commit(options.signal, (core) =>
+      stagePublish(core, this.name, sources, { ...options, keepVersions }),
     );
-    const published = this.versions().find((version) => version.commit === commit);
-    if (published === undefined)
-      throw new SluiceError(
-        'DATASET_VERSION_NOT_FOUND',
-        `What was published at ${commit} has been dropped since`,
-      );
-    return published;
+    const published = this.versions().find(({ commit }) => commit === version);
+    if (published !== undefined) return published;
+    const message = `What was published at version ${version} of the database has been dropped since`;
+    throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);
   }
 
   /**
@@ -118,24 +111,18 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
    */
   async activate(version: number): Promise<Version> {
     checkVersionId(version, 'version');
-    let commit = this.#engine().publication.visible;
-    await this.#commit(
-      undefined,
-      (core) => new TransactionDataset(core, this.name).activate(version),
-      (at) => {
-        commit = at;
-      },
+    const activated = await this.#commit(undefined, (core) =>
+      new TransactionDataset(core, this.name).activate(version),
     );
-    return commit;
+    return activated.version;
   }
 
   /** `activate` of the version published before the live one. Resolves with its number. @throws as `activate` */
   async rollback(): Promise<number> {
-    return this.#commit(
-      undefined,
-      (core) => new TransactionDataset(core, this.name).rollback(),
-      () => undefined,
+    const { result } = await this.#commit(undefined, (core) =>
+      new TransactionDataset(core, this.name).rollback(),
     );
+    return result;
   }
 
   /**
@@ -144,13 +131,53 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
    */
   at(version: number): DatasetView<KE, VE> {
     checkVersionId(version, 'version');
-    const engine = this.#engine();
+    return this.#view(this.#engine(), version, this.keyEncoding, this.valueEncoding);
+  }
+
+  #tree(engine: Engine, version: number): Tree {
     const { catalog, publication } = engine;
     const row = requireVersion(catalog.dataset(this.name), this.name, version, publication.visible);
     const tree = catalog.tree(row.tree);
     if (tree === undefined) throw new SluiceError('CORRUPTION', `The manifest has no tree ${row.tree}`);
-    const { keyEncoding, valueEncoding } = this;
+    return tree;
+  }
+
+  #view<K extends EncodingName, V extends EncodingName>(
+    engine: Engine,
+    version: number,
+    keyEncoding: K,
+    valueEncoding: V,
+  ): DatasetView<K, V> {
+    const tree = this.#tree(engine, version);
     return new DatasetView({ engine, name: this.name, version, tree }, keyEncoding, valueEncoding);
+  }
+
+  /**
+   * What changed from version `before` to `after`, in key order. Of a version and its deltas only the deltas' keys are
+   * looked at. Both stay readable until the iteration ends.
+   *
+   * @throws SluiceError DATASET_VERSION_NOT_FOUND, ABORTED by the signal
+   */
+  async *diff(
+    before: number,
+    after: number,
+    options: DiffOptions = {},
+  ): AsyncGenerator<DatasetChange<KE, VE>, void, undefined> {
+    checkVersionId(before, 'before');
+    checkVersionId(after, 'after');
+    checkOptions(options);
+    checkSignal(options.signal);
+    const engine = this.#engine();
+    const trees = [this.#tree(engine, before), this.#tree(engine, after)] as const;
+    using from = this.#view(engine, before, 'buffer', 'buffer');
+    using to = this.#view(engine, after, 'buffer', 'buffer');
+    const sides = [
+      { tree: trees[0], view: from },
+      { tree: trees[1], view: to },
+    ] as const;
+    const copier = new BufferCopier();
+    for await (const change of changesBetween(engine, ...sides, options.signal))
+      yield decodedChange(change, this.keyEncoding, this.valueEncoding, copier);
   }
 
   /** Drops all but the newest `count` versions and the live one. Resolves with the numbers of those that it dropped. */
@@ -188,8 +215,7 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
   async #commit<T>(
     signal: AbortSignal | undefined,
     act: (core: TransactionCore) => Promise<T> | T,
-    committed: (version: Version) => void,
-  ): Promise<T> {
+  ): Promise<{ readonly result: T; readonly version: Version }> {
     const engine = this.#engine();
     engine.checkWritable();
     return retrying(engine.env, signal === undefined ? {} : { signal }, async () => {
@@ -197,8 +223,8 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
       const txn = new Transaction(core, this.keyEncoding, this.valueEncoding);
       try {
         const result = await act(core);
-        committed((await txn.commit()).version);
-        return result;
+        const { version } = await txn.commit();
+        return { result, version };
       } finally {
         txn.abort();
       }
