@@ -43,10 +43,9 @@ export class View {
   readonly levels: Levels;
   /** Has at least the tables of `levels`. */
   readonly #tables: ReadonlyMap<FileId, Table>;
-  /** The newest version in each level. */
-  readonly #newest: readonly Version[];
-  /** Of all tables. */
+  /** The newest version of all tables, and of those below level 0. */
   readonly #newestOfAll: Version;
+  readonly #newestBelow: Version;
   /** The open tables of each level. */
   readonly #open: readonly (readonly Table[])[];
   #ids: ReadonlySet<FileId> | undefined;
@@ -63,8 +62,9 @@ export class View {
     this.sealed = sealed;
     this.levels = levels;
     this.#tables = tables;
-    this.#newest = levels.tables.map(newestVersion);
-    this.#newestOfAll = Math.max(...this.#newest) as Version;
+    const newest = levels.tables.map(newestVersion);
+    this.#newestOfAll = Math.max(...newest) as Version;
+    this.#newestBelow = Math.max(...newest.slice(1)) as Version;
     this.#open = levels.tables.map((rows) => this.#openTables(rows));
   }
 
@@ -129,13 +129,14 @@ export class View {
       if (row.minVersion > probe.snapshot || !hasInRange(row, probe)) continue;
       if ((openUnsorted[i] as Table).get(probe, row.globalVersion) === PENDING) return i;
     }
+    if (this.#newestBelow <= probe.version) return SEARCHED;
+    const { fences } = this.levels;
+    const cell = fences.cellOf(probe.key, probe.keyStart, probe.keyLength);
     const firstLevel = Math.max(1, from - unsorted.length + 1);
     for (let level = firstLevel; level < LEVEL_COUNT; level++) {
-      if ((this.#newest[level] as Version) <= probe.version) continue;
-      const rows = this.levels.tables[level] as readonly TableRow[];
-      const index = findTable(rows, probe);
+      const index = fences.tableIn(cell, level);
       if (index < 0) continue;
-      const row = rows[index] as TableRow;
+      const row = (this.levels.tables[level] as readonly TableRow[])[index] as TableRow;
       if (row.maxVersion <= probe.version || row.minVersion > probe.snapshot) continue;
       const table = (this.#open[level] as readonly Table[])[index] as Table;
       if (table.get(probe, row.globalVersion) === PENDING) return unsorted.length + level - 1;
@@ -148,7 +149,8 @@ export class View {
     const unsorted = at(this.levels.tables, 0);
     if (place < unsorted.length) return at(at(this.#open, 0), place);
     const level = place - unsorted.length + 1;
-    const index = findTable(at(this.levels.tables, level), probe);
+    const { fences } = this.levels;
+    const index = fences.tableIn(fences.cellOf(probe.key, probe.keyStart, probe.keyLength), level);
     if (index < 0) throw new Error('SluiceDB bug: no table at the place of a pending lookup');
     return at(at(this.#open, level), index);
   }
@@ -205,23 +207,6 @@ function hasInRange(row: TableRow, probe: Probe): boolean {
     compareRanges(key, keyStart, keyLength, smallest, 0, smallest.length) >= 0 &&
     compareRanges(key, keyStart, keyLength, largest, 0, largest.length) <= 0
   );
-}
-
-/** Index of the table of a level ≥ 1 whose range has the probe's key; -1 when none has. */
-function findTable(rows: readonly TableRow[], probe: Probe): number {
-  const { key, keyStart, keyLength } = probe;
-  let low = 0;
-  let high = rows.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const { largest } = rows[middle] as TableRow;
-    if (compareRanges(largest, 0, largest.length, key, keyStart, keyLength) < 0) low = middle + 1;
-    else high = middle;
-  }
-  const row = rows[low];
-  if (row === undefined) return -1;
-  const { smallest } = row;
-  return compareRanges(smallest, 0, smallest.length, key, keyStart, keyLength) <= 0 ? low : -1;
 }
 
 /** Whether [smallest, largest] and [lower, upper) have nothing in common. */

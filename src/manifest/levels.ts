@@ -8,6 +8,7 @@
 import { assert, at } from '../base/assert.ts';
 import { compareBytes, formatKey } from '../base/bytes.ts';
 import type { RangeTombstones } from '../mvcc/range-tombstones.ts';
+import { Fences } from './fences.ts';
 import { type FileId, LEVEL_COUNT, type TableRow, type TreeId } from './rows.ts';
 
 const NO_TABLES: readonly TableRow[] = [];
@@ -32,9 +33,25 @@ export class Levels {
   /** They are above every level: versions alone say what they hide. */
   readonly tombstones: RangeTombstones | undefined;
 
-  private constructor(tables: readonly (readonly TableRow[])[], tombstones: RangeTombstones | undefined) {
+  /** Made when first asked for, and handed on for as long as the levels below 0 stay as they are. */
+  #fences: Fences | undefined;
+
+  private constructor(
+    tables: readonly (readonly TableRow[])[],
+    tombstones: RangeTombstones | undefined,
+    before?: Levels,
+  ) {
     this.tables = tables;
     this.tombstones = tombstones;
+    if (before?.tables.every((rows, level) => level === 0 || rows === tables[level])) {
+      this.#fences = before.#fences;
+    }
+  }
+
+  /** Tells which tables of the levels ≥ 1 have a key within their range. */
+  get fences(): Fences {
+    this.#fences ??= new Fences(this.tables);
+    return this.#fences;
   }
 
   static of(rows: Iterable<TableRow>): Levels {
@@ -77,11 +94,12 @@ export class Levels {
         return tables;
       }),
       this.tombstones,
+      this,
     );
   }
 
   withTombstones(tombstones: RangeTombstones | undefined): Levels {
-    return new Levels(this.tables, tombstones);
+    return new Levels(this.tables, tombstones, this);
   }
 
   /** Every id must be here. */
@@ -95,7 +113,7 @@ export class Levels {
       return kept.length === old.length ? old : kept;
     });
     assert(left === 0, `${left} of the tables to drop are not in the tree`);
-    return new Levels(levels, this.tombstones);
+    return new Levels(levels, this.tombstones, this);
   }
 
   /** The table of a level ≥ 1 whose range has `key`. */

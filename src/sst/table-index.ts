@@ -9,6 +9,7 @@
 
 import { ByteReader } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
+import { keyHead } from '../base/key-head.ts';
 import { KEY_BYTES_MAX, trailerVersion } from '../mvcc/internal-key.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type BlockPlace, BlockShape, readShape } from './data-block.ts';
@@ -20,8 +21,6 @@ import {
   newIndexArrays,
   separatorBytesMax,
 } from './index-decoder.ts';
-
-const TWO_32 = 4294967296;
 
 /** How the index of a file is coded. */
 export interface IndexForm {
@@ -72,7 +71,7 @@ export class TableIndex implements IndexArrays {
     this.#heads = new Float64Array(blocks);
     this.#common = this.#commonPrefix();
     for (let b = 0; b < blocks; b++) {
-      this.#heads[b] = this.#head(this.keys, this.keyStart(b) + this.#common, this.#end(b));
+      this.#heads[b] = keyHead(this.keys, this.keyStart(b) + this.#common, this.#end(b));
     }
   }
 
@@ -95,22 +94,6 @@ export class TableIndex implements IndexArrays {
     return i;
   }
 
-  /** Up to six bytes from `at`, padded with zeros, as a number in key order: what a double holds exactly and fast. */
-  #head(key: Uint8Array, at: number, end: number): number {
-    if (at + 6 <= end) {
-      const high = ((key[at] as number) << 8) | (key[at + 1] as number);
-      const low =
-        ((key[at + 2] as number) << 24) |
-        ((key[at + 3] as number) << 16) |
-        ((key[at + 4] as number) << 8) |
-        (key[at + 5] as number);
-      return high * TWO_32 + (low >>> 0);
-    }
-    let head = 0;
-    for (let i = 0; i < 6; i++) head = head * 256 + (at + i < end ? (key[at + i] as number) : 0);
-    return head;
-  }
-
   /**
    * The first block that can hold an entry at or after (key, bound), `blocks` when none can. Entries before it are all
    * in earlier blocks or in this one.
@@ -125,7 +108,7 @@ export class TableIndex implements IndexArrays {
     }
     if (keyLength < common) return 0;
     const heads = this.#heads;
-    const head = this.#head(key, keyStart + common, keyStart + keyLength);
+    const head = keyHead(key, keyStart + common, keyStart + keyLength);
     let low = 0;
     let high = this.blocks;
     while (low < high) {
