@@ -2,20 +2,21 @@
  * The public writer of SST files: RocksDB's block-based table format, format version 5, as RocksDB's SstFileWriter
  * makes them, so that SluiceDB and RocksDB ingest them alike.
  *
- * Memory does not grow with the values; it holds one block, the index, and 8 bytes a key for the filter.
+ * Memory does not grow with the values: it holds the index, 8 bytes a key for the filter, and at most 32 MiB of entries.
+ * Of a larger file the caller's thread only gathers the entries; another one builds it (deferred-sink.ts).
  */
 
 import { dirname } from 'node:path';
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import { checkEncodingName, type EncodingName, encode, type Input } from '../base/encoding.ts';
 import type { Env } from '../base/env/env.ts';
-import type { File } from '../base/env/file-system.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
 import { SluiceError } from '../base/errors.ts';
 import { checkKey, checkValue, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
-import { NO_VERSION } from '../mvcc/version.ts';
-import { TableBuilder } from '../sst/table-builder.ts';
 import { ensureZstd, zstdReady } from '../sst/zstd.ts';
+import { DeferredSink } from './deferred-sink.ts';
+import { RecordStage, recordBytes } from './record-stage.ts';
+import type { TableSink } from './table-sink.ts';
 
 export type Compression = 'lz4' | 'none' | 'snappy' | 'zstd';
 
@@ -29,6 +30,9 @@ export interface SstWriterOptions<KE extends EncodingName = 'buffer', VE extends
   readonly keyEncoding?: KE;
   readonly valueEncoding?: VE;
 }
+
+/** Of entries: from here on a thread builds the table. Starting one costs as much as building of about so many. */
+const THREAD_BYTES_MIN = 4 << 20;
 
 /** What `finish` tells of a file. */
 export interface SstFile {
@@ -57,11 +61,12 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
   }
 
   readonly #env: Env;
-  readonly #file: File;
-  readonly #builder: TableBuilder;
+  readonly #stage: RecordStage;
+  readonly #sink: TableSink;
   readonly #keyEncoding: EncodingName;
   readonly #valueEncoding: EncodingName;
-  #state: 'open' | 'finished' | 'aborted' = 'open';
+  #state: 'open' | 'finishing' | 'finished' | 'aborted' = 'open';
+  #closed: Promise<void> = Promise.resolve();
 
   constructor(path: string, options: SstWriterOptions<KE, VE> = {}) {
     if (typeof path !== 'string' || path === '') throw new TypeError('path must be a non-empty string');
@@ -76,20 +81,16 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
     this.#env = nodeEnv;
     this.#keyEncoding = options.keyEncoding ?? 'buffer';
     this.#valueEncoding = options.valueEncoding ?? 'buffer';
-    this.#file = this.#env.fs.openSync(path, 'create');
-    try {
-      this.#builder = new TableBuilder(this.#file, {
-        compression: options.compression ?? 'lz4',
-        blockBytes: options.blockBytes ?? 4096,
-        filterBitsPerKey: options.filterBitsPerKey ?? 10,
-        external: true,
-        sha256: true,
-      });
-    } catch (error) {
-      this.#file.closeSync();
-      this.#env.fs.unlinkSync(path);
-      throw error;
-    }
+    this.#stage = new RecordStage(path);
+    const file = this.#env.fs.openSync(path, 'create');
+    const table = {
+      compression: options.compression ?? 'lz4',
+      blockBytes: options.blockBytes ?? 4096,
+      filterBitsPerKey: options.filterBitsPerKey ?? 10,
+      external: true,
+      sha256: true,
+    };
+    this.#sink = new DeferredSink(file, table, THREAD_BYTES_MIN);
   }
 
   /** @throws SluiceError NOT_SORTED, INVALID_KEY, INVALID_VALUE, NO_SPACE, IO; CLOSED once finished or aborted. */
@@ -106,23 +107,23 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
 
   /** Entries so far. */
   get entries(): number {
-    return this.#builder.entries;
+    return this.#stage.entries;
   }
 
   /** Writes what is left, makes file and name durable, and tells the file's facts. */
   async finish(): Promise<SstFile> {
     this.#checkOpen();
-    if (this.#builder.entries === 0) {
+    if (this.entries === 0) {
       this.abort();
       throw new SluiceError('UNSUPPORTED_FORMAT', `${this.path} would hold no entries; nothing was written`);
     }
+    this.#state = 'finishing';
     try {
-      const built = this.#builder.finish();
-      await this.#file.datasync();
-      this.#file.closeSync();
+      this.#handOver();
+      const { entries, bytes, smallest, largest, sha256 } = await this.#sink.finish();
       await this.#env.fs.syncDirectory(dirname(this.path));
+      this.#checkFinishing();
       this.#state = 'finished';
-      const { entries, bytes, smallest, largest, sha256 } = built;
       return {
         path: this.path,
         entries,
@@ -132,22 +133,23 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
         sha256: sha256 ?? '',
       };
     } catch (error) {
-      if (this.#state === 'open') this.abort();
+      this.abort();
+      await this.#closed;
       throw error;
     }
   }
 
   /** Removes the unfinished file. Nothing happens to a finished one. */
   abort(): void {
-    if (this.#state !== 'open') return;
+    if (this.#state === 'finished' || this.#state === 'aborted') return;
     this.#state = 'aborted';
-    this.#builder.abandon();
-    this.#file.closeSync();
+    this.#closed = this.#sink.abort();
     this.#env.fs.unlinkSync(this.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.abort();
+    await this.#closed;
   }
 
   [Symbol.dispose](): void {
@@ -158,7 +160,29 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
     this.#checkOpen();
     const keyBytes = encode(this.#keyEncoding, key, 'key');
     checkKey(keyBytes);
-    this.#builder.add(keyBytes, 0, keyBytes.length, NO_VERSION, type, value, 0, value.length);
+    const stage = this.#stage;
+    stage.checkOrder(keyBytes);
+    if (!stage.hasRoom(keyBytes.length, value.length)) {
+      this.#handOver();
+      if (!stage.hasRoom(keyBytes.length, value.length)) {
+        const room = new Uint8Array(recordBytes(keyBytes.length, value.length));
+        this.#sink.add(stage.addLarge(keyBytes, type, value, room));
+        return;
+      }
+    }
+    stage.add(keyBytes, type, value);
+  }
+
+  /** What is staged goes to the table. */
+  #handOver(): void {
+    const records = this.#stage.take();
+    if (records !== undefined) this.#sink.add(records);
+  }
+
+  /** It may be aborted while it is finished. */
+  #checkFinishing(): void {
+    if (this.#state !== 'finishing')
+      throw new SluiceError('CLOSED', `The writer of ${this.path} was aborted`);
   }
 
   #checkOpen(): void {

@@ -13,6 +13,8 @@ import type { Kernels } from './kernels/kernels.ts';
 
 const TAIL_BYTES = 5;
 const LINE_BYTES = 64;
+const TWO_32 = 4294967296;
+const LINES_OF_EXACT_PRODUCT = 2 ** 21;
 const GOLDEN = 0x9e3779b9 | 0;
 
 export interface Filter {
@@ -139,8 +141,11 @@ export class FilterBuilder {
     const length = lines * LINE_BYTES;
     const data = new Uint8Array(length + TAIL_BYTES);
     const hashes = this.#hashes;
+    const exact = lines < LINES_OF_EXACT_PRODUCT;
     for (let i = 0; i < this.#count * 2; i += 2) {
-      const line = mulHigh(hashes[i] as number, lines) * LINE_BYTES;
+      // As mulHigh, in one multiplication: exact while there are fewer than 2^21 lines.
+      const low = hashes[i] as number;
+      const line = (exact ? Math.floor((low * lines) / TWO_32) : mulHigh(low, lines)) * LINE_BYTES;
       let h = (hashes[i + 1] as number) | 0;
       for (let k = 0; k < probes; k++) {
         const bit = h >>> 23;
@@ -151,7 +156,13 @@ export class FilterBuilder {
     }
     data[length] = 0xff;
     data[length + 2] = probes;
-    this.#hashes = new Uint32Array(0);
+    this.clear();
     return data;
+  }
+
+  /** Frees the hashes. */
+  clear(): void {
+    this.#hashes = new Uint32Array(0);
+    this.#count = 0;
   }
 }

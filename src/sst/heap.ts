@@ -31,9 +31,32 @@ export function createHeap(bytes: number): Heap {
     );
   }
   const pages = Math.ceil(bytes / PAGE_BYTES);
-  if (process.env['SLUICE_KERNELS'] === 'js') return heapOf(new Uint8Array(pages * PAGE_BYTES));
+  if (usesJsKernels()) return heapOf(new Uint8Array(pages * PAGE_BYTES));
   const memory = createMemory(pages);
   return { bytes: new Uint8Array(memory.buffer), kernels: new WasmKernels(memory) };
+}
+
+function usesJsKernels(): boolean {
+  return process.env['SLUICE_KERNELS'] === 'js';
+}
+
+/** Larger heaps are not kept, nor more of them. */
+const IDLE_BYTES_MAX = 4 << 20;
+const IDLE_MAX = 4;
+/** By whether their kernels are JavaScript. */
+const idleHeaps: readonly [wasm: Heap[], js: Heap[]] = [[], []];
+
+/** As `createHeap`, but not zeroed: one that was given back, if it can be. Making one costs more than a small table. */
+export function takeHeap(bytes: number): Heap {
+  const idle = idleHeaps[usesJsKernels() ? 1 : 0];
+  const place = idle.findIndex((heap) => heap.bytes.length >= bytes);
+  return idle.splice(place, place < 0 ? 0 : 1)[0] ?? createHeap(bytes);
+}
+
+/** REQUIRES: nobody uses it any more. */
+export function giveHeapBack(heap: Heap): void {
+  const idle = idleHeaps[heap.kernels instanceof WasmKernels ? 0 : 1];
+  if (idle.length < IDLE_MAX && heap.bytes.length <= IDLE_BYTES_MAX) idle.push(heap);
 }
 
 /** Kernels over an array that exists already, all of which is the caller's: for blocks too large for the engine's heap. */

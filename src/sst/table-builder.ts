@@ -8,7 +8,8 @@
  */
 
 import { createHash, type Hash } from 'node:crypto';
-import { compareRanges, copyRange, EMPTY_BYTES, formatKey } from '../base/bytes.ts';
+import { assert } from '../base/assert.ts';
+import { copyRange, EMPTY_BYTES } from '../base/bytes.ts';
 import { fixed32, putFixed32, putVarint } from '../base/codec.ts';
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
@@ -17,6 +18,8 @@ import {
   KEY_BYTES_MAX,
   putTrailer,
   TRAILER_BYTES,
+  TYPE_DELETE,
+  TYPE_VALUE,
   trailerVersion,
   VALUE_BYTES_MAX,
 } from '../mvcc/internal-key.ts';
@@ -25,6 +28,7 @@ import { BlockBuilder, varintBytes } from './block-builder.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import type { CompressionKind } from './compression.ts';
 import { DataBlockBuilder, dataBlockBuilderBytes } from './data-block-builder.ts';
+import { notSorted } from './entry-order.ts';
 import { FilterBuilder } from './filter.ts';
 import { putFooter } from './footer.ts';
 import {
@@ -35,7 +39,7 @@ import {
   META_FILTER_WRITTEN,
   META_PROPERTIES,
 } from './format.ts';
-import { createHeap, type Heap } from './heap.ts';
+import { giveHeapBack, type Heap, takeHeap } from './heap.ts';
 import { IndexBuilder } from './index-builder.ts';
 import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 import { encodeProperties } from './property-builder.ts';
@@ -65,6 +69,16 @@ export interface TableBuilderOptions extends Partial<TableHeap> {
   readonly sha256?: boolean;
 }
 
+/** Entries in key order as records (kernels/js-encode-blocks.ts), in [0, length) of `bytes`. */
+export interface StagedRecords {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly entries: number;
+  /** The internal key of the last one. */
+  readonly lastAt: number;
+  readonly lastLength: number;
+}
+
 export interface BuiltTable {
   readonly bytes: number;
   readonly entries: number;
@@ -87,7 +101,8 @@ export function builderHeapBytes(blockBytes = 4096, heapAt = KERNEL_RESERVED_BYT
 
 export class TableBuilder {
   readonly #file: File;
-  readonly #heap: Heap;
+  /** Not the caller's own: it goes back when the table is finished or abandoned. */
+  #takenHeap: Heap | undefined;
   readonly #bytes: Uint8Array;
   readonly #compression: CompressionKind;
   readonly #checksumType: number;
@@ -113,13 +128,14 @@ export class TableBuilder {
     this.#compression = options.compression ?? 'lz4';
     const blockBytes = options.blockBytes ?? 4096;
     this.#checksumType = CHECKSUM_NAMES.indexOf(options.checksum ?? 'xxh3');
-    this.#heap = options.heap ?? createHeap(builderHeapBytes(blockBytes));
-    this.#bytes = this.#heap.bytes;
+    const heap = options.heap ?? takeHeap(builderHeapBytes(blockBytes));
+    this.#takenHeap = options.heap === undefined ? heap : undefined;
+    this.#bytes = heap.bytes;
     const bits = options.filterBitsPerKey ?? 10;
     this.#filter = bits > 0 ? new FilterBuilder(bits) : undefined;
     const blockAt = options.heapAt ?? KERNEL_RESERVED_BYTES;
     const blockLimit = blockAt + dataBlockBuilderBytes(blockBytes);
-    this.#block = new DataBlockBuilder(this.#heap, blockAt, {
+    this.#block = new DataBlockBuilder(heap, blockAt, {
       blockBytes,
       compression: this.#compression,
       checksumType: this.#checksumType,
@@ -127,7 +143,7 @@ export class TableBuilder {
     });
     const hash = options.sha256 ? createHash('sha256') : undefined;
     this.#hash = hash;
-    this.#output = new TableOutput(file, this.#heap, blockLimit, this.#checksumType, hash);
+    this.#output = new TableOutput(file, heap, blockLimit, this.#checksumType, hash);
   }
 
   get entries(): number {
@@ -229,6 +245,24 @@ export class TableBuilder {
     this.#lastLength = lastLength;
   }
 
+  /** Adds entries that were staged as records elsewhere, as `addStaged` takes them; one may be as large as a value may. */
+  addRecords({ bytes, length, entries, lastAt, lastLength }: StagedRecords): void {
+    const block = this.#block;
+    if (length > block.stageEnd - block.stagedAt) this.encodeStaged();
+    const at = block.stagedAt;
+    if (length <= block.stageEnd - at) {
+      this.#bytes.set(bytes.subarray(0, length), at);
+      this.addStaged(at + length, entries, at + lastAt, lastLength);
+      return;
+    }
+    assert(entries === 1, 'what does not fit is one large entry');
+    const user = lastLength - TRAILER_BYTES;
+    const trailer = lastAt + user;
+    const value = trailer + TRAILER_BYTES;
+    const type = bytes[trailer] === TYPE_DELETE ? TYPE_DELETE : TYPE_VALUE;
+    this.add(bytes, lastAt, user, trailerVersion(bytes, trailer), type, bytes, value, length - value);
+  }
+
   /** Encodes what is staged, and stores the blocks that fill: there is room again. */
   encodeStaged(): void {
     const block = this.#block;
@@ -248,16 +282,9 @@ export class TableBuilder {
   }
 
   #notSorted(key: Uint8Array, keyStart: number, keyLength: number, version: Version): never {
-    const next = formatKey(copyRange(key, keyStart, keyLength));
-    const lastUser = this.#lastLength - TRAILER_BYTES;
-    const last = formatKey(copyRange(this.#bytes, this.#lastAt, lastUser));
-    const same = compareRanges(key, keyStart, keyLength, this.#bytes, this.#lastAt, lastUser) === 0;
-    const message = !same
-      ? `key ${next} comes after ${last}; keys must be added in ascending order of their bytes`
-      : this.#options.external
-        ? `key ${next} comes twice; each key may be added once`
-        : `version ${version} of key ${next} does not come after a newer one`;
-    throw new SluiceError('NOT_SORTED', `${this.#file.path}: ${message}`);
+    const last = { bytes: this.#bytes, start: this.#lastAt, length: this.#lastLength - TRAILER_BYTES };
+    const place = { bytes: key, start: keyStart, length: keyLength };
+    throw notSorted(this.#file.path, place, last, version, this.#options.external);
   }
 
   /** Stores the block being built; `next`: the internal key after it, if there is one. */
@@ -339,7 +366,7 @@ export class TableBuilder {
     const formatVersion = FORMAT_VERSION_WRITTEN;
     putFooter(footer, 0, { formatVersion, checksumType: this.#checksumType, metaindex, index });
     this.#output.end(footer);
-    return {
+    const built = {
       bytes: this.#output.bytes,
       entries: this.#entries,
       deletes,
@@ -349,11 +376,19 @@ export class TableBuilder {
       maxVersion: this.#block.maxVersion,
       sha256: this.#hash?.digest('hex'),
     };
+    this.#giveHeapBack();
+    return built;
   }
 
   /** Gives the memory back. The file is the caller's to close and unlink. */
   abandon(): void {
     this.#finished = true;
-    this.#filter?.finish();
+    this.#filter?.clear();
+    this.#giveHeapBack();
+  }
+
+  #giveHeapBack(): void {
+    if (this.#takenHeap !== undefined) giveHeapBack(this.#takenHeap);
+    this.#takenHeap = undefined;
   }
 }

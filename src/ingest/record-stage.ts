@@ -1,0 +1,113 @@
+/**
+ * Where the entries that a caller puts are gathered as records, many of them for one hand-over: nothing is allocated
+ * for an entry, nor called but two copies.
+ *
+ *   room for the last key of what was handed over | records (sst/kernels/js-encode-blocks.ts)
+ */
+
+import { compareRanges } from '../base/bytes.ts';
+import { type EntryType, putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
+import { NO_VERSION } from '../mvcc/version.ts';
+import { notSorted } from '../sst/entry-order.ts';
+import { RECORD_HEAD_BYTES } from '../sst/kernels/js-encode-blocks.ts';
+import type { StagedRecords } from '../sst/table-builder.ts';
+
+const RECORDS_AT = 65_536;
+/** Fits the second-level cache of a core beside what it comes from. */
+export const STAGE_BYTES = 256 << 10;
+
+export class RecordStage {
+  readonly #path: string;
+  readonly #bytes = new Uint8Array(RECORDS_AT + STAGE_BYTES);
+  readonly #view = new DataView(this.#bytes.buffer);
+  readonly #records = this.#bytes.subarray(RECORDS_AT);
+  #end = RECORDS_AT;
+  #staged = 0;
+  #entries = 0;
+  /** The user key added last; no key has length 0. */
+  #lastAt = 0;
+  #lastLength = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Entries so far, handed over or not. */
+  get entries(): number {
+    return this.#entries;
+  }
+
+  /** @throws SluiceError NOT_SORTED unless `key` comes after the last one. */
+  checkOrder(key: Uint8Array): void {
+    const { length } = key;
+    if (compareRanges(key, 0, length, this.#bytes, this.#lastAt, this.#lastLength) > 0) return;
+    const last = { bytes: this.#bytes, start: this.#lastAt, length: this.#lastLength };
+    throw notSorted(this.#path, { bytes: key, start: 0, length }, last, NO_VERSION, true);
+  }
+
+  /** Whether there is room for such an entry now. */
+  hasRoom(keyLength: number, valueLength: number): boolean {
+    return this.#end + recordBytes(keyLength, valueLength) <= RECORDS_AT + STAGE_BYTES;
+  }
+
+  /** REQUIRES: its order was checked, and it has room. */
+  add(key: Uint8Array, type: EntryType, value: Uint8Array): void {
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const keyLength = key.length;
+    const valueLength = value.length;
+    const at = this.#end;
+    const keyAt = at + RECORD_HEAD_BYTES;
+    const trailer = keyAt + keyLength;
+    view.setUint32(at, keyLength + TRAILER_BYTES, true);
+    view.setUint32(at + 4, valueLength, true);
+    bytes.set(key, keyAt);
+    // Version 0 and the type.
+    view.setUint32(trailer, type, true);
+    view.setUint32(trailer + 4, 0, true);
+    bytes.set(value, trailer + TRAILER_BYTES);
+    this.#end = trailer + TRAILER_BYTES + valueLength;
+    this.#lastAt = keyAt;
+    this.#lastLength = keyLength;
+    this.#staged++;
+    this.#entries++;
+  }
+
+  /** What is staged, to be used at once: there is room again. Undefined when nothing is. */
+  take(): StagedRecords | undefined {
+    const entries = this.#staged;
+    if (entries === 0) return undefined;
+    const records = {
+      bytes: this.#records,
+      length: this.#end - RECORDS_AT,
+      entries,
+      lastAt: this.#lastAt - RECORDS_AT,
+      lastLength: this.#lastLength + TRAILER_BYTES,
+    };
+    this.#bytes.copyWithin(0, this.#lastAt, this.#lastAt + this.#lastLength);
+    this.#lastAt = 0;
+    this.#end = RECORDS_AT;
+    this.#staged = 0;
+    return records;
+  }
+
+  /** An entry that never has room, in `target`, which has `recordBytes`. REQUIRES: its order was checked, nothing is staged. */
+  addLarge(key: Uint8Array, type: EntryType, value: Uint8Array, target: Uint8Array): StagedRecords {
+    const view = new DataView(target.buffer, target.byteOffset, target.length);
+    const lastLength = key.length + TRAILER_BYTES;
+    view.setUint32(0, lastLength, true);
+    view.setUint32(4, value.length, true);
+    target.set(key, RECORD_HEAD_BYTES);
+    putTrailer(target, RECORD_HEAD_BYTES + key.length, NO_VERSION, type);
+    target.set(value, RECORD_HEAD_BYTES + lastLength);
+    this.#bytes.set(key, 0);
+    this.#lastAt = 0;
+    this.#lastLength = key.length;
+    this.#entries++;
+    return { bytes: target, length: target.length, entries: 1, lastAt: RECORD_HEAD_BYTES, lastLength };
+  }
+}
+
+export function recordBytes(keyLength: number, valueLength: number): number {
+  return RECORD_HEAD_BYTES + keyLength + TRAILER_BYTES + valueLength;
+}

@@ -1,0 +1,170 @@
+/**
+ * Builds a table in a thread: this one only copies records into shared memory. What the thread has not taken is bounded:
+ * beyond it the writer waits, as it would for its own building.
+ */
+
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
+import type { File } from '../base/env/file-system.ts';
+import { SluiceError } from '../base/errors.ts';
+import { fromThreadError } from '../base/thread-error.ts';
+import type { BuiltTable, StagedRecords, TableBuilderOptions } from '../sst/table-builder.ts';
+import { STAGE_BYTES } from './record-stage.ts';
+import type { TableSink } from './table-sink.ts';
+import {
+  CANCELLED,
+  ENDED,
+  type FromTableJob,
+  TAKEN,
+  type TableJob,
+  type ToTableJob,
+  WORDS,
+} from './table-thread-messages.ts';
+import { tableThreads } from './table-threads.ts';
+
+/** Of records that the thread has not taken; more than are put while it starts. */
+const WAITING_BYTES_MAX = 32 << 20;
+/** A thread that takes nothing for so long is not coming back. */
+const STUCK_MS = 60_000;
+
+export interface SharedRecords extends StagedRecords {
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** Most have the same size, so that memory can be used again: `free`. */
+export function sharedCopy(records: StagedRecords, free?: SharedArrayBuffer): SharedRecords {
+  const { length } = records;
+  const buffer = free ?? new SharedArrayBuffer(Math.max(STAGE_BYTES, length));
+  const bytes = new Uint8Array(buffer);
+  bytes.set(length === records.bytes.length ? records.bytes : records.bytes.subarray(0, length));
+  return { ...records, buffer, bytes };
+}
+
+export class ThreadSink implements TableSink {
+  readonly #file: File;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
+  /** Given to the thread, oldest first. */
+  readonly #given: SharedArrayBuffer[] = [];
+  readonly #free: SharedArrayBuffer[] = [];
+  #givenBytes = 0;
+  #taken = 0;
+  #last: FromTableJob | undefined;
+  /** The thread itself failed. */
+  #gone: Error | undefined;
+  #ending: Promise<FromTableJob> | undefined;
+  #onGone: ((error: Error) => void) | undefined;
+
+  /** `identity`: of the file, as FileStat has it. REQUIRES: it is empty, and the thread is the sink's. */
+  constructor(file: File, identity: string, options: TableBuilderOptions, worker: Worker) {
+    this.#file = file;
+    this.#worker = worker;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    worker.on('error', (error) => this.#lost(error));
+    worker.on('exit', (code) =>
+      this.#lost(new Error(`the thread that builds ${file.path} ended with ${code}`)),
+    );
+    const job: TableJob = { path: file.path, identity, options, words: this.#words, port: port2 };
+    worker.postMessage(job, [port2]);
+  }
+
+  add(records: StagedRecords): void {
+    this.#makeRoom(records.length);
+    this.#give(sharedCopy(records, records.length <= STAGE_BYTES ? this.#free.pop() : undefined));
+  }
+
+  addShared(records: SharedRecords): void {
+    this.#makeRoom(records.length);
+    this.#give(records);
+  }
+
+  async finish(): Promise<BuiltTable> {
+    this.#takeBack();
+    const last = await this.#end();
+    if (last.kind === 'failed') throw fromThreadError(last.error);
+    this.#file.closeSync();
+    return last.table;
+  }
+
+  async abort(): Promise<void> {
+    Atomics.store(this.#words, CANCELLED, 1);
+    try {
+      await this.#end();
+    } catch (error) {
+      // The thread is gone, and the file with it.
+      if (error !== this.#gone) throw error;
+    }
+    this.#file.closeSync();
+  }
+
+  #give(records: SharedRecords): void {
+    this.#given.push(records.buffer);
+    this.#givenBytes += records.buffer.byteLength;
+    this.#post({ kind: 'records', records });
+  }
+
+  #makeRoom(bytes: number): void {
+    this.#takeBack();
+    while (this.#given.length > 0 && this.#givenBytes + bytes > WAITING_BYTES_MAX) {
+      const outcome = Atomics.wait(this.#words, TAKEN, this.#taken, STUCK_MS);
+      if (outcome === 'timed-out') {
+        const message = `The thread that builds ${this.#file.path} has done nothing for ${STUCK_MS / 1000} s; abort the writer and try again`;
+        throw new SluiceError('IO', message);
+      }
+      this.#takeBack();
+    }
+  }
+
+  /** @throws what the thread failed with. */
+  #takeBack(): void {
+    // L9: what failed stays failed.
+    if (this.#gone !== undefined) throw this.#gone;
+    if (Atomics.load(this.#words, ENDED) !== 0) this.#readLast();
+    if (this.#last?.kind === 'failed') throw fromThreadError(this.#last.error);
+    const taken = Atomics.load(this.#words, TAKEN);
+    for (; this.#taken < taken; this.#taken++) {
+      const buffer = this.#given.shift();
+      if (buffer === undefined) return;
+      this.#givenBytes -= buffer.byteLength;
+      if (buffer.byteLength === STAGE_BYTES) this.#free.push(buffer);
+    }
+  }
+
+  #readLast(): void {
+    const received = receiveMessageOnPort(this.#port) as { message: FromTableJob } | undefined;
+    if (received !== undefined) this.#ended(received.message);
+  }
+
+  #ended(last: FromTableJob): FromTableJob {
+    this.#last = last;
+    this.#port.close();
+    tableThreads.giveBack(this.#worker);
+    return last;
+  }
+
+  /** The message after which the thread writes nothing more. */
+  #end(): Promise<FromTableJob> {
+    this.#ending ??= new Promise((resolve, reject) => {
+      if (this.#gone !== undefined) return reject(this.#gone);
+      if (this.#last !== undefined) return resolve(this.#last);
+      this.#onGone = reject;
+      this.#port.on('message', (last: FromTableJob) => resolve(this.#ended(last)));
+      this.#worker.ref();
+      this.#post({ kind: 'end' });
+    });
+    return this.#ending;
+  }
+
+  #lost(error: Error): void {
+    if (this.#gone !== undefined) return;
+    this.#gone = error;
+    this.#port.close();
+    tableThreads.gone(this.#worker);
+    this.#onGone?.(error);
+  }
+
+  #post(message: ToTableJob): void {
+    this.#port.postMessage(message);
+  }
+}

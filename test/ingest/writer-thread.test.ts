@@ -1,0 +1,144 @@
+/** A large file is built by a thread, and nobody can tell but by the time it takes. */
+
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { SstWriter, type SstWriterOptions } from '../../src/index.ts';
+import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
+import { NO_VERSION } from '../../src/mvcc/version.ts';
+import { TableBuilder } from '../../src/sst/table-builder.ts';
+import { memoryDirectory } from '../base/database.ts';
+
+const HOOKS = new URL('../base/typescript-hooks.mjs', import.meta.url).href;
+const CHILD = new URL('./writer-child.ts', import.meta.url).pathname;
+
+interface Row {
+  readonly key: Buffer;
+  readonly value: Buffer | undefined;
+}
+
+/** Sorted; every seventh a tombstone, now and then a value that no block takes. */
+function rows(count: number, valueBytes: number): Row[] {
+  return Array.from({ length: count }, (_, i) => ({
+    key: Buffer.from(`key${String(i).padStart(9, '0')}`),
+    value: i % 7 === 0 ? undefined : Buffer.alloc(i % 9001 === 1 ? 400_000 : valueBytes, `${i * 7919}`),
+  }));
+}
+
+function putAll(writer: SstWriter, all: readonly Row[]): void {
+  for (const { key, value } of all) {
+    if (value === undefined) writer.del(key);
+    else writer.put(key, value);
+  }
+}
+
+/** The same table by a builder in this thread. */
+function builtHere(path: string, all: readonly Row[], options: SstWriterOptions) {
+  const file = nodeEnv.fs.openSync(path, 'create');
+  const builder = new TableBuilder(file, { external: true, sha256: true, ...options });
+  for (const { key, value } of all) {
+    const type = value === undefined ? TYPE_DELETE : TYPE_VALUE;
+    builder.add(key, 0, key.length, NO_VERSION, type, value ?? key, 0, value?.length ?? 0);
+  }
+  const built = builder.finish();
+  file.closeSync();
+  return built;
+}
+
+describe.each<SstWriterOptions>([
+  {},
+  { compression: 'zstd' },
+  { compression: 'none', filterBitsPerKey: 0, blockBytes: 16_384 },
+])('with %j', (options) => {
+  test.each([10, 60_000])('%i entries give the bytes that a builder here gives', async (count) => {
+    const dir = memoryDirectory();
+    await SstWriter.loadZstd();
+    const all = rows(count, 150);
+    const expected = builtHere(join(dir, 'expected.sst'), all, options);
+    const writer = new SstWriter(join(dir, 'a.sst'), options);
+    putAll(writer, all);
+    const { bytes, entries, sha256, smallest, largest } = await writer.finish();
+    expect(readFileSync(join(dir, 'a.sst')).equals(readFileSync(join(dir, 'expected.sst')))).toBe(true);
+    expect({ bytes, entries, sha256 }).toEqual({
+      bytes: expected.bytes,
+      entries: count,
+      sha256: expected.sha256,
+    });
+    expect([smallest, largest]).toEqual([Buffer.from(expected.smallest), Buffer.from(expected.largest)]);
+  });
+});
+
+test('several large writers at once do not wait for each other, whoever has a thread', async () => {
+  const dir = memoryDirectory();
+  const all = rows(30_000, 300);
+  const expected = builtHere(join(dir, 'expected.sst'), all, {});
+  const writers = Array.from({ length: 12 }, (_, i) => new SstWriter(join(dir, `${i}.sst`)));
+  for (const row of all) for (const writer of writers) putAll(writer, [row]);
+  for (const writer of writers.reverse()) expect((await writer.finish()).sha256).toBe(expected.sha256);
+});
+
+test('NOT_SORTED comes from the put it is about, after what was handed over too, and the writer goes on', async () => {
+  const all = rows(60_000, 150);
+  using writer = new SstWriter(join(memoryDirectory(), 'a.sst'));
+  let refused = 0;
+  for (const [i, row] of all.entries()) {
+    putAll(writer, [row]);
+    if (i % 500 !== 1) continue;
+    expect(() => writer.put(row.key, 'again')).toThrow(`key "${row.key}" comes twice`);
+    expect(() => writer.put('key', 'before')).toThrow(`key "key" comes after "${row.key}"`);
+    refused += 2;
+  }
+  expect(refused).toBe(240);
+  expect((await writer.finish()).entries).toBe(all.length);
+});
+
+describe('abort', () => {
+  test('removes the name at once; a file that comes to its place meanwhile is left alone', async () => {
+    const path = join(memoryDirectory(), 'a.sst');
+    for (const entries of [1, 20_000, 60_000]) {
+      const writer = new SstWriter(path);
+      putAll(writer, rows(entries, 400));
+      writer.abort();
+      expect(existsSync(path)).toBe(false);
+      writeFileSync(path, 'another');
+      await writer[Symbol.asyncDispose]();
+      expect(readFileSync(path, 'utf8')).toBe('another');
+      nodeEnv.fs.unlinkSync(path);
+    }
+  });
+
+  test('in the middle of finish makes it fail', async () => {
+    const path = join(memoryDirectory(), 'a.sst');
+    for (const entries of [10, 60_000]) {
+      const writer = new SstWriter(path);
+      putAll(writer, rows(entries, 150));
+      const finished = writer.finish();
+      writer.abort();
+      await expect(finished).rejects.toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/CLOSED|ABORTED/) }),
+      );
+      expect(existsSync(path)).toBe(false);
+      await turn();
+    }
+  });
+});
+
+test.each([2_000, 100_000])(
+  'a disk that is full stays so for %i entries: put or finish says it, and no file is left',
+  async (count) => {
+    const path = join(memoryDirectory(), 'a.sst');
+    // Blocks of 512 or 1,024 bytes, by the shell.
+    const limited = ['-c', 'ulimit -f 600; exec "$0" "$@"', process.execPath, '--import', HOOKS, CHILD, path];
+    const { stdout } = await promisify(execFile)('sh', [...limited, String(count)]);
+    const told = JSON.parse(stdout) as { put: number; codes: unknown[]; exists: boolean };
+    // What a thread builds fails later, but in a put before as much is waiting as may.
+    if (count === 100_000)
+      expect(told).toEqual({ put: expect.any(Number), codes: ['IO', 'IO', 'IO', 'IO'], exists: false });
+    else expect(told).toEqual({ put: count, codes: ['IO'], exists: false });
+    expect(told.put).toBeLessThan(60_000);
+  },
+);
