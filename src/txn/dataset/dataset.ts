@@ -169,15 +169,20 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
     checkSignal(options.signal);
     const engine = this.#engine();
     const trees = [this.#tree(engine, before), this.#tree(engine, after)] as const;
-    using from = this.#view(engine, before, 'buffer', 'buffer');
-    using to = this.#view(engine, after, 'buffer', 'buffer');
+    const from = this.#view(engine, before, 'buffer', 'buffer');
+    const to = this.#view(engine, after, 'buffer', 'buffer');
     const sides = [
       { tree: trees[0], view: from },
       { tree: trees[1], view: to },
     ] as const;
     const copier = new BufferCopier();
-    for await (const change of changesBetween(engine, ...sides, options.signal))
-      yield decodedChange(change, this.keyEncoding, this.valueEncoding, copier);
+    try {
+      for await (const change of changesBetween(engine, ...sides, options.signal))
+        yield decodedChange(change, this.keyEncoding, this.valueEncoding, copier);
+    } finally {
+      to[Symbol.dispose]();
+      from[Symbol.dispose]();
+    }
   }
 
   /** Drops all but the newest `count` versions and the live one. Resolves with the numbers of those that it dropped. */

@@ -141,19 +141,24 @@ async function* mergedChanges(
   after: DatasetView,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<RawChange, void, undefined> {
-  await using left = new Entries(before, signal);
-  await using right = new Entries(after, signal);
-  await left.step();
-  await right.step();
-  for (;;) {
-    const [a, b] = [left.entry, right.entry];
-    if (a === undefined && b === undefined) return;
-    const order = a === undefined ? 1 : b === undefined ? -1 : Buffer.compare(a[0], b[0]);
-    const key = (order <= 0 ? a : b)?.[0];
-    if (key === undefined) return;
-    yield { key, before: order <= 0 ? a?.[1] : undefined, value: order >= 0 ? b?.[1] : undefined };
-    if (order <= 0) await left.step();
-    if (order >= 0) await right.step();
+  const left = new Entries(before, signal);
+  const right = new Entries(after, signal);
+  try {
+    await left.step();
+    await right.step();
+    for (;;) {
+      const [a, b] = [left.entry, right.entry];
+      if (a === undefined && b === undefined) return;
+      const order = a === undefined ? 1 : b === undefined ? -1 : Buffer.compare(a[0], b[0]);
+      const key = (order <= 0 ? a : b)?.[0];
+      if (key === undefined) return;
+      yield { key, before: order <= 0 ? a?.[1] : undefined, value: order >= 0 ? b?.[1] : undefined };
+      if (order <= 0) await left.step();
+      if (order >= 0) await right.step();
+    }
+  } finally {
+    await right[Symbol.asyncDispose]();
+    await left[Symbol.asyncDispose]();
   }
 }
 
