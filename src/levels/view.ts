@@ -8,7 +8,7 @@ import { compareBytes, compareRanges, EMPTY_BYTES } from '../base/bytes.ts';
 import type { Levels } from '../manifest/levels.ts';
 import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
 import type { Coverage } from '../mvcc/coverage.ts';
-import { type Cursor, PENDING } from '../mvcc/cursor.ts';
+import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import { TYPE_DELETE } from '../mvcc/internal-key.ts';
 import type { Memtable } from '../mvcc/memtable.ts';
 import type { Probe } from '../mvcc/probe.ts';
@@ -33,8 +33,19 @@ function newestVersion(rows: readonly TableRow[]): Version {
   return newest;
 }
 
-/** The open tables of a list of rows, in its order: a lookup then needs no map. By list, as above. */
-const openTables = new WeakMap<readonly TableRow[], readonly Table[]>();
+/** What lookups need of a list of rows, in its order: they then look at no row and in no map. */
+interface OpenLevel {
+  readonly tables: readonly Table[];
+  readonly minVersions: Float64Array;
+  readonly maxVersions: Float64Array;
+  /** NO_GLOBAL_VERSION where a table has none. */
+  readonly globalVersions: Float64Array;
+}
+
+const NO_GLOBAL_VERSION = -1;
+
+/** By list, as above. */
+const openLevels = new WeakMap<readonly TableRow[], OpenLevel>();
 
 export class View {
   readonly memtable: Memtable;
@@ -46,8 +57,7 @@ export class View {
   /** The newest version of all tables, and of those below level 0. */
   readonly #newestOfAll: Version;
   readonly #newestBelow: Version;
-  /** The open tables of each level. */
-  readonly #open: readonly (readonly Table[])[];
+  readonly #open: readonly OpenLevel[];
   #ids: ReadonlySet<FileId> | undefined;
   /** How many readers hold it; counted by the tree. */
   pins = 0;
@@ -65,21 +75,26 @@ export class View {
     const newest = levels.tables.map(newestVersion);
     this.#newestOfAll = Math.max(...newest) as Version;
     this.#newestBelow = Math.max(...newest.slice(1)) as Version;
-    this.#open = levels.tables.map((rows) => this.#openTables(rows));
+    this.#open = levels.tables.map((rows) => this.#openLevel(rows));
   }
 
-  #openTables(rows: readonly TableRow[]): readonly Table[] {
-    let tables = openTables.get(rows);
-    if (tables === undefined) {
-      tables = rows.map((row) => this.table(row));
-      openTables.set(rows, tables);
+  #openLevel(rows: readonly TableRow[]): OpenLevel {
+    let level = openLevels.get(rows);
+    if (level === undefined) {
+      level = {
+        tables: rows.map((row) => this.table(row)),
+        minVersions: Float64Array.from(rows, (row) => row.minVersion),
+        maxVersions: Float64Array.from(rows, (row) => row.maxVersion),
+        globalVersions: Float64Array.from(rows, (row) => row.globalVersion ?? NO_GLOBAL_VERSION),
+      };
+      openLevels.set(rows, level);
     }
-    return tables;
+    return level;
   }
 
   /** Lookups ask every table of level 0, so their indexes and filters are the last that may be given up. */
   keepTopOpen(wanted: boolean): void {
-    for (const table of at(this.#open, 0)) table.keepsOpen = wanted;
+    for (const table of at(this.#open, 0).tables) table.keepsOpen = wanted;
   }
 
   hasTable(id: FileId): boolean {
@@ -121,13 +136,12 @@ export class View {
   searchTables(probe: Probe, from: number): number {
     if (this.#newestOfAll <= probe.version) return SEARCHED;
     const unsorted = at(this.levels.tables, 0);
-    const openUnsorted = at(this.#open, 0);
+    const top = at(this.#open, 0);
     for (let i = from; i < unsorted.length; i++) {
-      const row = unsorted[i] as TableRow;
       // Newest first.
-      if (row.maxVersion <= probe.version) break;
-      if (row.minVersion > probe.snapshot || !hasInRange(row, probe)) continue;
-      if ((openUnsorted[i] as Table).get(probe, row.globalVersion) === PENDING) return i;
+      if ((top.maxVersions[i] as number) <= probe.version) break;
+      if (!hasInRange(unsorted[i] as TableRow, probe)) continue;
+      if (search(top, i, probe) === PENDING) return i;
     }
     if (this.#newestBelow <= probe.version) return SEARCHED;
     const { fences } = this.levels;
@@ -136,10 +150,8 @@ export class View {
     for (let level = firstLevel; level < LEVEL_COUNT; level++) {
       const index = fences.tableIn(cell, level);
       if (index < 0) continue;
-      const row = (this.levels.tables[level] as readonly TableRow[])[index] as TableRow;
-      if (row.maxVersion <= probe.version || row.minVersion > probe.snapshot) continue;
-      const table = (this.#open[level] as readonly Table[])[index] as Table;
-      if (table.get(probe, row.globalVersion) === PENDING) return unsorted.length + level - 1;
+      if (search(this.#open[level] as OpenLevel, index, probe) === PENDING)
+        return unsorted.length + level - 1;
     }
     return SEARCHED;
   }
@@ -147,12 +159,12 @@ export class View {
   /** The table at a place that `searchTables` has returned. */
   tableAt(place: number, probe: Probe): Table {
     const unsorted = at(this.levels.tables, 0);
-    if (place < unsorted.length) return at(at(this.#open, 0), place);
+    if (place < unsorted.length) return at(at(this.#open, 0).tables, place);
     const level = place - unsorted.length + 1;
     const { fences } = this.levels;
     const index = fences.tableIn(fences.cellOf(probe.key, probe.keyStart, probe.keyLength), level);
     if (index < 0) throw new Error('SluiceDB bug: no table at the place of a pending lookup');
-    return at(at(this.#open, level), index);
+    return at(at(this.#open, level).tables, index);
   }
 
   /**
@@ -198,6 +210,15 @@ export class View {
     const end = upper === undefined ? count : this.levels.firstEndingFrom(level, upper) + 1;
     return [first, Math.max(first, end)];
   }
+}
+
+/** REQUIRES: the probe's key is within the range of the table. */
+function search(level: OpenLevel, index: number, probe: Probe): Status {
+  if ((level.maxVersions[index] as number) <= probe.version) return READY;
+  if ((level.minVersions[index] as number) > probe.snapshot) return READY;
+  const globalVersion = level.globalVersions[index] as Version;
+  const table = level.tables[index] as Table;
+  return table.get(probe, globalVersion === NO_GLOBAL_VERSION ? undefined : globalVersion);
 }
 
 function hasInRange(row: TableRow, probe: Probe): boolean {

@@ -73,20 +73,19 @@ export function readFilter(data: Uint8Array): Filter | undefined {
   return new BloomFilter(data, length / LINE_BYTES, probes);
 }
 
-/**
- * False: the key is certainly not in the table. Hashes the probe's key once for all tables; by the kernels, which
- * `setKey` gave it to, where they took it.
- */
-export function filterMayContain(filter: Filter, probe: Probe, kernels: Kernels | undefined): boolean {
-  if (!probe.hashed) {
-    if (kernels === undefined) hashKey(probe.key, probe.keyStart, probe.keyLength, probe);
-    else {
-      probe.hashLow = kernels.hashOfKey();
-      probe.hashHigh = kernels.keyHashHigh;
-    }
-    probe.hashed = true;
-  }
+/** False: the key is certainly not in the table. Hashes the probe's key once for all tables. */
+export function filterMayContain(filter: Filter, probe: Probe, kernels: Kernels): boolean {
+  if (!probe.hashed) hashProbe(probe, kernels);
   return filter.mayContainHash(probe.hashLow, probe.hashHigh);
+}
+
+function hashProbe(probe: Probe, kernels: Kernels): void {
+  const { key, keyStart, keyLength } = probe;
+  if (kernels.setKey(key, keyStart, keyLength)) {
+    probe.hashLow = kernels.hashOfKey();
+    probe.hashHigh = kernels.keyHashHigh;
+  } else hashKey(key, keyStart, keyLength, probe);
+  probe.hashed = true;
 }
 
 /** RocksDB's choice of probes for a number of bits a key, in thousandths. */

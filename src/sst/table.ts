@@ -144,21 +144,26 @@ export class Table {
       state = this.openSync();
     }
     state.used = true;
-    return this.#search(state, probe, bound, globalVersion);
+    const { filter, sureOfKeys } = state;
+    if (filter !== undefined && !sureOfKeys && !filterMayContain(filter, probe, this.cache.heap.kernels))
+      return this.#refused(state, probe);
+    return this.#search(state, probe, bound, globalVersion, sureOfKeys);
   }
 
-  #search(state: TableState, probe: Probe, bound: number, globalVersion: Version | undefined): Status {
+  /** `unfiltered`: the filter was not asked; it is before a block is read from the file. */
+  #search(
+    state: TableState,
+    probe: Probe,
+    bound: number,
+    globalVersion: Version | undefined,
+    unfiltered: boolean,
+  ): Status {
     const { key, keyStart, keyLength } = probe;
     const { cache } = this;
     const { kernels } = cache.heap;
     const keySet = kernels.setKey(key, keyStart, keyLength);
     const { index } = state;
-    /** It is still to be asked: at once, or only before a block is read from the file. */
-    let { filter } = state;
-    if (filter !== undefined && !state.sureOfKeys) {
-      if (!filterMayContain(filter, probe, keySet ? kernels : undefined)) return this.#refused(state, probe);
-      filter = undefined;
-    }
+    let filter = unfiltered ? state.filter : undefined;
     for (let block = index.search(key, keyStart, keyLength, bound); block < index.blocks; block++) {
       const frame = state.slots[block] as number;
       let bytes = cache.heap.bytes;
@@ -168,7 +173,7 @@ export class Table {
       } else {
         let own = cache.holds === 0 ? undefined : cache.heldOwn(probe, state.owner, block);
         if (own === undefined) {
-          if (filter !== undefined && !filterMayContain(filter, probe, keySet ? kernels : undefined))
+          if (filter !== undefined && !filterMayContain(filter, probe, kernels))
             return this.#refused(state, probe);
           filter = undefined;
           if (!probe.blocking) return PENDING;
@@ -241,7 +246,8 @@ export class Table {
   #missingBlock(state: TableState, probe: Probe): number {
     const { key, keyStart, keyLength } = probe;
     const bound = this.#hasGlobalVersion ? Number.POSITIVE_INFINITY : probe.snapshot;
-    if (state.filter !== undefined && !filterMayContain(state.filter, probe, undefined)) return -1;
+    if (state.filter !== undefined && !filterMayContain(state.filter, probe, this.cache.heap.kernels))
+      return -1;
     const index = state.index;
     let block = index.search(key, keyStart, keyLength, bound);
     while (block < index.blocks) {

@@ -46,7 +46,6 @@ export class WindowFilters {
     const filter = this.#held.get(writes) ?? writes.table.state?.filter;
     if (filter === undefined) return true;
     const { kernels } = writes.table.cache.heap;
-    const byKernels = !probe.hashed && kernels.setKey(probe.key, probe.keyStart, probe.keyLength);
-    return filterMayContain(filter, probe, byKernels ? kernels : undefined);
+    return filterMayContain(filter, probe, kernels);
   }
 }
