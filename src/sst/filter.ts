@@ -15,6 +15,8 @@ const TAIL_BYTES = 5;
 const LINE_BYTES = 64;
 const TWO_32 = 4294967296;
 const LINES_OF_EXACT_PRODUCT = 2 ** 21;
+const FIRST_PART_WORDS = 2048;
+const PART_WORDS = 65_536;
 const GOLDEN = 0x9e3779b9 | 0;
 
 export interface Filter {
@@ -108,7 +110,9 @@ function probesFor(millibits: number): number {
 /** Collects the hashes of a table's keys and makes its filter. */
 export class FilterBuilder {
   readonly #bitsPerKey: number;
-  #hashes = new Uint32Array(2048);
+  /** Two words a key. All parts are full but the last: copying what there is into ever larger ones costs more. */
+  #parts: Uint32Array[] = [];
+  #lastWords = 0;
   #count = 0;
 
   constructor(bitsPerKey: number) {
@@ -121,13 +125,18 @@ export class FilterBuilder {
 
   /** Two words a key, low first. Equal hashes one after the other must come once: the versions of one key. */
   addAll(hashes: Uint32Array): void {
-    const n = this.#count * 2;
-    if (n + hashes.length > this.#hashes.length) {
-      const grown = new Uint32Array(Math.max(n * 2, n + hashes.length));
-      grown.set(this.#hashes.subarray(0, n));
-      this.#hashes = grown;
+    for (let from = 0; from < hashes.length; ) {
+      let part = this.#parts.at(-1);
+      if (part === undefined || this.#lastWords === part.length) {
+        part = new Uint32Array(part === undefined ? FIRST_PART_WORDS : PART_WORDS);
+        this.#parts.push(part);
+        this.#lastWords = 0;
+      }
+      const words = Math.min(hashes.length - from, part.length - this.#lastWords);
+      part.set(hashes.subarray(from, from + words), this.#lastWords);
+      this.#lastWords += words;
+      from += words;
     }
-    this.#hashes.set(hashes, n);
     this.#count += hashes.length >>> 1;
   }
 
@@ -139,19 +148,9 @@ export class FilterBuilder {
     const lines = Math.ceil(Math.floor((this.#count * millibits + 7999) / 8000) / LINE_BYTES);
     const length = lines * LINE_BYTES;
     const data = new Uint8Array(length + TAIL_BYTES);
-    const hashes = this.#hashes;
-    const exact = lines < LINES_OF_EXACT_PRODUCT;
-    for (let i = 0; i < this.#count * 2; i += 2) {
-      // As mulHigh, in one multiplication: exact while there are fewer than 2^21 lines.
-      const low = hashes[i] as number;
-      const line = (exact ? Math.floor((low * lines) / TWO_32) : mulHigh(low, lines)) * LINE_BYTES;
-      let h = (hashes[i + 1] as number) | 0;
-      for (let k = 0; k < probes; k++) {
-        const bit = h >>> 23;
-        const at = line + (bit >>> 3);
-        data[at] = (data[at] as number) | (1 << (bit & 7));
-        h = Math.imul(h, GOLDEN);
-      }
+    for (const part of this.#parts) {
+      const words = part === this.#parts.at(-1) ? this.#lastWords : part.length;
+      setBits(data, part, words, lines, probes);
     }
     data[length] = 0xff;
     data[length + 2] = probes;
@@ -161,7 +160,24 @@ export class FilterBuilder {
 
   /** Frees the hashes. */
   clear(): void {
-    this.#hashes = new Uint32Array(0);
+    this.#parts = [];
     this.#count = 0;
+  }
+}
+
+/** The bits of the keys whose hashes are the first `words` of `hashes`. */
+function setBits(data: Uint8Array, hashes: Uint32Array, words: number, lines: number, probes: number): void {
+  // As mulHigh, in one multiplication: exact while there are fewer than 2^21 lines.
+  const exact = lines < LINES_OF_EXACT_PRODUCT;
+  for (let i = 0; i < words; i += 2) {
+    const low = hashes[i] as number;
+    const line = (exact ? Math.floor((low * lines) / TWO_32) : mulHigh(low, lines)) * LINE_BYTES;
+    let h = (hashes[i + 1] as number) | 0;
+    for (let k = 0; k < probes; k++) {
+      const bit = h >>> 23;
+      const at = line + (bit >>> 3);
+      data[at] = (data[at] as number) | (1 << (bit & 7));
+      h = Math.imul(h, GOLDEN);
+    }
   }
 }
