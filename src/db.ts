@@ -12,6 +12,7 @@ import { checkKeyspaceName } from './txn/catalog.ts';
 import { type Checkpoint, type CheckpointOptions, checkpoint } from './txn/checkpoint.ts';
 import { type CompactRange, compactRange } from './txn/compact-range.ts';
 import { checkDatasetOptions, Dataset, type DatasetOptions } from './txn/dataset/dataset.ts';
+import { checkWatchOptions, DatasetWatch, type WatchOptions } from './txn/dataset/watch.ts';
 import type { Engine } from './txn/engine.ts';
 import type { EventListener } from './txn/events.ts';
 import { explainIngest, type IngestPlan } from './txn/explain.ts';
@@ -52,6 +53,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   readonly path: string;
   readonly #home: Home;
   readonly #settings: Settings;
+  readonly #watches = new Set<DatasetWatch>();
 
   /** For `open`. */
   constructor(home: Home, settings: Settings, keyEncoding: KE, valueEncoding: VE) {
@@ -105,6 +107,26 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     checkDatasetOptions(options);
     const { keyEncoding = this.keyEncoding, valueEncoding = this.valueEncoding, keepVersions } = options;
     return new Dataset({ engine: this.engine, name, keepVersions }, keyEncoding as K, valueEncoding as V);
+  }
+
+  /**
+   * Keeps datasets at what the files below `dir` say: `dir/<dataset>/METADATA.json` names the version that is to be live and
+   * the files that it is made of. What is missing is loaded beside what is live, and made live in one commit once all of
+   * it is there and matches its digests; an earlier version that is kept is gone back to. Ends when closed, or with the database.
+   */
+  watchDatasets(dir: string, options: WatchOptions = {}): DatasetWatch {
+    if (typeof dir !== 'string' || dir === '') throw new TypeError('dir must be a non-empty path');
+    checkWatchOptions(options);
+    const engine = this.engine();
+    engine.checkWritable();
+    const datasetOf = (name: string): Dataset =>
+      this.dataset(name, { keyEncoding: 'buffer', valueEncoding: 'buffer' });
+    const onClosed = (): void => {
+      this.#watches.delete(watch);
+    };
+    const watch = new DatasetWatch({ engine, dir, datasetOf, onClosed }, options);
+    this.#watches.add(watch);
+    return watch;
   }
 
   /** The names of all keyspaces that have versions, sorted. */
@@ -312,6 +334,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   async close(): Promise<void> {
     const { engine, manifest, lock, retired } = this.#home;
     if (engine.closed) return;
+    for (const watch of [...this.#watches]) await watch.close();
     try {
       await engine.close();
       for (const old of retired) await old.close();

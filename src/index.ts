@@ -23,6 +23,7 @@ export type { DatasetChange, DiffOptions } from './txn/dataset/diff.ts';
 export type { PublishOptions } from './txn/dataset/publish.ts';
 export type { TransactionDataset } from './txn/dataset/transaction-dataset.ts';
 export type { DatasetView } from './txn/dataset/view.ts';
+export type { DatasetWatch, WatchedDataset, WatchOptions } from './txn/dataset/watch.ts';
 export type { Logger } from './txn/engine.ts';
 export type { DatabaseEvent, EventListener } from './txn/events.ts';
 export type { IngestPlan } from './txn/explain.ts';

@@ -18,6 +18,7 @@ import {
 import { compact } from './compact.ts';
 import { datasetActivate, datasetDrop, datasetLs, datasetPublish, datasetRollback } from './dataset.ts';
 import { datasetDiff } from './dataset-diff.ts';
+import { datasetWatch } from './dataset-watch.ts';
 import { del } from './del.ts';
 import { explain } from './explain.ts';
 import { get } from './get.ts';
@@ -51,6 +52,7 @@ const COMMANDS: readonly Command[] = [
   datasetRollback,
   datasetDiff,
   datasetDrop,
+  datasetWatch,
   verify,
   compact,
   checkpoint,

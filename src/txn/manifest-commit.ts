@@ -6,6 +6,7 @@
 
 import { at } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { StagedFile } from '../ingest/staging.ts';
 import type { CompactionLimits } from '../levels/compaction/pick.ts';
 import type { PlacedRange } from '../levels/placement.ts';
 import type { Tree } from '../levels/tree.ts';
@@ -27,6 +28,7 @@ import type { CommitGeneration } from './dataset/links.ts';
 import { checkIds, ingestRows, undoneRows } from './ingest-rows.ts';
 import type { Publication, Slot } from './publication.ts';
 import { keyString } from './read-set.ts';
+import type { TableWrites } from './table-writes.ts';
 import type { ConflictWindow } from './window.ts';
 
 export interface ManifestCommitParts {
@@ -115,8 +117,12 @@ function commitChecked(
 ): CommittedTables {
   const { tables, depth } = contents;
   const { manifest, publication, window } = parts;
-  const treeOf: Destination = (keyspace) =>
-    changes.find((change) => change.keyspace === keyspace)?.live ?? parts.catalog.requireNewest(keyspace);
+  const treeOf: Destination = (keyspace) => {
+    const change = changes.find((each) => each.keyspace === keyspace);
+    return change?.hidden ?? change?.live ?? parts.catalog.requireNewest(keyspace);
+  };
+  const isHidden = (keyspace: string): boolean =>
+    changes.some((change) => change.keyspace === keyspace && change.hidden !== undefined);
   const trees = tables.map(({ file }) => treeOf(file.keyspace));
   for (const { keyspace } of contents.ranges) treeOf(keyspace);
   const levels = placeTables(tables, trees);
@@ -147,18 +153,13 @@ function commitChecked(
     parts.apply(edits, slot);
     // Nothing has run since the version was taken, so entering the window here is entering it with the version.
     window.enterTables(
-      tables.map(({ file }, i) => ({
-        version: (rows[i] as TableRow).maxVersion,
-        keyspace: file.keyspace,
-        smallest: keyString(file.smallest, 0, file.smallest.length),
-        largest: keyString(file.largest, 0, file.largest.length),
-        table: file.table,
-        release: (trees[i] as Tree).retain(file.table),
-      })),
+      tables.flatMap(({ file }, i) =>
+        isHidden(file.keyspace) ? [] : [writesOf(file, at(rows, i), at(trees, i))],
+      ),
     );
     window.enterRanges(
       deleted.flatMap(({ keyspace, row: { version, spans } }) =>
-        spans.map((span) => ({ keyspace, version, ...stringSpan(span) })),
+        isHidden(keyspace) ? [] : spans.map((span) => ({ keyspace, version, ...stringSpan(span) })),
       ),
     );
     for (const tree of new Set([...placed.keys(), ...deleted.map((range) => range.tree)])) {
@@ -176,6 +177,21 @@ function commitChecked(
     publication.drain();
   }
   return { version: last, ingests, published: slot.done };
+}
+
+function writesOf(
+  { keyspace, smallest, largest, table }: StagedFile,
+  row: TableRow,
+  tree: Tree,
+): TableWrites {
+  return {
+    version: row.maxVersion,
+    keyspace,
+    smallest: keyString(smallest, 0, smallest.length),
+    largest: keyString(largest, 0, largest.length),
+    table,
+    release: tree.retain(table),
+  };
 }
 
 interface DeletedRange {

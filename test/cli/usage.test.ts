@@ -22,6 +22,7 @@ const NAMES = [
   'dataset rollback',
   'dataset diff',
   'dataset drop',
+  'dataset watch',
   'verify',
   'compact',
   'checkpoint',

@@ -71,7 +71,7 @@ test('what the package exports', () => {
     function listBackups
     function open
     function restoreBackup
-    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions Checkpoint CheckpointOptions CheckpointProgress CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetVersion DatasetView Db DbOptions DelOperation DeleteRangeOperation DiffOptions Durability EncodingName EncodingOptions ErrorCode EventListener GetOptions IngestFileSummary IngestMode IngestOptions IngestPlan IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored Savepoint SluiceCursor SluiceIterator Snapshot SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions UndoOptions VerifyOptions VerifyReport"
+    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions Checkpoint CheckpointOptions CheckpointProgress CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Durability EncodingName EncodingOptions ErrorCode EventListener GetOptions IngestFileSummary IngestMode IngestOptions IngestPlan IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored Savepoint SluiceCursor SluiceIterator Snapshot SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions UndoOptions VerifyOptions VerifyReport WatchOptions WatchedDataset"
   `);
   expect(Object.keys(api).sort()).toEqual(
     exportedNames()
@@ -102,7 +102,7 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, cursor, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor dataset datasets del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh releaseIngest snapshot stats transaction undoIngest valueEncoding values verify version
+    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor dataset datasets del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh releaseIngest snapshot stats transaction undoIngest valueEncoding values verify version watchDatasets
     keyspace: batch cursor del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
     txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit cursor dataset del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state undoIngest valueEncoding values version
     txnKeyspace: cursor del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values

@@ -20,14 +20,18 @@ const entries = fc.uniqueArray(fc.tuple(key, fc.boolean()), {
 });
 
 type Step =
-  | { readonly op: 'base' | 'delta'; readonly files: readonly (readonly (readonly [string, boolean])[])[] }
+  | {
+      readonly op: 'base' | 'delta';
+      readonly hidden: boolean;
+      readonly files: readonly (readonly (readonly [string, boolean])[])[];
+    }
   | { readonly op: 'put' | 'del' | 'deleteFrom'; readonly key: string }
   | { readonly op: 'activate' | 'drop' | 'view'; readonly of: number }
   | { readonly op: 'rollback' | 'flush' | 'compact' | 'reopen' | 'snapshot' | 'checkpoint' };
 
 const files = fc.array(entries, { minLength: 1, maxLength: 2 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ op: fc.constantFrom('base', 'delta', 'delta'), files }),
+  fc.record({ op: fc.constantFrom('base', 'delta', 'delta'), hidden: fc.boolean(), files }),
   fc.record({ op: fc.constantFrom('put', 'put', 'del', 'deleteFrom'), key }),
   fc.record({ op: fc.constantFrom('activate', 'activate', 'drop', 'view'), of: fc.nat() }),
   fc.record({ op: fc.constantFrom('rollback', 'flush', 'compact', 'reopen', 'snapshot', 'checkpoint') }),
@@ -58,7 +62,7 @@ class Life {
     switch (step.op) {
       case 'base':
       case 'delta':
-        return this.#publish(step.op, step.files);
+        return this.#publish(step.op, step.files, step.hidden);
       case 'put':
         await keyspace.put(step.key, `own${++this.#next}`);
         this.#live.set(step.key, `own${this.#next}`);
@@ -126,6 +130,7 @@ class Life {
   async #publish(
     kind: 'base' | 'delta',
     list: readonly (readonly (readonly [string, boolean])[])[],
+    hidden: boolean,
   ): Promise<void> {
     const paths: string[] = [];
     const on = this.#versions.find(({ id }) => id === this.#current);
@@ -142,7 +147,7 @@ class Life {
       }
       paths.push((await writeSst(join(this.#dir, `${this.#next}.sst`), given)).path);
     }
-    const publish = () => this.db.dataset('feats').publish(paths, { kind, mode: 'move' });
+    const publish = () => this.db.dataset('feats').publish(paths, { kind, mode: 'move', activate: !hidden });
     if (kind === 'delta' && on === undefined) {
       expect(await outcomeOf(publish)).toBe('DATASET_VERSION_NOT_FOUND');
       return;
@@ -150,6 +155,7 @@ class Life {
     const { version } = await publish();
     expect(version).toBe(++this.#lastId);
     this.#versions.push({ id: version, content });
+    if (hidden) return;
     this.#current = version;
     this.#live = live;
   }

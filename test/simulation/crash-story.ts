@@ -60,6 +60,7 @@ export const INPUTS: Readonly<Record<string, readonly Entry[]>> = {
     ['f000004', 'delta'],
   ],
   'second.sst': [['f000000', 'second']],
+  'hidden.sst': [['f000009', 'hidden']],
 };
 
 const WITH_DELTA: readonly Entry[] = [
@@ -256,6 +257,18 @@ export const STEPS: readonly Step[] = [
       ['default', [['rolled', 'back']]],
       ['feats', [...WITH_DELTA, ['over', '1']]],
     ],
+  },
+  {
+    name: 'publication of a version that is not live',
+    act: ({ db, machine }) =>
+      db.dataset('feats').publish(machine.input('hidden.sst'), {
+        kind: 'delta',
+        on: 2,
+        activate: false,
+        mode: 'move',
+      }),
+    writes: [['feats@4', [...WITH_DELTA, ['f000009', 'hidden']]]],
+    moves: ['hidden.sst'],
   },
   {
     name: 'drop of a version',

@@ -42,6 +42,8 @@ export class GenerationChange {
   readonly keyspace: string;
   /** What the keyspace is from the commit on; undefined: what it was. */
   readonly live: Tree | undefined;
+  /** Where the ingest's tables go, unseen by the keyspace's readers; undefined: to what is live. */
+  readonly hidden: Tree | undefined;
   readonly #engine: Engine;
   readonly #generation: CommitGeneration;
   readonly #before: DatasetRow;
@@ -69,8 +71,10 @@ export class GenerationChange {
     this.#check();
     if (source.kind === 'swap') this.live = this.#treeOf(linked);
     else {
-      this.live = source.publishes?.on === undefined ? this.#treeOf({ rows: [], ranges: [] }) : undefined;
+      const { on, activate } = publicationOf(source);
+      this.live = on === undefined && activate ? this.#treeOf({ rows: [], ranges: [] }) : undefined;
       this.#frozen = this.#treeOf(linked);
+      if (!activate) this.hidden = this.#frozen;
     }
   }
 
@@ -82,8 +86,9 @@ export class GenerationChange {
       if (source.from !== undefined && source.from !== live) throw notLive(keyspace, source.from, live);
       return;
     }
-    const { on, id } = publicationOf(source);
-    if (on !== undefined && on.id !== live) throw notLive(keyspace, on.id, live);
+    const { on, id, activate } = publicationOf(source);
+    if (on !== undefined && !activate) requireVersion(this.#before, keyspace, on.id);
+    else if (on !== undefined && on.id !== live) throw notLive(keyspace, on.id, live);
     if (this.#before.versions.some((version) => version.id === id)) {
       const message = `The dataset ${JSON.stringify(keyspace)} has a version ${id} already; drop it first, or leave out the number`;
       throw new SluiceError('DATASET_VERSION_EXISTS', message);
@@ -149,7 +154,8 @@ export class GenerationChange {
       const table = this.#engine.openTable(this.#engine.tablePath(id));
       this.#tables.push({ row: { ...row, id, tree: frozen.id, level }, table });
     }
-    for (const { spans, depth } of source.deletedSpans()) {
+    const deleted = this.hidden === undefined ? source.deletedSpans() : [];
+    for (const { spans, depth } of deleted) {
       const version = versionOf(first + offset + depth);
       const same = this.#ranges.findIndex((row) => row.version === version);
       const all = same < 0 ? spans : [...(this.#ranges[same]?.spans ?? []), ...spans];
@@ -169,7 +175,7 @@ export class GenerationChange {
     const activated = (id: number): DatasetRow['activations'] =>
       [...activations, { version: last, id }].slice(-ACTIVATIONS_KEPT);
     if (source.kind === 'swap') return { ...this.#before, activations: activated(source.id) };
-    const { id = lastId + 1, message, on, keepVersions } = publicationOf(source);
+    const { id = lastId + 1, message, on, keepVersions, activate } = publicationOf(source);
     assert(this.#frozen !== undefined, 'a version is published without a tree');
     const published: DatasetVersionRow = {
       id,
@@ -181,11 +187,13 @@ export class GenerationChange {
       message,
     };
     const all = [...versions, published];
+    const live = activate ? id : liveAt(this.#before);
+    const newest = keepVersions === undefined ? all : all.slice(-keepVersions);
     return {
       name,
       lastId: Math.max(lastId, id),
-      versions: keepVersions === undefined ? all : all.slice(-keepVersions),
-      activations: activated(id),
+      versions: all.filter((version) => version.id === live || newest.includes(version)),
+      activations: activate ? activated(id) : activations,
     };
   }
 

@@ -51,6 +51,8 @@ export async function linkGeneration(
   const on = source.publishes?.on;
   const linked = on === undefined ? NOTHING : await linkTree(engine, on.tree, paths);
   const links = new Map<FileId, FileId>();
+  // One that is not made live has the files themselves.
+  if (source.publishes?.activate === false) return { keyspace, offset, source, linked, links };
   for (const { file } of source.files) {
     const id = engine.newFileId();
     await linkFile(engine.env, file.path, engine.tablePath(id), paths);

@@ -1,5 +1,6 @@
 /** Publishing: files become a version of a dataset, which is live from the same commit on. */
 
+import { checkFlag } from '../../base/arguments.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
 import { checkFiles, checkIngestOptions } from '../ingest-options.ts';
@@ -17,6 +18,10 @@ export interface PublishOptions {
   /** Its number; by default one more than the highest ever given. */
   readonly version?: number;
   readonly message?: string;
+  /** False: it is kept, and not live until it is activated. */
+  readonly activate?: boolean;
+  /** Of a delta: the version that it goes on, by default the live one; another only with `activate: false`. */
+  readonly on?: number;
   /** As of `IngestOptions`. */
   readonly mode?: IngestMode;
   readonly verify?: IngestVerify;
@@ -27,12 +32,17 @@ export interface PublishOptions {
 
 export function checkPublish(files: string | readonly string[], options: PublishOptions): readonly string[] {
   const sources = checkFiles(files);
-  const { kind, version, message, ...others } = options;
+  const { kind, version, message, activate, on, ...others } = options;
   checkIngestOptions(others, sources.length);
   if (kind !== undefined && kind !== 'base' && kind !== 'delta') {
     throw new TypeError(`options.kind must be base or delta; got ${String(kind)}`);
   }
   if (version !== undefined) checkVersionId(version, 'options.version');
+  checkFlag(activate, 'options.activate');
+  if (on !== undefined) checkVersionId(on, 'options.on');
+  if (on !== undefined && (kind !== 'delta' || activate !== false)) {
+    throw new TypeError("options.on must be left out but for kind: 'delta' with activate: false");
+  }
   if (message !== undefined && typeof message !== 'string') {
     throw new TypeError('options.message must be a string');
   }
@@ -51,7 +61,8 @@ export async function stagePublish(
   const publishes: PublishedVersion = {
     id: options.version,
     message: options.message,
-    on: options.kind === 'delta' ? liveTree(core, name) : undefined,
+    activate: options.activate ?? true,
+    on: options.kind === 'delta' ? treeOn(core, name, options.on) : undefined,
     keepVersions: options.keepVersions,
   };
   const { statement, place } = overlay.reserveIngest(id);
@@ -78,10 +89,10 @@ export async function stagePublish(
   throw new SluiceError('CLOSED', 'The publication was aborted while its files were being staged');
 }
 
-function liveTree(core: TransactionCore, name: string): PublishedVersion['on'] {
+function treeOn(core: TransactionCore, name: string, on: number | undefined): PublishedVersion['on'] {
   const { catalog } = core.engine;
   const row = catalog.dataset(name);
-  const id = liveAt(row, core.snapshotVersion);
+  const id = on ?? liveAt(row, core.snapshotVersion);
   if (id === undefined) {
     const message = `The dataset ${JSON.stringify(name)} has no live version that a delta could go on; publish a base first`;
     throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);

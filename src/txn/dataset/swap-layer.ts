@@ -25,7 +25,9 @@ export interface PublishedVersion {
   /** undefined: the next. */
   readonly id: number | undefined;
   readonly message: string | undefined;
-  /** Of a delta: the live version that it goes on, which has this tree; undefined: a base. */
+  /** Whether it is live from the commit on. */
+  readonly activate: boolean;
+  /** Of a delta: the version that it goes on, which has this tree; undefined: a base. */
   readonly on: { readonly id: number; readonly tree: Tree } | undefined;
   /** Versions that are kept with it; undefined: all. */
   readonly keepVersions: number | undefined;

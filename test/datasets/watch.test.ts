@@ -1,0 +1,231 @@
+/** A watched directory: what METADATA.json names becomes live, whole or not at all. */
+
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { memoryDirectory, openDatabase, outcomeOf, type TextDb } from '../base/database.ts';
+import { type Entry, numbered, tableFiles, writeSst } from '../base/sst-files.ts';
+import { sluice } from '../cli/run.ts';
+
+/** Far away: tests look by hand. */
+const NEVER_MS = 1e9;
+
+async function place() {
+  const dir = memoryDirectory();
+  const drops = join(dir, 'drops');
+  mkdirSync(join(drops, 'feats', 'sub'), { recursive: true });
+  const file = async (name: string, entries: readonly Entry[]): Promise<string> => {
+    await writeSst(join(drops, 'feats', name), entries);
+    return createHash('sha256')
+      .update(readFileSync(join(drops, 'feats', name)))
+      .digest('hex');
+  };
+  const metadata = (content: unknown): void => {
+    const text = typeof content === 'string' ? content : JSON.stringify(content);
+    writeFileSync(join(drops, 'feats', 'new'), text);
+    renameSync(join(drops, 'feats', 'new'), join(drops, 'feats', 'METADATA.json'));
+  };
+  const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
+  return { dir, drops, file, metadata, db };
+}
+
+const live = (db: TextDb): Promise<[string, string][]> => db.keyspace('feats').iterator().all();
+const A: Entry[] = [
+  ['a', '1'],
+  ['b', '1'],
+];
+
+test('what is there is loaded, with its deltas, in one step; an earlier version is gone back to', async () => {
+  const { db, drops, file, metadata } = await place();
+  const watch = db.watchDatasets(drops, { pollMs: NEVER_MS });
+  await watch.check();
+  expect(watch.status()).toEqual([]);
+  const digests = {
+    'base.sst': await file('base.sst', A),
+    'sub/d.sst': await file('sub/d.sst', [['b', '2']]),
+  };
+  await file('e.sst', [
+    ['c', '3'],
+    ['a', undefined],
+  ]);
+  const seen: (number | undefined)[] = [];
+  const stop = db.on(() => undefined);
+  metadata({
+    version: 12,
+    base: ['base.sst'],
+    deltas: [
+      { version: 11, files: ['sub/d.sst'] },
+      { version: 12, files: ['e.sst'] },
+    ],
+    digests,
+    message: 'nightly',
+  });
+  const looking = watch.check();
+  const timer = setInterval(() => seen.push(db.dataset('feats').current), 0);
+  await looking;
+  clearInterval(timer);
+  stop();
+  expect(new Set(seen)).toEqual(new Set([undefined, 12].filter((each) => seen.includes(each))));
+  expect(watch.status()).toEqual([{ name: 'feats', state: 'live', version: 12, problem: undefined }]);
+  expect(await live(db)).toEqual([
+    ['b', '2'],
+    ['c', '3'],
+  ]);
+  expect(
+    db
+      .dataset('feats')
+      .versions()
+      .map(({ version, base, message }) => [version, base, message]),
+  ).toEqual([
+    [10, undefined, undefined],
+    [11, 10, undefined],
+    [12, 11, 'nightly'],
+  ]);
+  metadata({ version: 10 });
+  await watch.check();
+  expect(await live(db)).toEqual(A);
+  metadata({ version: 9 });
+  await watch.check();
+  expect(watch.status()).toMatchObject([
+    { state: 'waiting', version: 9, problem: 'version 9 is not kept, and no files are named' },
+  ]);
+  expect(await live(db)).toEqual(A);
+});
+
+test('what is partial or wrong is told, changes nothing, and is tried again when it has changed', async () => {
+  const { dir, db, drops, file, metadata } = await place();
+  const told: string[] = [];
+  const watch = db.watchDatasets(drops, {
+    pollMs: NEVER_MS,
+    onChange: ({ state, problem }) => told.push(`${state} ${problem?.split(':')[0] ?? ''}`.trim()),
+  });
+  metadata('{ "version": 1, ');
+  await watch.check();
+  metadata({ version: 1, base: ['../../db/x.sst'] });
+  await watch.check();
+  metadata({ version: 1, base: ['one.sst', 'two.sst'] });
+  const one = await file('one.sst', numbered(0, 50));
+  await watch.check();
+  const two = await file('two.sst', numbered(50, 100));
+  metadata({ version: 1, base: ['one.sst', 'two.sst'], digests: { 'one.sst': one, 'two.sst': one } });
+  await watch.check();
+  await watch.check();
+  truncateSync(join(drops, 'feats', 'two.sst'), 700);
+  metadata({ version: 1, base: ['one.sst', 'two.sst'] });
+  await watch.check();
+  expect([db.keyspaces(), tableFiles(join(dir, 'db'))]).toEqual([['default'], []]);
+  rmSync(join(drops, 'feats', 'two.sst'));
+  expect(await file('two.sst', numbered(50, 100))).toBe(two);
+  metadata({ version: 1, base: ['one.sst', 'two.sst'], digests: { 'one.sst': one, 'two.sst': two } });
+  await watch.check();
+  expect((await live(db)).length).toBe(100);
+  expect(told).toEqual([
+    'failed CORRUPTION',
+    'failed CORRUPTION',
+    'waiting missing',
+    'loading',
+    'failed CHECKSUM_MISMATCH',
+    'loading',
+    'failed CORRUPTION',
+    'loading',
+    'live',
+  ]);
+  // The rest of a failed version stays failed for nobody else.
+  mkdirSync(join(drops, 'other'));
+  await writeSst(join(drops, 'other', 'x.sst'), A);
+  writeFileSync(join(drops, 'other', 'METADATA.json'), JSON.stringify({ version: 3, base: ['x.sst'] }));
+  metadata('nonsense');
+  appendFileSync(join(drops, 'stray'), 'a file beside the datasets');
+  await watch.check();
+  expect(watch.status().map(({ name, state }) => [name, state])).toEqual([
+    ['feats', 'failed'],
+    ['other', 'live'],
+  ]);
+  expect(db.dataset('feats').current).toBe(1);
+});
+
+test('a watch that ended in the middle goes on after a reopen with what is kept', async () => {
+  const { dir, db, drops, file, metadata } = await place();
+  await file('base.sst', A);
+  metadata({ version: 1, base: ['base.sst'] });
+  await using first = db.watchDatasets(drops, { pollMs: 1 });
+  await vi.waitFor(() => expect(db.dataset('feats').current).toBe(1));
+  await first.close();
+  expect(await outcomeOf(() => first.check())).toBe('CLOSED');
+  // As a watch leaves it that was cut off before the last delta.
+  await file('d2.sst', [['b', '2']]);
+  await file('d3.sst', [['b', '3']]);
+  const path = (name: string): string => join(drops, 'feats', name);
+  await db.dataset('feats').publish(path('d2.sst'), { kind: 'delta', on: 1, activate: false, version: 2 });
+  expect(await live(db)).toEqual(A);
+  rmSync(path('base.sst'));
+  rmSync(path('d2.sst'));
+  const deltas = [2, 3].map((version) => ({ version, files: [`d${version}.sst`] }));
+  metadata({ version: 3, base: ['base.sst'], deltas });
+  await db.close();
+  const again = await openDatabase(join(dir, 'db'));
+  const second = again.watchDatasets(drops, { pollMs: NEVER_MS, keepVersions: 2 });
+  await second.check();
+  expect(await live(again)).toEqual([
+    ['a', '1'],
+    ['b', '3'],
+  ]);
+  expect(
+    again
+      .dataset('feats')
+      .versions()
+      .map(({ version }) => version),
+  ).toEqual([2, 3]);
+  await again.close();
+  expect(await outcomeOf(() => second.check())).toBe('CLOSED');
+});
+
+test('sluice dataset watch --once', async () => {
+  const { dir, db, drops, file, metadata } = await place();
+  await db.close();
+  await file('base.sst', A);
+  metadata({ version: 4, base: ['base.sst'] });
+  const path = join(dir, 'db');
+  const once = () => sluice(['dataset', 'watch', path, drops, '--once']);
+  expect(await once()).toEqual({
+    code: 0,
+    out: 'feats: version 4 loading\nfeats: version 4 live\n',
+    err: '',
+  });
+  expect((await sluice(['scan', path, '--keyspace', 'feats'])).out).toBe('a\t1\nb\t1\n');
+  metadata({ version: 5, base: ['absent.sst'] });
+  expect(await once()).toEqual({ code: 1, out: 'feats: version 5 waiting, missing: absent.sst\n', err: '' });
+});
+
+test('a hidden version conflicts with nobody until it is live', async () => {
+  const { db, drops, file } = await place();
+  const feats = db.dataset('feats');
+  await file('base.sst', A);
+  const path = join(drops, 'feats', 'base.sst');
+  await feats.publish(path);
+  const txn = db.begin();
+  await txn.keyspace('feats').get('a');
+  txn.put('x', '1');
+  const hidden = await feats.publish(path, { activate: false });
+  expect(hidden).toMatchObject({ version: 2, live: false });
+  expect(feats.current).toBe(1);
+  await txn.commit();
+  const late = db.begin();
+  await late.keyspace('feats').get('a');
+  late.put('x', '2');
+  await feats.activate(2);
+  expect(await outcomeOf(() => late.commit())).toBe('CONFLICT');
+  expect(await outcomeOf(() => feats.publish(path, { kind: 'delta', on: 1 }))).toMatch(/options.on/);
+  expect(await outcomeOf(() => feats.publish(path, { kind: 'delta', on: 9, activate: false }))).toBe(
+    'DATASET_VERSION_NOT_FOUND',
+  );
+});
