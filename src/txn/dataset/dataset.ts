@@ -11,7 +11,13 @@ import type { Engine } from '../engine.ts';
 import { type IngestRecordFile, ingestRecord } from '../ingests.ts';
 import { retrying } from '../retry.ts';
 import { Transaction, TransactionCore } from '../transaction.ts';
-import { changesBetween, type DatasetChange, type DiffOptions, decodedChange } from './diff.ts';
+import {
+  changesBetween,
+  type DatasetChange,
+  type DiffOptions,
+  type DiffSide,
+  decodedChange,
+} from './diff.ts';
 import { checkPublish, type PublishOptions, stagePublish } from './publish.ts';
 import { checkKeepVersions, checkVersionId, liveAt, requireVersion } from './rows.ts';
 import { TransactionDataset } from './transaction-dataset.ts';
@@ -168,21 +174,23 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
     checkOptions(options);
     checkSignal(options.signal);
     const engine = this.#engine();
-    const trees = [this.#tree(engine, before), this.#tree(engine, after)] as const;
-    const from = this.#view(engine, before, 'buffer', 'buffer');
-    const to = this.#view(engine, after, 'buffer', 'buffer');
-    const sides = [
-      { tree: trees[0], view: from },
-      { tree: trees[1], view: to },
-    ] as const;
+    // Before a view is taken that would have to be closed.
+    this.#tree(engine, after);
+    const from = this.#side(engine, before);
+    const to = this.#side(engine, after);
     const copier = new BufferCopier();
     try {
-      for await (const change of changesBetween(engine, ...sides, options.signal))
+      for await (const change of changesBetween(engine, from, to, options.signal))
         yield decodedChange(change, this.keyEncoding, this.valueEncoding, copier);
     } finally {
-      to[Symbol.dispose]();
-      from[Symbol.dispose]();
+      from.view.close();
+      to.view.close();
     }
+  }
+
+  #side(engine: Engine, version: number): DiffSide {
+    const tree = this.#tree(engine, version);
+    return { tree, view: this.#view(engine, version, 'buffer', 'buffer') };
   }
 
   /** Drops all but the newest `count` versions and the live one. Resolves with the numbers of those that it dropped. */

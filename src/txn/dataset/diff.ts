@@ -148,7 +148,6 @@ async function* mergedChanges(
     await right.step();
     for (;;) {
       const [a, b] = [left.entry, right.entry];
-      if (a === undefined && b === undefined) return;
       const order = a === undefined ? 1 : b === undefined ? -1 : Buffer.compare(a[0], b[0]);
       const key = (order <= 0 ? a : b)?.[0];
       if (key === undefined) return;
@@ -157,12 +156,12 @@ async function* mergedChanges(
       if (order >= 0) await right.step();
     }
   } finally {
-    await right[Symbol.asyncDispose]();
-    await left[Symbol.asyncDispose]();
+    await left.close();
+    await right.close();
   }
 }
 
-class Entries implements AsyncDisposable {
+class Entries {
   readonly #iterator: SluiceIterator<[Buffer, Buffer]>;
   #batch: [Buffer, Buffer][] = [];
   #next = 0;
@@ -180,7 +179,7 @@ class Entries implements AsyncDisposable {
     this.entry = this.#batch[this.#next++];
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#iterator.close();
   }
 }
