@@ -2,7 +2,7 @@
  * The public writer of SST files: RocksDB's block-based table format, format version 5, as RocksDB's SstFileWriter
  * makes them, so that SluiceDB and RocksDB ingest them alike.
  *
- * Memory does not grow with the values: it holds the index, 8 bytes a key for the filter, and at most 32 MiB of entries.
+ * Memory does not grow with the values: it holds the index, 8 bytes a key for the filter, and at most 16 MiB of entries.
  * Of a larger file the caller's thread only gathers the entries; another one builds it (deferred-sink.ts).
  */
 

@@ -21,8 +21,8 @@ import {
 } from './table-thread-messages.ts';
 import { tableThreads } from './table-threads.ts';
 
-/** Of records that the thread has not taken; more than are put while it starts. */
-const WAITING_BYTES_MAX = 32 << 20;
+/** Of records that the thread has not taken. It is the slower one: more would only be memory, beyond its start. */
+const WAITING_BYTES_MAX = 16 << 20;
 /** A thread that takes nothing for so long is not coming back. */
 const STUCK_MS = 60_000;
 
