@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { type History, history } from './history.ts';
 
-export const TIMEOUT_MS = 300_000;
+export const TIMEOUT_MS = 600_000;
 
 /** Resolves with how many were run. @throws Error with the seed and the shrunk history */
 export function checkHistories(
