@@ -23,7 +23,7 @@ import { Keyspace } from './txn/keyspace.ts';
 import { checkKeyspaceOptions, type KeyspaceOptions } from './txn/keyspace-options.ts';
 import { DEFAULT_KEYSPACE } from './txn/record.ts';
 import { retrying, type TransactionOptions } from './txn/retry.ts';
-import type { Snapshot } from './txn/snapshot.ts';
+import { checkSnapshotOptions, type Snapshot, type SnapshotOptions } from './txn/snapshot.ts';
 import { type DatabaseStats, gatherStats } from './txn/stats.ts';
 import { type BeginOptions, Transaction, TransactionCore } from './txn/transaction.ts';
 import { releaseIngest, type UndoOptions } from './txn/undo.ts';
@@ -152,9 +152,15 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     await this.engine().keyspaces.drop(name);
   }
 
-  /** The state as it is now, to read from later; close it. */
-  snapshot(): Snapshot {
-    return this.engine().snapshot();
+  /**
+   * The state as it is now, or was at a past version, to read from; close it. What can be read of the past: all from
+   * `stats().oldestReadableVersion` on, which garbage collection moves; `keepHistoryMs` holds it back.
+   *
+   * @throws SluiceError TOO_OLD for a version that is not kept, TOO_NEW for one that is not visible yet; TypeError
+   */
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    checkSnapshotOptions(options);
+    return this.engine().snapshot(options.at);
   }
 
   /** A transaction to commit or abort by hand, without retries. */

@@ -47,7 +47,7 @@ export type {
   RangeOptions,
 } from './txn/readable.ts';
 export type { TransactionOptions } from './txn/retry.ts';
-export type { Snapshot } from './txn/snapshot.ts';
+export type { Snapshot, SnapshotOptions } from './txn/snapshot.ts';
 export type { DatabaseStats } from './txn/stats.ts';
 export type { BeginOptions, Savepoint, Transaction, TransactionKeyspace } from './txn/transaction.ts';
 export type { UndoOptions } from './txn/undo.ts';

@@ -36,7 +36,8 @@ export type ErrorCode =
   | 'PERMISSION'
   | 'POISONED' // an earlier failed fsync; reads go on, writes need a reopen
   | 'READ_ONLY'
-  | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry
+  | 'TOO_NEW' // a snapshot at a version that is not visible yet
+  | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry. Or a past version that is not kept
   | 'UNDO_CONFLICT' // keys of an ingest that is to be undone were changed since; `keys` and `keyCount`
   | 'UNDO_IMPOSSIBLE' // what undoing an ingest needs is not kept, or it is undone already
   | 'UNSUPPORTED_FORMAT';
@@ -57,6 +58,8 @@ export interface SluiceErrorOptions {
   readonly conflict?: ConflictCause;
   readonly keys?: readonly Buffer[];
   readonly keyCount?: number;
+  /** Where the code alone says it wrong. */
+  readonly retryable?: boolean;
 }
 
 export class SluiceError extends Error {
@@ -76,7 +79,7 @@ export class SluiceError extends Error {
     this.keyCount = options.keyCount ?? this.keys.length;
     this.name = code === 'ABORTED' ? 'AbortError' : 'SluiceError';
     this.code = code;
-    this.retryable = RETRYABLE.has(code);
+    this.retryable = options.retryable ?? RETRYABLE.has(code);
   }
 }
 

@@ -3,7 +3,8 @@
  *
  *     key                              value: CRC-32 of key and array, u32 little-endian, then a MessagePack array
  *     "D"                              [formatVersion, id, comparator, createdMs]
- *     "C"                              [nextFileId, nextTreeId, lastVersion, visibleVersion, rows of the kinds below]
+ *     "C"                              [nextFileId, nextTreeId, lastVersion, visibleVersion, rows of the kinds below,
+ *                                       oldestReadable | null (not before version 4)]
  *     "F" + file id, u64 big-endian    [tree, level, bytes, entries, deletes, smallest, largest, minVersion,
  *                                       maxVersion, globalVersion | null, source, ingestId | null,
  *                                       clearedThrough | null (not in version 1)]
@@ -17,6 +18,8 @@
  *                                       undoes | null] (from skipped on: not before version 3)
  *     "S" + keyspace name, UTF-8       [lastId, [[id, tree, base | null, version, timeMs, ingest id,
  *                                       message | null], …], [[version, id], …]]
+ *     "V" + last version, u64          [first version]
+ *         big-endian
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
@@ -26,8 +29,8 @@
  *     1   all but what follows
  *     2   "R", range tombstones: keys from `from` up to and without `to` (null: to the end), deleted at the version
  *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones; versions in "I" that it must not drop
- *
- *     4   "S", datasets: trees that no keyspace has
+ *     4   "S", datasets: trees that no keyspace has. "V", commits of several versions; oldestReadable in "C", which
+ *         compaction must move
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -39,6 +42,7 @@ import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import { damaged, Fields, open, packr, unpack } from './fields.ts';
 import type {
+  CommitBlockRow,
   Counters,
   DatabaseRow,
   DatasetRow,
@@ -73,7 +77,8 @@ export type RowKind =
   | 'tree'
   | 'ranges'
   | 'ingest'
-  | 'dataset';
+  | 'dataset'
+  | 'commitBlock';
 
 const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['D', 'database'],
@@ -84,6 +89,7 @@ const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['R', 'ranges'],
   ['I', 'ingest'],
   ['S', 'dataset'],
+  ['V', 'commitBlock'],
 ]);
 
 /** An LMDB put, or with no value a remove. */
@@ -128,7 +134,8 @@ export function encodeDatabase(d: DatabaseRow): Write {
 
 /** @param rows how many rows there are beside this and the database row */
 export function encodeCounters(c: Counters, rows: number): Write {
-  return row(COUNTERS_KEY, [c.nextFileId, c.nextTreeId, c.lastVersion, c.visibleVersion, rows]);
+  const oldest = c.oldestReadable ?? null;
+  return row(COUNTERS_KEY, [c.nextFileId, c.nextTreeId, c.lastVersion, c.visibleVersion, rows, oldest]);
 }
 
 /** Throws TypeError for a keyspace name or ingest id of wrong length. */
@@ -171,6 +178,10 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
       return row(nameKey('S', edit.dataset.name, 'A keyspace name'), datasetValues(edit.dataset));
     case 'removeDataset':
       return { key: nameKey('S', edit.name, 'A keyspace name'), value: undefined };
+    case 'addCommitBlock':
+      return row(idKey('V', edit.block.last), [edit.block.first]);
+    case 'dropCommitBlock':
+      return { key: idKey('V', edit.last), value: undefined };
     default:
       return unreachable(edit);
   }
@@ -252,7 +263,9 @@ export function decodeCounters(value: Uint8Array): { counters: Counters; rows: n
     lastVersion: f.number<Version>(),
     visibleVersion: f.number<Version>(),
   };
-  return { counters, rows: f.number() };
+  const rows = f.number();
+  const oldestReadable = f.done ? undefined : (f.numberOrNull<Version>() ?? undefined);
+  return { counters: { ...counters, oldestReadable }, rows };
 }
 
 export function decodeTable(key: Uint8Array, value: Uint8Array): TableRow {
@@ -323,6 +336,12 @@ export function decodeIngest(key: Uint8Array, value: Uint8Array): IngestRow {
     undoneAt: f.done ? undefined : (f.numberOrNull<Version>() ?? undefined),
     undoes: f.done ? undefined : (f.textOrNull() ?? undefined),
   };
+}
+
+export function decodeCommitBlock(key: Uint8Array, value: Uint8Array): CommitBlockRow {
+  const last = idOf<Version>(key);
+  const f = open(`the row of the commit of the versions up to ${last}`, key, value);
+  return { first: f.number<Version>(), last };
 }
 
 function decodeUndo(what: string, row: Fields): UndoPins | undefined {

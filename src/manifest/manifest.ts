@@ -14,6 +14,7 @@ import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './d
 import { damaged } from './fields.ts';
 import {
   COMPARATOR,
+  decodeCommitBlock,
   decodeCounters,
   decodeDatabase,
   decodeDataset,
@@ -240,7 +241,7 @@ export function checkSpace(env: Env, path: string, bytes: number): void {
 function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
   const there = new Map<string, boolean>();
   let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
-  rows += state.ranges.size + state.datasets.size;
+  rows += state.ranges.size + state.datasets.size + state.commitBlocks.size;
   const set = (key: string, before: boolean, after: boolean): void => {
     rows += Number(after) - Number(there.get(key) ?? before);
     there.set(key, after);
@@ -260,7 +261,11 @@ function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
     else if (edit.kind === 'putDataset') {
       set(`S${edit.dataset.name}`, state.datasets.has(edit.dataset.name), true);
     } else if (edit.kind === 'removeDataset') set(`S${edit.name}`, state.datasets.has(edit.name), false);
-    else if (edit.kind === 'putKeyspace') {
+    else if (edit.kind === 'addCommitBlock') {
+      set(`V${edit.block.last}`, state.commitBlocks.has(edit.block.last), true);
+    } else if (edit.kind === 'dropCommitBlock') {
+      set(`V${edit.last}`, state.commitBlocks.has(edit.last), false);
+    } else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
     } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
   }
@@ -281,7 +286,9 @@ function load(store: Store, pin: boolean): MutableState | undefined {
     else if (kind === 'tree') edits.push({ kind: 'putTree', tree: decodeTree(key, value) });
     else if (kind === 'ranges') edits.push({ kind: 'putRangeTombstones', row: decodeRanges(key, value) });
     else if (kind === 'dataset') edits.push({ kind: 'putDataset', dataset: decodeDataset(key, value) });
-    else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
+    else if (kind === 'commitBlock') {
+      edits.push({ kind: 'addCommitBlock', block: decodeCommitBlock(key, value) });
+    } else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
   });
   if (database === undefined && counters === undefined && edits.length === 0) return undefined;
   if (database === undefined || counters === undefined) throw damaged('its first rows are missing');

@@ -148,6 +148,12 @@ export interface DatasetRow {
   readonly activations: readonly ActivationRow[];
 }
 
+/** A commit that took more than one version: they became visible together, so nobody reads between them (L1). */
+export interface CommitBlockRow {
+  readonly first: Version;
+  readonly last: Version;
+}
+
 export interface Counters {
   /** Above every file id that a durable row names. */
   readonly nextFileId: FileId;
@@ -156,6 +162,11 @@ export interface Counters {
   readonly lastVersion: Version;
   /** The newest version known visible when the edit was made: what a readOnly process may show. */
   readonly visibleVersion: Version;
+  /**
+   * No table of the manifest lacks anything that was visible at this version or later; undefined: software that did not
+   * know of it wrote the tables, so all that is known is the newest version.
+   */
+  readonly oldestReadable?: Version | undefined;
 }
 
 export interface DatabaseRow {
@@ -180,4 +191,6 @@ export type Edit =
   | { readonly kind: 'putIngest'; readonly ingest: IngestRow }
   | { readonly kind: 'putDataset'; readonly dataset: DatasetRow }
   | { readonly kind: 'removeDataset'; readonly name: string }
+  | { readonly kind: 'addCommitBlock'; readonly block: CommitBlockRow }
+  | { readonly kind: 'dropCommitBlock'; readonly last: Version }
   | { readonly kind: 'counters'; readonly counters: Counters };

@@ -3,6 +3,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type {
+  CommitBlockRow,
   Counters,
   DatabaseRow,
   DatasetRow,
@@ -26,6 +27,8 @@ export interface ManifestState {
   readonly datasets: ReadonlyMap<string, DatasetRow>;
   /** By `rangeKey`. */
   readonly ranges: ReadonlyMap<string, RangeTombstonesRow>;
+  /** By last version, ascending. */
+  readonly commitBlocks: ReadonlyMap<Version, CommitBlockRow>;
 }
 
 export function rangeKey(tree: TreeId, version: Version): string {
@@ -37,6 +40,7 @@ export const FIRST_COUNTERS: Counters = {
   nextTreeId: 1 as TreeId,
   lastVersion: NO_VERSION,
   visibleVersion: NO_VERSION,
+  oldestReadable: NO_VERSION,
 };
 
 /** The state that the manifest itself moves on, edit by edit. */
@@ -49,6 +53,7 @@ export class MutableState implements ManifestState {
   readonly ingests = new Map<string, IngestRow>();
   readonly datasets = new Map<string, DatasetRow>();
   readonly ranges = new Map<string, RangeTombstonesRow>();
+  readonly commitBlocks = new Map<Version, CommitBlockRow>();
 
   constructor(database: DatabaseRow, counters: Counters) {
     this.database = database;
@@ -90,6 +95,12 @@ export class MutableState implements ManifestState {
       case 'removeDataset':
         this.datasets.delete(edit.name);
         return;
+      case 'addCommitBlock':
+        this.commitBlocks.set(edit.block.last, edit.block);
+        return;
+      case 'dropCommitBlock':
+        this.commitBlocks.delete(edit.last);
+        return;
       case 'counters':
         this.counters = edit.counters;
         return;
@@ -104,23 +115,26 @@ export class MutableState implements ManifestState {
  * name, so that no caller can make one be given out twice.
  */
 export function countersAfter(before: Counters, edits: readonly Edit[]): Counters {
-  let { nextFileId, nextTreeId, lastVersion, visibleVersion } = before;
+  let { nextFileId, nextTreeId, lastVersion, visibleVersion, oldestReadable } = before;
   for (const edit of edits) {
     if (edit.kind === 'counters') {
       const next = edit.counters;
       assert(next.nextFileId >= nextFileId && next.nextTreeId >= nextTreeId, 'ids are never given out again');
       assert(next.lastVersion >= lastVersion && next.visibleVersion >= visibleVersion, 'versions only grow');
-      ({ nextFileId, nextTreeId, lastVersion, visibleVersion } = next);
+      assert((next.oldestReadable ?? 0) >= (oldestReadable ?? 0), 'what was given up stays so');
+      ({ nextFileId, nextTreeId, lastVersion, visibleVersion, oldestReadable } = next);
     } else if (edit.kind === 'addTable') {
       if (edit.table.id >= nextFileId) nextFileId = (edit.table.id + 1) as FileId;
       if (edit.table.maxVersion > lastVersion) lastVersion = edit.table.maxVersion;
     } else if (edit.kind === 'putRangeTombstones') {
       if (edit.row.version > lastVersion) lastVersion = edit.row.version;
+    } else if (edit.kind === 'addCommitBlock') {
+      if (edit.block.last > lastVersion) lastVersion = edit.block.last;
     } else if (edit.kind === 'putTree') {
       if (edit.tree.id >= nextTreeId) nextTreeId = (edit.tree.id + 1) as TreeId;
     } else if (edit.kind === 'putKeyspace') {
       for (const { version } of edit.keyspace.history) if (version > lastVersion) lastVersion = version;
     }
   }
-  return { nextFileId, nextTreeId, lastVersion, visibleVersion };
+  return { nextFileId, nextTreeId, lastVersion, visibleVersion, oldestReadable };
 }

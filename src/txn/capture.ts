@@ -109,6 +109,7 @@ function copyOf(state: ManifestState): ManifestState {
     ingests: new Map(state.ingests),
     datasets: new Map(state.datasets),
     ranges: new Map(state.ranges),
+    commitBlocks: new Map(state.commitBlocks),
   };
 }
 
@@ -139,6 +140,7 @@ function upTo(state: ManifestState, version: Version): ManifestState {
     ingests: filter(state.ingests, (row) => row.version <= version),
     datasets: new Map(datasets.map((row) => [row.name, row])),
     ranges: filter(state.ranges, (row) => named.has(row.tree) && row.version <= version),
+    commitBlocks: filter(state.commitBlocks, ({ last }) => last <= version),
   };
 }
 

@@ -15,7 +15,6 @@ import { type FileId, LEVEL_COUNT, type TableRow } from '../manifest/rows.ts';
 import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
-import { History } from './history.ts';
 import { PinnedVersions } from './undo-pins.ts';
 
 /** Outputs of which a smaller part is held back by snapshots are not written again when those are closed. */
@@ -38,21 +37,13 @@ export class CompactionPlan {
   readonly pinned: PinnedVersions;
   readonly #engine: Engine;
   readonly #settings: CompactionSettings;
-  readonly #history: History;
   /** Tables with versions for snapshots, and the newest of those snapshots. */
   readonly #heldBack = new Map<FileId, Version>();
 
   constructor(engine: Engine, settings: CompactionSettings) {
     this.#engine = engine;
     this.#settings = settings;
-    this.#history = new History(settings.keepHistoryMs);
     this.pinned = new PinnedVersions(engine.manifest);
-  }
-
-  /** Publications tell the time of versions. */
-  published(): void {
-    const { env, publication } = this.#engine;
-    this.#history.sample(env.clock.monotonicMs(), publication.visible);
   }
 
   /** Whether closing a snapshot may call for a compaction. */
@@ -62,7 +53,7 @@ export class CompactionPlan {
 
   /** Nobody reads the tree below this version, now or later. */
   watermark(tree: Tree): Version {
-    const horizon = this.#horizon();
+    const { horizon } = this.#engine;
     const oldest = this.#oldestReader(tree);
     return oldest === undefined || oldest > horizon ? horizon : oldest;
   }
@@ -130,15 +121,11 @@ export class CompactionPlan {
     return oldest === undefined || (pinned !== undefined && pinned < oldest) ? pinned : oldest;
   }
 
-  #horizon(): Version {
-    const { env, publication } = this.#engine;
-    return this.#history.horizon(env.clock.monotonicMs(), publication.visible);
-  }
-
   #retention(tree: Tree, inputs: readonly TableRow[]): Retention {
     const bounds = boundsOf(inputs);
     const taken = new Set(inputs.map(({ id }) => id));
-    const horizon = this.#horizon();
+    const { horizon, history } = this.#engine;
+    history.giveUp(horizon);
     const others = tree.rows().filter(({ id }) => !taken.has(id));
     // Whatever may be ingested behind them is as good as there: no tombstone goes.
     const behind = this.#keepsTombstones(tree) ? [{ ...bounds, minVersion: NO_VERSION }] : [];

@@ -106,10 +106,6 @@ export class Compactor {
     });
   }
 
-  published(): void {
-    this.#plan.published();
-  }
-
   snapshotClosed(): void {
     if (this.#plan.isHeldBack) this.poke();
   }

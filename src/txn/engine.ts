@@ -12,7 +12,7 @@ import type { Manifest } from '../manifest/manifest.ts';
 import type { Edit, FileId, IngestRow, TableRow, TreeId, TreeRow } from '../manifest/rows.ts';
 import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
-import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { Version } from '../mvcc/version.ts';
 import type { CheckThreads } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
@@ -25,6 +25,7 @@ import type { CompactionSettings } from './compaction-plan.ts';
 import { Compactor } from './compactor.ts';
 import { Events } from './events.ts';
 import { Flusher } from './flusher.ts';
+import { History } from './history.ts';
 import { Keyspaces } from './keyspaces.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publication, type Slot } from './publication.ts';
@@ -67,13 +68,14 @@ export interface EngineParts {
   readonly settings: EngineSettings;
 }
 
-export class Engine {
+export class Engine implements StoreState {
   readonly env: Env;
   readonly manifest: Manifest;
   readonly settings: EngineSettings;
   readonly logger: Logger | undefined;
   readonly catalog = new Catalog();
   readonly snapshots: SnapshotRegistry;
+  readonly history: History;
   readonly window = new ConflictWindow();
   readonly active = new ActiveTransactions();
   readonly staging: Staging;
@@ -88,7 +90,6 @@ export class Engine {
   readonly throttle: Throttle;
   readonly rangeCollector = new RangeCollector(this);
   readonly applier = new Applier(this);
-  readonly state: StoreState;
   readonly reader: StoreReader;
   readonly committer: Committer;
   readonly checkpoints = new Checkpoints(this);
@@ -110,6 +111,7 @@ export class Engine {
     this.logger = settings.logger;
     this.openTable = parts.openTable;
     this.snapshots = new SnapshotRegistry(env.clock);
+    this.history = new History(settings.compaction.keepHistoryMs);
     this.remover = new Remover(env, manifest, (error) =>
       this.logger?.warn({ err: error }, 'a file that is not needed any more could not be removed'),
     );
@@ -121,15 +123,7 @@ export class Engine {
     this.#nextFileId = manifest.state.counters.nextFileId;
     this.#nextTreeId = manifest.state.counters.nextTreeId;
     this.publication = new Publication(manifest.state.counters.lastVersion);
-    const engine = this;
-    this.state = {
-      catalog: this.catalog,
-      snapshots: this.snapshots,
-      get visible() {
-        return engine.publication.visible;
-      },
-    };
-    this.reader = new StoreReader(this.state, this);
+    this.reader = new StoreReader(this, this);
     this.staging = new Staging({
       env,
       dir: settings.tablesDir,
@@ -146,7 +140,7 @@ export class Engine {
   start(wal: Wal, last: Version, nextFileId: number): void {
     this.#wal = wal;
     this.#nextFileId = Math.max(this.#nextFileId, nextFileId);
-    this.publication = new Publication(last);
+    this.showVersion(last);
     this.#pipeline = new Pipeline({
       env: this.env,
       wal,
@@ -160,9 +154,19 @@ export class Engine {
     });
   }
 
-  /** Read-only: reads see this version. */
+  /** Reads see this version; of a read-only database from here on. */
   showVersion(version: Version): void {
     this.publication = new Publication(version);
+    this.history.giveUp(this.manifest.state.counters.oldestReadable ?? version);
+  }
+
+  /** What nobody reads at this version or later may go. */
+  get horizon(): Version {
+    return this.history.horizon(this.env.clock.monotonicMs(), this.visible);
+  }
+
+  get visible(): Version {
+    return this.publication.visible;
   }
 
   get readOnly(): boolean {
@@ -170,14 +174,12 @@ export class Engine {
   }
 
   get wal(): Wal {
-    if (this.#wal === undefined)
-      throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    if (this.#wal === undefined) throw readOnlyError();
     return this.#wal;
   }
 
   get pipeline(): Pipeline {
-    if (this.#pipeline === undefined)
-      throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    if (this.#pipeline === undefined) throw readOnlyError();
     return this.#pipeline;
   }
 
@@ -196,8 +198,7 @@ export class Engine {
 
   checkWritable(): void {
     this.checkOpen();
-    if (this.#wal === undefined)
-      throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
+    if (this.readOnly) throw readOnlyError();
     this.#checkPoison();
   }
 
@@ -216,9 +217,12 @@ export class Engine {
     this.logger?.error({ err: cause }, 'the database is poisoned: no more writes until it is reopened');
   }
 
-  snapshot(): Snapshot {
+  /** `at`: as of `db.snapshot`. L4: pinned in the turn in which the history is asked. */
+  snapshot(at?: number): Snapshot {
     this.checkOpen();
-    const held = this.snapshots.acquire(this.publication.visible);
+    const { commitBlocks } = this.manifest.state;
+    const version = at === undefined ? this.visible : this.history.commitAt(at, this.visible, commitBlocks);
+    const held = this.snapshots.acquire(version);
     return new Snapshot(held.version, this, () => {
       this.snapshots.release(held);
       if (this.#closed || this.#wal === undefined) return;
@@ -272,15 +276,6 @@ export class Engine {
     return new Tree(options, rows, tombstones);
   }
 
-  /** A tree with nothing in it, that no keyspace has. */
-  emptyTree(): Tree {
-    return this.newTree(0 as TreeId, NO_VERSION, []);
-  }
-
-  logStats(): { segments: number; bytes: number } {
-    return { segments: this.#wal?.segments().length ?? 0, bytes: this.#wal?.bytesOnDisk ?? 0 };
-  }
-
   isDropped(id: TreeId): boolean {
     return this.keyspaces.isDropped(id);
   }
@@ -299,7 +294,8 @@ export class Engine {
   apply(edits: readonly Edit[], slot?: Slot): void {
     this.#checkPoison();
     try {
-      this.manifest.apply([...edits, this.#counters(slot)]);
+      const forgotten = this.history.forgetting(this.manifest.state.commitBlocks);
+      this.manifest.apply([...edits, ...forgotten, this.#counters(slot)]);
     } catch (error) {
       if (isSluiceError(error, 'OUTCOME_UNKNOWN') || isSluiceError(error, 'POISONED')) this.poison(error);
       throw error;
@@ -320,6 +316,7 @@ export class Engine {
       nextTreeId: this.#nextTreeId as TreeId,
       lastVersion: last,
       visibleVersion: visible,
+      oldestReadable: this.history.oldestReadable,
     };
     return { kind: 'counters', counters };
   }
@@ -353,7 +350,7 @@ export class Engine {
   }
 
   onPublished(): void {
-    this.compactor.published();
+    this.history.sample(this.env.clock.monotonicMs(), this.visible);
     this.trimWindow();
     while (this.window.bytes > this.settings.conflictWindowBytes && this.active.giveUpOldest())
       this.trimWindow();
@@ -395,4 +392,8 @@ export class Engine {
       await this.wal.close();
     }
   }
+}
+
+function readOnlyError(): SluiceError {
+  return new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
 }

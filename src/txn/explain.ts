@@ -2,9 +2,13 @@
 
 import { SluiceError } from '../base/errors.ts';
 import type { Blocker } from '../levels/placement.ts';
-import type { TableRow } from '../manifest/rows.ts';
+import type { TableRow, TreeId } from '../manifest/rows.ts';
+import { NO_VERSION } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
 import { checkFiles, checkIngestOptions, type IngestOptions, keyspaceOf } from './ingest-options.ts';
+
+/** Of a keyspace that is not there. */
+const NO_TREE = 0 as TreeId;
 
 export interface IngestPlan {
   readonly file: string;
@@ -41,7 +45,11 @@ export async function explainIngest(
         throw new SluiceError('UNSUPPORTED_FORMAT', `${file} holds no entries: there is nothing to ingest`);
       }
       // A keyspace that is not there yet is empty: everything fits the lowest level that the list itself leaves free.
-      const { level, blockers } = (tree ?? engine.emptyTree()).place(smallest, largest, earlier);
+      const { level, blockers } = (tree ?? engine.newTree(NO_TREE, NO_VERSION, [])).place(
+        smallest,
+        largest,
+        earlier,
+      );
       earlier.push({ level, smallest, largest });
       const bounds = { smallest: Buffer.from(smallest), largest: Buffer.from(largest) };
       plans.push({ file, keyspace, entries, rangeDeletes, bytes, ...bounds, level, blockers });

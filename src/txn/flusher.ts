@@ -47,7 +47,7 @@ export class Flusher {
   poke(): void {
     this.#full = false;
     for (const tree of this.#engine.catalog.trees()) {
-      if (tree.sealedCount === 0 || this.#engine.isDropped(tree.id)) continue;
+      if (tree.sealedCount === 0) continue;
       if (tree.sealedCount > SEALED_MAX) this.#full = true;
       if (!this.#closed && !this.#running.has(tree.id)) this.#start(tree);
     }
@@ -68,14 +68,14 @@ export class Flusher {
     const trees = [...this.#engine.catalog.trees()];
     for (const tree of trees) tree.seal();
     for (const tree of trees) {
-      while (tree.sealedCount > 0 && !this.#engine.isDropped(tree.id)) {
+      while (tree.sealedCount > 0 && !this.#isRemoved(tree)) {
         if (!this.#running.has(tree.id)) this.#start(tree);
         await this.#running.get(tree.id);
       }
     }
   }
 
-  /** Unlinks log segments, oldest first, as far as every tree in them has flushed them. A dropped tree has. */
+  /** Unlinks log segments, oldest first, as far as every tree in them has flushed them. A removed tree has. */
   trimLog(): void {
     const { wal, catalog } = this.#engine;
     let through = 0;
@@ -115,6 +115,11 @@ export class Flusher {
     this.#wake(undefined);
   }
 
+  /** A dropped generation is flushed until then: the history that is kept may read it after a crash too. */
+  #isRemoved(tree: Tree): boolean {
+    return this.#engine.catalog.tree(tree.id) === undefined;
+  }
+
   #start(tree: Tree): void {
     const run = this.#flushTree(tree).finally(() => this.#running.delete(tree.id));
     this.#running.set(tree.id, run);
@@ -134,7 +139,7 @@ export class Flusher {
     const flushed = await tree.flush(memtable, engine.newFileId(), engine.runFlush);
     // A commit may be in two trees of which only one is flushed: without its log record it would be torn.
     await engine.wal.sync();
-    if (engine.isDropped(tree.id)) {
+    if (this.#isRemoved(tree)) {
       flushed.discard();
       return;
     }

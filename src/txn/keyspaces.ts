@@ -2,7 +2,8 @@
  * Making and dropping keyspaces: pointer writes, each a commit of its own in the order of versions (docs/ARCHITECTURE.md
  * "Data model").
  *
- * A dropped generation stays until no snapshot can see it; then its tables go whole.
+ * A dropped generation stays, and is flushed, until neither a snapshot nor the history that is kept can see it; then its
+ * tables go whole.
  */
 
 import { isSluiceError, SluiceError } from '../base/errors.ts';
@@ -116,6 +117,7 @@ export class Keyspaces {
     return this.#dropped;
   }
 
+  /** Nothing is written to it any more. */
   isDropped(id: TreeId): boolean {
     return this.#dropped.some(({ tree }) => tree.id === id) || this.#engine.catalog.tree(id) === undefined;
   }
@@ -127,12 +129,10 @@ export class Keyspaces {
 
   /** Removes dropped generations that no snapshot sees any more. */
   collect(): void {
-    const { snapshots, publication } = this.#engine;
     if (this.#dropped.length === 0) return;
-    const watermark = snapshots.oldest ?? publication.visible;
-    const ready = this.#dropped.filter(
-      ({ version }) => version <= watermark && version <= publication.visible,
-    );
+    const { snapshots, horizon } = this.#engine;
+    const oldest = snapshots.oldest ?? horizon;
+    const ready = this.#dropped.filter(({ version }) => version <= oldest && version <= horizon);
     for (const dropped of ready) {
       try {
         this.#remove(dropped);
@@ -146,7 +146,8 @@ export class Keyspaces {
   }
 
   #remove({ tree, keyspace, version }: DroppedTree): void {
-    const { catalog, manifest, remover } = this.#engine;
+    const { catalog, history: kept, horizon, manifest, remover } = this.#engine;
+    kept.giveUp(horizon);
     const rows = tree.rows();
     const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
     const before = catalog.historyOf(keyspace) ?? [];

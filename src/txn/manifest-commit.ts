@@ -130,7 +130,7 @@ function commitChecked(
   parts.syncLog();
   const slot = new ManifestSlot();
   const last = publication.take(slot, depth);
-  const first = last - depth + 1;
+  const first = versionOf(last - depth + 1);
   const placed = new Map<Tree, TableRow[]>();
   const rows = tables.map((table, i) => {
     const tree = at(trees, i);
@@ -145,6 +145,7 @@ function commitChecked(
     const edits = [
       ...rows.map((table): Edit => ({ kind: 'addTable', table })),
       ...deleted.map(({ row }): Edit => ({ kind: 'putRangeTombstones', row })),
+      ...(depth > 1 ? [{ kind: 'addCommitBlock', block: { first, last } } as const] : []),
       ...[...ingests, ...undoneRows(ingests, manifest)].map(
         (ingest): Edit => ({ kind: 'putIngest', ingest }),
       ),

@@ -123,7 +123,7 @@ export class Presence {
 
   async #using<T>(act: (common: CommonKeys) => Promise<T>): Promise<T> {
     const { core, own, keyspace, deletedToo } = this.#options;
-    const { state, reader: store } = core.engine;
+    const { engine } = core;
     const { table, smallest, largest } = this.#file;
     const upper = successor(largest);
     const left = table.cursor(NO_VERSION, { fillCache: false });
@@ -131,16 +131,17 @@ export class Presence {
     try {
       const keys = new EntryKeys(left);
       if (!deletedToo) {
-        const reads = { state, store, snapshot: core.snapshot, overlay: own, reads: undefined };
+        const base = { state: engine, store: engine.reader, snapshot: core.snapshot };
+        const reads = { ...base, overlay: own, reads: undefined };
         const scan = new TransactionReader(reads).scan(keyspace, { lower: smallest, upper });
         closers.push(() => scan.close());
         return await act(new CommonKeys(keys, scan.cursor, smallest));
       }
       const { version } = core.snapshot;
-      const held = state.snapshots.acquire(version);
-      closers.push(() => state.snapshots.release(held));
+      const held = engine.snapshots.acquire(version);
+      closers.push(() => engine.snapshots.release(held));
       const tombstones = own.tombstones(keyspace);
-      const scan = state.catalog.treeAt(keyspace, version)?.scan(smallest, upper, version);
+      const scan = engine.catalog.treeAt(keyspace, version)?.scan(smallest, upper, version);
       if (scan !== undefined) closers.push(() => scan.release());
       const right = mergeCursors([...own.cursors(keyspace, undefined), ...(scan?.cursors ?? [])]);
       closers.push(() => right.close());

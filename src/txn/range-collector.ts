@@ -86,6 +86,7 @@ export class RangeCollector {
       if (spans.length < row.spans.length) edits.push(editOf(row, spans));
     }
     if (edits.length === 0) return;
+    this.#engine.history.giveUp(this.#engine.horizon);
     this.#engine.apply(edits);
     tree.install([], ids);
     tree.replaceTombstones(kept);

@@ -1,5 +1,6 @@
 /** A public snapshot: the state at one commit version, until it is closed. */
 
+import { checkOptions } from '../base/arguments.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { ReadSource } from './read-source.ts';
@@ -8,6 +9,19 @@ import type { ReadSource } from './read-source.ts';
 export interface SnapshotOwner {
   readonly manifest: object;
   readonly reader: ReadSource;
+}
+
+export interface SnapshotOptions {
+  /** A past version, as commits resolve with it, instead of now. Of one between two commits: the older. */
+  readonly at?: number;
+}
+
+/** @throws TypeError */
+export function checkSnapshotOptions(options: SnapshotOptions): void {
+  checkOptions(options);
+  const { at } = options;
+  if (at === undefined || (Number.isSafeInteger(at) && at >= 0)) return;
+  throw new TypeError(`options.at must be a version, a whole number; got ${String(at)}`);
 }
 
 export class Snapshot implements Disposable, AsyncDisposable {

@@ -36,6 +36,8 @@ export interface DroppedGenerationStats {
 export interface DatabaseStats {
   /** The version that reads see now. */
   readonly version: number;
+  /** From this version on `snapshot({ at })` reads every one. */
+  readonly oldestReadableVersion: number;
   readonly keyspaces: readonly KeyspaceStats[];
   readonly log: { readonly segments: number; readonly bytes: number };
   /** Since open. `hitRatio`: hits of all lookups, 0 to 1; undefined before the first. */
@@ -88,8 +90,11 @@ export function gatherStats(
   const lookups = blocks.hits + blocks.misses;
   return {
     version: publication.visible,
+    oldestReadableVersion: engine.history.oldestReadable,
     keyspaces,
-    log: engine.logStats(),
+    log: engine.readOnly
+      ? { segments: 0, bytes: 0 }
+      : { segments: engine.wal.segments().length, bytes: engine.wal.bytesOnDisk },
     blockCache: { ...blocks, hitRatio: lookups === 0 ? undefined : blocks.hits / lookups },
     tableCache: { open: tables.openCount, max: tables.maxOpen, opens: tables.opens },
     transactions: {

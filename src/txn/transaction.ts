@@ -141,7 +141,7 @@ export class TransactionCore implements ActiveTransaction {
     this.snapshot = engine.snapshot();
     this.reads = readOnly ? undefined : new ReadSet();
     this.#reader = new TransactionReader({
-      state: engine.state,
+      state: engine,
       store: engine.reader,
       snapshot: this.snapshot,
       overlay: this.overlay,

@@ -24,7 +24,7 @@ function openAt(dir: string, options: Partial<ManifestOptions> = {}): Manifest {
 
 /** A copy that later edits leave alone. */
 function copyOf(state: ManifestState): ManifestState {
-  const { database, counters, tables, keyspaces, trees, ingests, datasets, ranges } = state;
+  const { database, counters, tables, keyspaces, trees, ingests, datasets, ranges, commitBlocks } = state;
   return {
     database,
     counters,
@@ -34,6 +34,7 @@ function copyOf(state: ManifestState): ManifestState {
     ingests: new Map(ingests),
     datasets: new Map(datasets),
     ranges: new Map(ranges),
+    commitBlocks: new Map(commitBlocks),
   };
 }
 
@@ -76,6 +77,7 @@ test('counters rise above every id and version that an edit names, and never fal
     nextTreeId: 5,
     lastVersion: 95,
     visibleVersion: 0,
+    oldestReadable: 0,
   });
   manifest.apply([{ kind: 'dropTable', id: 7 as FileId }]);
   expect(manifest.state.counters.nextFileId).toBe(8);
@@ -157,7 +159,10 @@ describe('opening', () => {
     expect(() => openAt(dir, { readOnly: true })).toThrow(code('NOT_A_DATABASE') as Error);
     expect(fs.existsSync(dir)).toBe(false);
     const { database } = openAt(dir, { errorIfExists: true }).state;
-    expect(database).toMatchObject({ formatVersion: 4, comparator: 'leveldb.BytewiseComparator' });
+    expect(database).toMatchObject({
+      formatVersion: FORMAT_VERSION,
+      comparator: 'leveldb.BytewiseComparator',
+    });
     expect(database.id).toMatch(/^[0-9a-f]{32}$/);
     expect(() => openAt(dir, { errorIfExists: true })).toThrow(code('ALREADY_EXISTS') as Error);
     expect(fs.existsSync(`${dir}/manifest/data.mdb`)).toBe(true);

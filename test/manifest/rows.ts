@@ -119,6 +119,7 @@ const dataset: fc.Arbitrary<DatasetRow> = fc.record({
   ),
   activations: fc.array(fc.record({ version, id: size }), { maxLength: 3 }),
 });
+const block = fc.integer({ min: 1, max: 9 }).map((n) => n as Version);
 
 export const edit: fc.Arbitrary<Edit> = fc.oneof(
   { weight: 4, arbitrary: tableRow.map((table): Edit => ({ kind: 'addTable', table })) },
@@ -132,6 +133,8 @@ export const edit: fc.Arbitrary<Edit> = fc.oneof(
   ingest.map((row): Edit => ({ kind: 'putIngest', ingest: row })),
   dataset.map((row): Edit => ({ kind: 'putDataset', dataset: row })),
   dataset.map((row): Edit => ({ kind: 'removeDataset', name: row.name })),
+  fc.tuple(block, version).map(([last, first]): Edit => ({ kind: 'addCommitBlock', block: { first, last } })),
+  block.map((last): Edit => ({ kind: 'dropCommitBlock', last })),
 );
 
 export function table(id: number, change: Partial<TableRow> = {}): TableRow {

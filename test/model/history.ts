@@ -78,7 +78,8 @@ export type Op =
       readonly steps: readonly Step[];
       readonly end: 'commit' | 'abort' | 'throw';
     }
-  | { readonly op: 'snapshot' }
+  /** `back`: so many operations ago; undefined: now. */
+  | { readonly op: 'snapshot'; readonly back?: number }
   | { readonly op: 'closeSnapshot'; readonly slot: number }
   | { readonly op: 'snapshotGet'; readonly slot: number; readonly keyspace: string; readonly key: string }
   | { readonly op: 'snapshotScan'; readonly slot: number; readonly range: Range }
@@ -208,6 +209,7 @@ export const op: fc.Arbitrary<Op> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.constant<Op>({ op: 'snapshot' }) },
+  { weight: 1, arbitrary: fc.nat(6).map((back): Op => ({ op: 'snapshot', back })) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('closeSnapshot' as const), slot }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotGet' as const), slot, keyspace, key }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('snapshotScan' as const), slot, range }) },

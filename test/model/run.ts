@@ -31,16 +31,14 @@ import {
 } from './history.ts';
 import { afterIngest, entriesOf, optionsOf, replacedBy, type Undoable, undoingOf } from './ingest.ts';
 import { State } from './oracle.ts';
+import { Past, type SnapshotPair } from './past.ts';
 
 export interface RunOptions {
   /** Replaces every ingest by puts and deletes of the same entries in a transaction (L7). */
   readonly ingestAsPuts?: boolean;
   readonly open?: TestOptions;
-}
-
-interface SnapshotPair {
-  readonly snapshot: Snapshot;
-  readonly state: State;
+  /** At the end reads at every version there was, as far as it is kept. */
+  readonly everyVersion?: boolean;
 }
 
 /** A database or a transaction: where a statement goes. */
@@ -62,6 +60,7 @@ export class Run {
   #db: TextDb;
   #state = new State();
   #snapshots: SnapshotPair[] = [];
+  readonly #past = new Past();
   #files = 0;
   readonly #undoable: Undoable[] = [];
 
@@ -82,10 +81,15 @@ export class Run {
       );
       try {
         for (const keyspace of KEYSPACES) run.#makeKeyspace(keyspace);
-        for (const op of history) await run.#do(op);
+        for (const op of history) {
+          await run.#do(op);
+          run.#past.note(run.#db.version, run.#state);
+        }
         await run.#checkAll();
+        if (options.everyVersion === true) await run.#checkPast();
         await run.#reopen();
         await run.#checkAll();
+        if (options.everyVersion === true) await run.#checkPast();
         expectEqual((await run.#db.verify({ full: true })).problems, [], 'verify');
       } finally {
         await run.#close();
@@ -116,8 +120,7 @@ export class Run {
       case 'transaction':
         return this.#transaction(op.steps, op.end);
       case 'snapshot':
-        this.#snapshots.push({ snapshot: this.#db.snapshot(), state: this.#state });
-        return;
+        return this.#snapshot(op.back);
       case 'closeSnapshot':
         this.#snapshots.splice(op.slot, 1)[0]?.snapshot.close();
         return;
@@ -147,6 +150,7 @@ export class Run {
       case 'dropKeyspace':
         await this.#db.dropKeyspace(op.keyspace);
         this.#state = this.#state.drop(op.keyspace);
+        this.#past.note(this.#db.version, this.#state);
         for (const undoable of this.#undoable)
           if (undoable.ingest.keyspace === op.keyspace) undoable.gone = true;
         this.#makeKeyspace(op.keyspace);
@@ -324,6 +328,21 @@ export class Run {
   async #atSnapshot(slot: number, read: (at: SnapshotPair) => Promise<void>): Promise<void> {
     const at = this.#snapshots[slot];
     if (at !== undefined) await read(at);
+  }
+
+  #snapshot(back: number | undefined): void {
+    if (back === undefined) this.#snapshots.push({ snapshot: this.#db.snapshot(), state: this.#state });
+    else this.#snapshots.push(...this.#past.snapshots(this.#db, back));
+  }
+
+  /** Also in the middle of commits, where what was before them is read (L1). */
+  async #checkPast(): Promise<void> {
+    for (let at = 0; at <= this.#db.version; at++) {
+      for (const { snapshot, state } of this.#past.snapshotsAt(this.#db, at)) {
+        for (const keyspace of KEYSPACES) await this.#scan(this.#db, state, { ...FULL, keyspace }, snapshot);
+        snapshot.close();
+      }
+    }
   }
 
   /** Everything, by every way, now and at every snapshot. */

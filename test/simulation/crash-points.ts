@@ -5,8 +5,17 @@
  */
 
 import { expect } from 'vitest';
-import type { TestOptions, TextDb } from '../base/database.ts';
-import { contentOf, contents, INPUTS, type Life, OPTIONS, STEPS, show } from './crash-story.ts';
+import { outcomeOf, type TestOptions, type TextDb } from '../base/database.ts';
+import {
+  contentOf,
+  contents,
+  INPUTS,
+  type Life,
+  OPTIONS,
+  pastContentOf,
+  STEPS,
+  show,
+} from './crash-story.ts';
 import { EVERYTHING, type Fate, NOTHING_UNSYNCED, randomFate } from './disk.ts';
 import { type Behaviour, CHANGES, IDEAL } from './file-system.ts';
 import type { Image, Machine } from './machine.ts';
@@ -18,11 +27,15 @@ export interface CrashPoint {
   readonly done: number;
   /** Steps that may be done. */
   readonly begun: number;
+  /** Of the database after no step, the first, the second … as far as the story is told in the end. */
+  readonly versions: readonly number[];
   /** For people: which call comes next. */
   readonly where: string;
 }
 
 const CONTENTS = contents().map(show);
+/** Of keyspaces alone. */
+const PAST = contents().map((content) => show(new Map([...content].filter(([name]) => !name.includes('@')))));
 /** From the step after it on its directory is there, whole. */
 const CHECKPOINT = STEPS.findIndex(({ name }) => name === 'checkpoint');
 
@@ -40,19 +53,22 @@ function observer(machine: Machine, onPoint: (image: Image, where: string) => vo
 export async function tellStory(machine: Machine, options: TestOptions): Promise<CrashPoint[]> {
   for (const [name, entries] of Object.entries(INPUTS)) machine.writeInput(entries, name);
   const points: CrashPoint[] = [];
+  const versions: number[] = [];
   let done = 0;
   let begun = 0;
   const note = (image: Image, where: string): void => {
     const step = STEPS[begun - 1]?.name ?? 'open';
-    points.push({ image, done, begun, where: `${step}: before ${where}` });
+    points.push({ image, done, begun, versions, where: `${step}: before ${where}` });
   };
   const fs = machine.fileSystem(observer(machine, note));
   const db = await machine.open(fs, new SeededRandom(1), { ...OPTIONS, ...options });
   const life: Life = { db, machine, snapshot: undefined };
+  versions.push(db.version);
   for (const step of STEPS) {
     begun++;
     await step.act(life);
     done++;
+    versions.push(db.version);
   }
   await db.close();
   note(machine.image(), 'nothing more');
@@ -63,6 +79,8 @@ export async function tellStory(machine: Machine, options: TestOptions): Promise
 interface Allowed {
   readonly from: number;
   readonly to: number;
+  /** As of the crash point. */
+  readonly versions: readonly number[];
 }
 
 export const FATES = ['nothing unsynced is left', 'the process alone dies', 'anything'] as const;
@@ -77,7 +95,7 @@ function fateOf(name: FateName, seed: number): Fate {
 /** @param durable whether what was done survives more than the end of the process */
 export function allowedAt(point: CrashPoint, fate: FateName, durable: boolean): Allowed {
   const kept = durable || fate === 'the process alone dies';
-  return { from: kept ? point.done : 0, to: point.begun };
+  return { from: kept ? point.done : 0, to: point.begun, versions: point.versions };
 }
 
 /**
@@ -105,7 +123,10 @@ export async function recoverFrom(
     checkInputs(machine, known.to);
     if (allowed.from > CHECKPOINT) expect(machine.names('checkpoint/tables')).not.toEqual([]);
     await checkFiles(machine, db);
-    if (!again) await goesOn(db);
+    if (!again) {
+      await checkPast(db, known, seed);
+      await goesOn(db);
+    }
   } finally {
     await db.close();
   }
@@ -113,10 +134,10 @@ export async function recoverFrom(
 }
 
 /** Which of the contents that are allowed it is; several steps in a row may leave the same. */
-function foundIn(content: string, { from, to }: Allowed): Allowed {
+function foundIn(content: string, { from, to, versions }: Allowed): Allowed {
   const steps = CONTENTS.flatMap((each, i) => (each === content && i >= from && i <= to ? [i] : []));
   const [first] = steps;
-  if (first !== undefined) return { from: first, to: steps.at(-1) ?? first };
+  if (first !== undefined) return { from: first, to: steps.at(-1) ?? first, versions };
   const known = CONTENTS.indexOf(content);
   const after = (step: number): string => STEPS[step - 1]?.name ?? 'nothing';
   const what = known < 0 ? content : `the state after "${after(known)}"`;
@@ -129,6 +150,17 @@ function checkInputs(machine: Machine, found: number): void {
     const step = STEPS.findIndex(({ moves }) => moves?.includes(name));
     if (step >= 0 && step < found) continue;
     expect(machine.isInputIntact(name), `${name} was lost or changed`).toBe(true);
+  }
+}
+
+/** L4: whatever the crash cut short, a past version reads as it was, or is refused. Looks at a few. */
+async function checkPast(db: TextDb, { from, versions }: Allowed, seed: number): Promise<void> {
+  const { oldestReadableVersion: oldest } = db.stats();
+  for (const step of new Set([from, Math.max(0, from - 1), seed % (from + 1)])) {
+    const version = versions[step] ?? 0;
+    const read = () => pastContentOf(db, version);
+    if (version < oldest) expect(await outcomeOf(read)).toBe('TOO_OLD');
+    else expect(show(await read())).toBe(PAST[step]);
   }
 }
 

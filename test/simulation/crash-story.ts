@@ -307,10 +307,23 @@ export function contents(): Content[] {
   return all;
 }
 
+/** That the story ever has. */
+export const KEYSPACES = ['default', 'other', 'feats'] as const;
+
 /** Comparable; a keyspace without entries is as none. */
 export function show(content: Content): string {
   const list = [...content].filter(([, entries]) => entries.size > 0).sort();
   return JSON.stringify(list.map(([name, entries]) => [name, [...entries].sort()]));
+}
+
+/** Of a past version, without versions of datasets, which are the same at all. */
+export async function pastContentOf(db: TextDb, at: number): Promise<Content> {
+  using snapshot = db.snapshot({ at });
+  const content = new Map<string, Map<string, string>>();
+  for (const name of KEYSPACES) {
+    content.set(name, new Map(await db.keyspace(name).iterator({ snapshot }).all()));
+  }
+  return content;
 }
 
 export async function contentOf(db: TextDb): Promise<Content> {
