@@ -217,9 +217,10 @@ function writes({ scale, scratch, count }) {
   ];
 }
 
-function ingests({ count, scratch, fileSet, wide, large, largeLabel }) {
+function ingests({ count, scale, scratch, fileSet, wide, large, largeLabel }) {
   const some = (n) => [n === 1 ? '1 file' : `${n} files`, fileSet(`files-${n}`, n, count / n, 100)];
   const small = wide('small', 1);
+  const delta = wide('one-percent', Math.max(2, Math.round(1000 * scale)) / 100);
   const named = { '1-file': some(1), '10-files': some(10), '100-files': some(100), '1-MB': ['1 MB', small] };
   return [
     ...Object.entries({ ...named, large: [largeLabel, large] }).map(([name, [label, set]]) => ({
@@ -253,6 +254,28 @@ function ingests({ count, scratch, fileSet, wide, large, largeLabel }) {
         factor: factor(`replace, commit alone, ${largeLabel} to 1 MB`, { atMost: 1.3 }),
       },
       task: (e) => ({ kind: 'replaceFlat', dir: scratch(e), small, large, repeats: 12 }),
+    },
+    {
+      name: 'dataset-flat',
+      engines: ['sluice'],
+      needs: [needsFiles(small), needsFiles(large)],
+      rows: {
+        activateMs: ms(`activate a dataset of ${largeLabel}`, { atMost: 10 }),
+        rollbackMs: ms(`roll a dataset of ${largeLabel} back`, { atMost: 10 }),
+        factor: factor(`activate, ${largeLabel} to 1 MB`, { atMost: 1.3 }),
+      },
+      task: (e) => ({ kind: 'datasetFlat', dir: scratch(e), small, large, repeats: 16 }),
+    },
+    {
+      name: 'dataset-publish',
+      engines: ['sluice'],
+      needs: [needsFiles(large), needsFiles(delta)],
+      rows: {
+        deltaFactor: factor('publish a delta of 1 %, to the base', { atMost: 0.05 }),
+        p99Factor: factor('get, p99 while a base is published, to idle', { atMost: 1.5 }),
+        diskFactor: factor('disk after all versions but one are dropped, to its files', { atMost: 1.05 }),
+      },
+      task: (e) => ({ kind: 'datasetPublish', dir: scratch(e), base: large, delta, reads: 20_000 }),
     },
   ];
 }

@@ -5,6 +5,7 @@
  * the process held once its input was read. `rows` may be missing, with `notYet` saying why.
  */
 
+import * as datasets from './kinds/datasets.mjs';
 import * as ingest from './kinds/ingest.mjs';
 import * as latency from './kinds/latency.mjs';
 import * as reads from './kinds/reads.mjs';
@@ -13,7 +14,7 @@ import * as tree from './kinds/tree.mjs';
 import * as writes from './kinds/writes.mjs';
 import { hurry, memoryBytes, writtenBytes } from './meter.mjs';
 
-const kinds = { ...tables, ...reads, ...writes, ...tree, ...ingest, ...latency };
+const kinds = { ...tables, ...reads, ...writes, ...tree, ...ingest, ...latency, ...datasets };
 
 const task = JSON.parse(process.argv[2]);
 if (task.hurry) hurry();

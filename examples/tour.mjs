@@ -116,6 +116,31 @@ await db.dropKeyspace('sessions'); // whatever its size
 
 assert.deepEqual(db.keyspaces(), ['default']);
 
+// Datasets
+for (const [night, rows] of [
+  [1, { ada: 0.2 }],
+  [2, { ada: 0.3, bob: 0.7 }],
+]) {
+  const nightly = new SstWriter(`./features-${night}.sst`, { keyEncoding: 'utf8', valueEncoding: 'json' });
+  for (const [user, score] of Object.entries(rows)) nightly.put(user, score);
+  await nightly.finish();
+}
+
+const features = db.dataset('features', { keepVersions: 3 });
+await features.publish('./features-1.sst'); // { version: 1, live: true, … }
+await features.publish('./features-2.sst', { message: 'nightly' }); // readers go on; one commit swaps it in
+for await (const { type, key } of features.diff(1, 2)) console.log(type, key); // changed ada, then added bob
+
+assert.deepEqual(await db.keyspace('features').iterator().all(), [
+  ['ada', 0.3],
+  ['bob', 0.7],
+]);
+
+// A rollback
+await features.rollback(); // version 1 is live again, whatever its size
+
+assert.deepEqual(await db.keyspace('features').iterator().all(), [['ada', 0.2]]);
+
 // Conflicts
 const txn = db.begin(); // by hand: no retries
 try {
