@@ -1,10 +1,12 @@
 import { type Command, EXIT_NOT_FOUND, EXIT_OK } from './command.ts';
 import {
+  AT_FLAG,
   existingKeyspace,
   HEX_FLAG,
   JSON_FLAG,
   KEYSPACE_FLAG,
   READONLY_FLAG,
+  readOptionsOf,
   withDatabase,
 } from './database.ts';
 import { write } from './io.ts';
@@ -20,6 +22,7 @@ export const get: Command = {
     raw: { type: 'boolean', about: 'the bytes of the value alone, without a newline after them' },
     hex: HEX_FLAG,
     json: JSON_FLAG,
+    at: AT_FLAG,
     readonly: READONLY_FLAG,
   },
   positionals: [2, 2],
@@ -28,7 +31,9 @@ export const get: Command = {
   async run(args, io) {
     const hex = args.flag('hex');
     const key = bytesOf(args.at(1, 'KEY'), hex, 'KEY');
-    const value = await withDatabase(args, (db) => existingKeyspace(db, args).get(key));
+    const value = await withDatabase(args, (db) =>
+      existingKeyspace(db, args).get(key, readOptionsOf(db, args)),
+    );
     if (args.flag('json')) {
       const found =
         value === undefined ? { found: false } : { found: true, ...jsonField('value', value, hex) };

@@ -1,11 +1,13 @@
 import type { RangeOptions } from '../txn/readable.ts';
 import { type Arguments, type Command, EXIT_OK, UsageError } from './command.ts';
 import {
+  AT_FLAG,
   existingKeyspace,
   HEX_FLAG,
   JSON_FLAG,
   KEYSPACE_FLAG,
   READONLY_FLAG,
+  readOptionsOf,
   withDatabase,
 } from './database.ts';
 import { Output } from './io.ts';
@@ -30,6 +32,7 @@ export const scan: Command = {
     'keys-only': { type: 'boolean', about: 'without values' },
     hex: HEX_FLAG,
     json: JSON_FLAG,
+    at: AT_FLAG,
     readonly: READONLY_FLAG,
   },
   positionals: [1, 1],
@@ -40,7 +43,7 @@ valueHex where the bytes are not UTF-8.`,
   async run(args, io) {
     const range = rangeOf(args);
     const limit = args.count('limit');
-    const options = {
+    const given = {
       ...range,
       reverse: args.flag('reverse'),
       ...(limit !== undefined && { limit }),
@@ -49,6 +52,7 @@ valueHex where the bytes are not UTF-8.`,
     const out = new Output(io.stdout);
     await withDatabase(args, async (db) => {
       const keyspace = existingKeyspace(db, args);
+      const options = { ...given, ...readOptionsOf(db, args) };
       if (args.flag('keys-only'))
         await print(keyspace.keys(options), (key) => lineOf(args, key, undefined), out);
       else await print(keyspace.iterator(options), ([key, value]) => lineOf(args, key, value), out);

@@ -41,6 +41,22 @@ test('JSON of get, put and del', async () => {
   expect(JSON.parse(miss.out)).toEqual({ key: 'k', found: false });
 });
 
+test('get --at and scan --at read a past version, and are told when it is not kept', async () => {
+  const versions: string[] = [];
+  for (const value of ['1', '2']) {
+    const [{ version }] = (await sluiceJson(['put', db, 'k', value])) as [{ version: number }];
+    versions.push(String(version));
+  }
+  const [first = '', second = ''] = versions;
+  expect(await sluice(['get', db, 'k', '--at', first])).toEqual({ code: 0, out: '1\n', err: '' });
+  expect((await sluice(['get', db, 'k', '--at', second])).out).toBe('2\n');
+  expect((await sluice(['scan', db, '--at', first])).out).toBe('k\t1\n');
+  const newer = await sluice(['get', db, 'k', '--at', '999']);
+  expect(newer.code).toBe(3);
+  expect(newer.err).toContain('Version 999 is not visible');
+  expect((await sluice(['scan', db, '--at', 'x'])).code).toBe(2);
+});
+
 test('del --range deletes from a key up to another, which stays', async () => {
   await fill([...'abcde'].map((key) => [key, key] as const));
   expect(await sluice(['del', db, '--range', 'b', 'd'])).toEqual({ code: 0, out: '', err: '' });

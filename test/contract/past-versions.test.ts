@@ -168,13 +168,17 @@ test('a dropped keyspace is there in the past, what was only in memory too, unti
 
 test('the log of a dropped keyspace goes once its memtables are tables, though the history keeps it', async () => {
   const options = { ...KEPT, walSegmentBytes: 1 << 12 };
-  const db = await openDatabase(join(memoryDirectory(), 'db'), options);
+  const dir = join(memoryDirectory(), 'db');
+  const db = await openDatabase(dir, options);
   const gone = db.keyspace('gone');
   await putAll(gone, db, ['1']);
   await db.dropKeyspace('gone');
-  for (let i = 0; i < 100; i++) await db.put('k', 'x'.repeat(500));
-  await db.flush();
-  await vi.waitFor(() => expect(db.stats().log.segments).toBe(1));
+  // A long log has the memtables sealed for whose sake it is kept.
+  await vi.waitFor(async () => {
+    for (let i = 0; i < 20; i++) await db.put('k', 'x'.repeat(500));
+    expect(tableFiles(dir).length).toBeGreaterThan(1);
+    expect(db.stats().log.segments).toBeLessThan(6);
+  });
 });
 
 test('the garbage of range deletions waits for the history', async () => {
