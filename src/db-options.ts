@@ -52,7 +52,7 @@ export interface DbOptions<KE extends EncodingName = EncodingName, VE extends En
   readonly maxSubcompactions?: number;
   /** What compactions may read and write together; 0, the default: no limit. */
   readonly backgroundBytesPerSecond?: number;
-  /** Versions that were current within this time are not dropped by compaction; 0. */
+  /** Versions that were current within this time are kept, dropped keyspaces too: `snapshot({ at })` reads them; 0. */
   readonly keepHistoryMs?: number;
   /** Versions of a key, newest first and down to its last deletion, that compaction does not drop; 1. */
   readonly keepVersions?: number;
