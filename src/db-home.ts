@@ -6,6 +6,7 @@ import type { Settings } from './db-options.ts';
 import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
 import { checkDirectory, databasePaths } from './manifest/directory.ts';
 import { Manifest } from './manifest/manifest.ts';
+import { ArenaPool } from './mvcc/arena-pool.ts';
 import { BlockCache } from './sst/block-cache.ts';
 import { checkThreads } from './sst/check-threads.ts';
 import { Table } from './sst/table.ts';
@@ -13,14 +14,20 @@ import { TableCache } from './sst/table-cache.ts';
 import { Engine } from './txn/engine.ts';
 import { readBeside, recover } from './txn/recovery.ts';
 
+/** What the engines of an open database, one after the other, have their memory from. */
+export interface Caches {
+  readonly cache: BlockCache;
+  readonly tableCache: TableCache;
+  readonly arenas: ArenaPool;
+}
+
 /** What an open database holds besides its engine. */
 export interface Home {
   engine: Engine;
   /** Read-only: engines before the last refresh whose snapshots, iterators or transactions are still open. */
   readonly retired: Set<Engine>;
   readonly manifest: Manifest;
-  readonly cache: BlockCache;
-  readonly tableCache: TableCache;
+  readonly caches: Caches;
   readonly lock: Lock | undefined;
 }
 
@@ -36,10 +43,10 @@ export function openWriter(settings: Settings): Home {
   let manifest: Manifest | undefined;
   try {
     manifest = Manifest.open({ ...settings, env, dir });
-    const { cache, tableCache } = caches(settings);
-    const engine = newEngine(settings, manifest, cache, tableCache);
+    const caches = newCaches(settings);
+    const engine = newEngine(settings, manifest, caches);
     recover({ env, dir, manifest, engine, walSegmentBytes: settings.walSegmentBytes });
-    return { engine, manifest, cache, tableCache, lock, retired: new Set() };
+    return { engine, manifest, caches, lock, retired: new Set() };
   } catch (error) {
     void manifest?.close();
     lock.release();
@@ -52,9 +59,9 @@ export function openReader(settings: Settings): Home {
   checkDirectory(env.fs, dir, settings);
   const manifest = Manifest.open({ ...settings, env, dir });
   try {
-    const { cache, tableCache } = caches(settings);
-    const engine = readerEngine(settings, manifest, cache, tableCache, () => manifest.refresh());
-    return { engine, manifest, cache, tableCache, lock: undefined, retired: new Set() };
+    const caches = newCaches(settings);
+    const engine = readerEngine(settings, manifest, caches, () => manifest.refresh());
+    return { engine, manifest, caches, lock: undefined, retired: new Set() };
   } catch (error) {
     void manifest.close();
     throw error;
@@ -64,27 +71,22 @@ export function openReader(settings: Settings): Home {
 export function readerEngine(
   settings: Settings,
   manifest: Manifest,
-  cache: BlockCache,
-  tableCache: TableCache,
+  caches: Caches,
   takeManifest: () => void,
 ): Engine {
-  const engine = newEngine(settings, manifest, cache, tableCache);
+  const engine = newEngine(settings, manifest, caches);
   const { env, dir, walSegmentBytes } = settings;
   engine.showVersion(readBeside({ env, dir, manifest, engine, walSegmentBytes }, takeManifest));
   return engine;
 }
 
-function caches(settings: Settings): { cache: BlockCache; tableCache: TableCache } {
+function newCaches(settings: Settings): Caches {
   const cache = new BlockCache(settings.blockCacheBytes);
-  return { cache, tableCache: new TableCache(cache, settings.maxOpenTables) };
+  const tableCache = new TableCache(cache, settings.maxOpenTables);
+  return { cache, tableCache, arenas: new ArenaPool() };
 }
 
-function newEngine(
-  settings: Settings,
-  manifest: Manifest,
-  cache: BlockCache,
-  tableCache: TableCache,
-): Engine {
+function newEngine(settings: Settings, manifest: Manifest, { cache, tableCache, arenas }: Caches): Engine {
   const { env } = settings;
   const inline = settings.compactionInline || env.fs !== nodeEnv.fs;
   return new Engine({
@@ -96,6 +98,7 @@ function newEngine(
     settings: {
       sync: settings.durability === 'fsync',
       memtableBytes: settings.memtableBytes,
+      arenas,
       conflictWindowBytes: settings.conflictWindowBytes,
       builder: {
         compression: settings.compression,

@@ -269,8 +269,8 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   stats(): DatabaseStats {
     const engine = this.engine();
     engine.checkOpen();
-    const { cache, tableCache, retired } = this.#home;
-    return gatherStats(engine, cache, tableCache, [
+    const { caches, retired } = this.#home;
+    return gatherStats(engine, caches.cache, caches.tableCache, [
       engine.snapshots,
       ...[...retired].map((old) => old.snapshots),
     ]);
@@ -314,11 +314,11 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     const old = this.engine();
     old.checkOpen();
     if (!this.readOnly) return;
-    const { manifest, cache, tableCache, retired } = this.#home;
+    const { manifest, caches, retired } = this.#home;
     // L2: the files that the old engine reads stay pinned as long as it has readers.
     const unpin = manifest.hold();
     try {
-      this.#home.engine = readerEngine(this.#settings, manifest, cache, tableCache, () => manifest.refresh());
+      this.#home.engine = readerEngine(this.#settings, manifest, caches, () => manifest.refresh());
     } catch (error) {
       unpin();
       throw error;
@@ -332,6 +332,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     await engine.env.clock.turn();
     if (!this.#home.retired.delete(engine)) return;
     closeTrees(engine);
+    for (const tree of engine.catalog.trees()) tree.freeMemtables();
     unpin();
     await engine.close();
   }

@@ -3,13 +3,14 @@
  *
  * Whatever changes what the tree holds swaps the view in one step. Readers hold the view that they began with: a scan
  * until it is released, a lookup while it waits for a block. Files of tables that were dropped go when no view and
- * nobody else that retains the table is left (L2).
+ * nobody else that retains the table is left (L2). So does the memory of memtables: the next memtables take it.
  */
 
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import { Levels } from '../manifest/levels.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
+import type { ArenaPool } from '../mvcc/arena-pool.ts';
 import { Coverage } from '../mvcc/coverage.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import type { EntryType } from '../mvcc/internal-key.ts';
@@ -22,6 +23,7 @@ import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import { type PlacedRange, type Placement, placeTable } from './placement.ts';
 import { Reservations } from './reservations.ts';
+import { RetiredMemtables } from './retired-memtables.ts';
 import { type TreeStats, treeStats } from './tree-stats.ts';
 import { SEARCHED, View } from './view.ts';
 
@@ -32,6 +34,8 @@ export interface TreeOptions {
   readonly flushedThrough: Version;
   /** A memtable of this size is sealed. */
   readonly memtableBytes: number;
+  /** Where memtables have their memory from. */
+  readonly arenas: ArenaPool;
   readonly builder: TableBuilderOptions;
   readonly tablesDir: string;
   readonly tablePath: (id: FileId) => string;
@@ -84,6 +88,7 @@ export class Tree {
   readonly #retained = new Map<Table, number>();
   /** Of `#tables`, those to be closed and unlinked when nobody reads them. */
   readonly #doomed = new Set<FileId>();
+  readonly #retired = new RetiredMemtables(this.#pinned);
   #view: View;
   #flushedThrough: Version;
 
@@ -93,7 +98,7 @@ export class Tree {
     this.#flushedThrough = options.flushedThrough;
     for (const { id } of rows) this.#tables.set(id, options.openTable(options.tablePath(id)));
     const levels = Levels.of(rows).withTombstones(RangeTombstones.of(tombstones));
-    this.#view = new View(new Memtable(options.memtableBytes), [], levels, this.#tables);
+    this.#view = new View(new Memtable(options.memtableBytes, options.arenas), [], levels, this.#tables);
     this.#view.keepTopOpen(true);
   }
 
@@ -145,7 +150,8 @@ export class Tree {
   #rotate(capacityBytes: number): void {
     const { memtable, sealed, levels } = this.#view;
     const waiting = memtable.entries === 0 ? sealed : [memtable, ...sealed];
-    this.#swap(new View(new Memtable(capacityBytes), waiting, levels, this.#tables));
+    this.#swap(new View(new Memtable(capacityBytes, this.#options.arenas), waiting, levels, this.#tables));
+    if (memtable.entries === 0) this.#retired.add([memtable]);
   }
 
   /* Reading. */
@@ -252,6 +258,7 @@ export class Tree {
     if (view.pins > 0) return;
     this.#pinned.delete(view);
     this.#bury();
+    this.#retired.free();
   }
 
   /* Tables. */
@@ -351,13 +358,8 @@ export class Tree {
     const { env, tablePath, tablesDir, builder, openTable, removeFile } = this.#options;
     const path = tablePath(id);
     const flush = run ?? ((sealed, job) => flushMemtable(sealed, job, env));
-    const row = await flush(memtable, {
-      tree: this.id,
-      id,
-      path,
-      directory: tablesDir,
-      builder,
-    });
+    const job = { tree: this.id, id, path, directory: tablesDir, builder };
+    const row = await this.#retired.during(memtable, () => flush(memtable, job));
     return { row, table: openTable(path), discard: () => removeFile(path) };
   }
 
@@ -368,6 +370,7 @@ export class Tree {
     this.#tables.set(flushed.row.id, flushed.table);
     this.#flushedThrough = memtable.maxVersion;
     this.#swap(new View(active, sealed.slice(0, -1), levels.add([flushed.row]), this.#tables));
+    this.#retired.add([memtable]);
   }
 
   /* Ends. */
@@ -375,8 +378,15 @@ export class Tree {
   /** The tree's generation is dropped: its files go, as with `removeFiles`. */
   destroy(): void {
     const ids = this.rows().map(({ id }) => id);
-    this.#swap(new View(new Memtable(0), [], Levels.EMPTY, this.#tables));
+    this.freeMemtables(Levels.EMPTY);
     this.removeFiles(ids);
+  }
+
+  /** Nobody reads or writes the tree any more, but for those who hold a view. */
+  freeMemtables(levels = this.#view.levels): void {
+    const { memtable, sealed } = this.#view;
+    this.#swap(new View(new Memtable(0), [], levels, this.#tables));
+    this.#retired.add([memtable, ...sealed]);
   }
 
   /** Gives back descriptors and cached blocks. The files stay. */

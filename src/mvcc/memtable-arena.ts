@@ -2,11 +2,11 @@
  * The flat memory of a memtable: entries and index nodes, appended, never moved, never freed one by one. Everything
  * is addressed by its word offset; there is no object per entry.
  *
- *   entry, in words   0 key length, type << 17, BESIDE | 1 version low | 2 version high | 3 value length
- *                     4 … key, zero-padded to a word | value (or its index in `beside`)
+ *   entry, in words   0 key length, type << 17 | 1 version low | 2 version high | 3 value length
+ *                     4 … key, zero-padded to a word | value
  *
  * Offset 0 means "none". Keys are zero-padded so that two of them compare a word at a time, about three times as fast as
- * by the byte.
+ * by the byte. The memory may have held another memtable before (`arena-pool.ts`): nothing counts on zeros.
  */
 
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from './internal-key.ts';
@@ -22,18 +22,13 @@ export const ENTRY_HEADER_WORDS = 4;
 /** A staged key may be a byte longer than the longest key, so 16 bits would not do. */
 const LENGTH_MASK = 0x1ffff;
 const TYPE_BIT = 1 << 17;
-const BESIDE_BIT = 1 << 18;
 const TWO_32 = 4294967296;
 const SIGN = 0x80000000 | 0;
-
-/** Values above this are kept beside the arena, each in an array of its own. */
-export const BESIDE_BYTES = 65_536;
 
 export class MemtableArena {
   readonly buffer: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
-  readonly beside: Uint8Array[];
   /** In words: everything from here on is free, and scratch for the key being looked for. */
   tail: number;
   #source: Uint8Array | undefined;
@@ -41,9 +36,8 @@ export class MemtableArena {
   readonly #view: DataView;
 
   /** Shared memory, so that another thread can read it when it is full. */
-  constructor(buffer: SharedArrayBuffer, beside: Uint8Array[] = [], tail = 1) {
+  constructor(buffer: SharedArrayBuffer, tail = 1) {
     this.buffer = buffer;
-    this.beside = beside;
     this.tail = tail;
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
@@ -71,18 +65,8 @@ export class MemtableArena {
     return this.words[entry + VALUE_LENGTH] as number;
   }
 
-  isBeside(entry: number): boolean {
-    return ((this.words[entry + INFO] as number) & BESIDE_BIT) !== 0;
-  }
-
-  /** Where the value is in `valueBytes(entry)`. */
   valueStart(entry: number): number {
-    return this.isBeside(entry) ? 0 : this.#valueWord(entry) * 4;
-  }
-
-  valueBytes(entry: number): Uint8Array {
-    if (!this.isBeside(entry)) return this.bytes;
-    return this.beside[this.words[this.#valueWord(entry)] as number] as Uint8Array;
+    return this.#valueWord(entry) * 4;
   }
 
   /** Writes what entries are compared by into the free space and returns the offset: `tail`. */
@@ -116,18 +100,11 @@ export class MemtableArena {
   keepStaged(type: EntryType, value: Uint8Array, start: number, length: number): void {
     const entry = this.tail;
     const words = this.words;
-    let info = this.keyLength(entry) | (type === TYPE_VALUE ? TYPE_BIT : 0);
     const at = this.#valueWord(entry);
     words[entry + VALUE_LENGTH] = length;
-    if (length > BESIDE_BYTES) {
-      info |= BESIDE_BIT;
-      words[at] = this.beside.push(sharedCopy(value, start, length)) - 1;
-      this.tail = at + 1;
-    } else {
-      this.#copyIn(at * 4, value, start, length);
-      this.tail = at + ((length + 3) >>> 2);
-    }
-    words[entry + INFO] = info;
+    this.#copyIn(at * 4, value, start, length);
+    this.tail = at + ((length + 3) >>> 2);
+    words[entry + INFO] = this.keyLength(entry) | (type === TYPE_VALUE ? TYPE_BIT : 0);
   }
 
   /** Internal order. `skip`: how many leading key bytes are known to be equal. */
@@ -213,10 +190,4 @@ export class MemtableArena {
     for (; i < whole; i += 4) view.setInt32(to + i, from.getInt32(start + i, true), true);
     for (; i < length; i++) this.bytes[to + i] = source[start + i] as number;
   }
-}
-
-function sharedCopy(bytes: Uint8Array, start: number, length: number): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(length));
-  copy.set(bytes.subarray(start, start + length));
-  return copy;
 }

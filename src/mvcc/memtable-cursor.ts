@@ -3,7 +3,6 @@
  * going on from there, and found again when an insert has moved it.
  */
 
-import { EMPTY_BYTES } from '../base/bytes.ts';
 import { type Cursor, READY, type Status } from './cursor.ts';
 import { type EntryType, TYPE_DELETE } from './internal-key.ts';
 import { type MemtableArena, NONE } from './memtable-arena.ts';
@@ -19,7 +18,7 @@ export class MemtableCursor implements Cursor {
   keyLength = 0;
   version: Version = NO_VERSION;
   type: EntryType = TYPE_DELETE;
-  valueBytes: Uint8Array = EMPTY_BYTES;
+  readonly valueBytes: Uint8Array;
   valueStart = 0;
   valueLength = 0;
   readonly #arena: MemtableArena;
@@ -34,6 +33,7 @@ export class MemtableCursor implements Cursor {
     this.#index = index;
     this.#lowerBound = lowerBound;
     this.keyBytes = arena.bytes;
+    this.valueBytes = arena.bytes;
   }
 
   first(): Status {
@@ -97,8 +97,6 @@ export class MemtableCursor implements Cursor {
     this.type = arena.type(entry);
     this.valueLength = arena.valueLength(entry);
     this.valueStart = arena.valueStart(entry);
-    const valueBytes = arena.valueBytes(entry);
-    if (this.valueBytes !== valueBytes) this.valueBytes = valueBytes;
     return READY;
   }
 }

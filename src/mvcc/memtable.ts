@@ -5,10 +5,12 @@
  * because every later insert has a higher version (L1).
  */
 
+import { assert } from '../base/assert.ts';
 import { EMPTY_BYTES } from '../base/bytes.ts';
+import { ArenaPool } from './arena-pool.ts';
 import type { Cursor } from './cursor.ts';
 import { type EntryType, KEY_BYTES_MAX, TYPE_DELETE } from './internal-key.ts';
-import { BESIDE_BYTES, ENTRY_HEADER_WORDS, MemtableArena, NONE } from './memtable-arena.ts';
+import { ENTRY_HEADER_WORDS, MemtableArena, NONE } from './memtable-arena.ts';
 import { MemtableCursor } from './memtable-cursor.ts';
 import { type IndexPlaces, MemtableIndex } from './memtable-index.ts';
 import type { Probe } from './probe.ts';
@@ -19,8 +21,7 @@ const ARENA_BYTES_MAX = 0xffff0000;
 const FIRST_WORDS = 1;
 
 function entryWords(keyLength: number, valueLength: number): number {
-  const valueWords = valueLength > BESIDE_BYTES ? 1 : (valueLength + 3) >>> 2;
-  return ENTRY_HEADER_WORDS + ((keyLength + 3) >>> 2) + valueWords;
+  return ENTRY_HEADER_WORDS + ((keyLength + 3) >>> 2) + ((valueLength + 3) >>> 2);
 }
 
 /** What an entry can cost besides its bytes: header, padding, and its share of index nodes that are half full. */
@@ -42,7 +43,6 @@ function batchBytes(entries: number, dataBytes: number, longestKey: number): num
 /** A memtable as plain data over shared memory, for another thread to read: nothing is copied when it is posted. */
 export interface MemtableImage {
   readonly buffer: SharedArrayBuffer;
-  readonly beside: readonly Uint8Array[];
   readonly tail: number;
   readonly index: IndexPlaces;
   readonly capacityBytes: number;
@@ -62,14 +62,15 @@ export class Memtable {
   maxVersion: Version = NO_VERSION;
   readonly #arena: MemtableArena;
   readonly #index: MemtableIndex;
-  #besideBytes = 0;
+  readonly #pool: ArenaPool | undefined;
   #longestKey = 0;
+  #isFreed = false;
 
   /** A capacity that an empty memtable needs to take the entry. */
   static bytesNeeded(keyLength: number, valueLength: number): number {
     const fixed = FIRST_WORDS + MemtableIndex.ROOT_WORDS + 2 * MemtableIndex.NODE_WORDS_MAX;
     const words = fixed + entryWords(keyLength, valueLength) + stagingWords(keyLength);
-    return words * 4 + (valueLength > BESIDE_BYTES ? valueLength : 0);
+    return words * 4;
   }
 
   /** A capacity that takes `entries` entries of `dataBytes` bytes of keys and values together. */
@@ -78,13 +79,19 @@ export class Memtable {
     return fixed * 4 + batchBytes(entries, dataBytes, 0);
   }
 
-  /** Empty; or the one of an image, which is for reading only: by cursors, as lookups write to its scratch. */
-  constructor(capacityBytes: number, image?: MemtableImage) {
+  /**
+   * Empty, in memory from the pool where there is one; or the one of an image, which is for reading only: by cursors, as
+   * lookups write to its scratch.
+   */
+  constructor(capacityBytes: number, from?: ArenaPool | MemtableImage) {
+    const pool = from instanceof ArenaPool ? from : undefined;
+    const image = from instanceof ArenaPool ? undefined : from;
     const least = Memtable.bytesNeeded(1, 0);
     this.capacityBytes = Math.max(capacityBytes, least);
     const words = Math.ceil(Math.min(this.capacityBytes, ARENA_BYTES_MAX) / 4);
-    const buffer = image?.buffer ?? new SharedArrayBuffer(words * 4);
-    this.#arena = new MemtableArena(buffer, [...(image?.beside ?? [])], image?.tail);
+    const buffer = image?.buffer ?? pool?.take(words * 4) ?? new SharedArrayBuffer(words * 4);
+    this.#pool = pool;
+    this.#arena = new MemtableArena(buffer, image?.tail);
     this.#index = new MemtableIndex(this.#arena, image?.index);
     if (image === undefined) return;
     this.entries = image.entries;
@@ -96,9 +103,10 @@ export class Memtable {
   /** For another thread. REQUIRES: nothing is inserted any more. */
   get image(): MemtableImage {
     const { capacityBytes, entries, deletes, minVersion, maxVersion } = this;
-    const { buffer, beside, tail } = this.#arena;
+    assert(!this.#isFreed, 'a memtable is read after it was given up');
+    const { buffer, tail } = this.#arena;
     const index = this.#index.places;
-    return { buffer, beside, tail, index, capacityBytes, entries, deletes, minVersion, maxVersion };
+    return { buffer, tail, index, capacityBytes, entries, deletes, minVersion, maxVersion };
   }
 
   /** Whether `entries` inserts with `dataBytes` bytes of keys and values together will all succeed. */
@@ -109,7 +117,7 @@ export class Memtable {
   }
 
   get bytesUsed(): number {
-    return this.#arena.tail * 4 + this.#besideBytes;
+    return this.#arena.tail * 4;
   }
 
   /** Copies the entry in. False when there is no room, and nothing is changed. REQUIRES: (key, version) is not there. */
@@ -125,16 +133,14 @@ export class Memtable {
   ): boolean {
     const arena = this.#arena;
     const longestKey = Math.max(keyLength, this.#longestKey);
-    const beside = valueLength > BESIDE_BYTES ? valueLength : 0;
     const words = entryWords(keyLength, valueLength) + this.#index.growthWords + stagingWords(longestKey);
     if (arena.tail + words > arena.words.length) return false;
-    if ((arena.tail + words) * 4 + this.#besideBytes + beside > this.capacityBytes) return false;
+    if ((arena.tail + words) * 4 > this.capacityBytes) return false;
 
     const entry = arena.stage(key, keyStart, keyLength, version);
     arena.keepStaged(type, value, valueStart, valueLength);
     this.#index.insert(entry);
     this.#longestKey = longestKey;
-    this.#besideBytes += beside;
     this.entries++;
     if (type === TYPE_DELETE) this.deletes++;
     if (version < this.minVersion) this.minVersion = version;
@@ -152,19 +158,21 @@ export class Memtable {
     if (entry === NONE || arena.compareKeys(entry, staged) !== 0) return;
     const version = arena.version(entry);
     if (version <= probe.version) return;
-    probe.accept(
-      version,
-      arena.type(entry),
-      arena.valueBytes(entry),
-      arena.valueStart(entry),
-      arena.valueLength(entry),
-    );
+    probe.accept(version, arena.type(entry), arena.bytes, arena.valueStart(entry), arena.valueLength(entry));
   }
 
   cursor(): Cursor {
+    assert(!this.#isFreed, 'a memtable is read after it was given up');
     return new MemtableCursor(this.#arena, this.#index, (key, start, length, version) =>
       this.#lowerBound(key, start, length, version),
     );
+  }
+
+  /** Its memory is the next memtable's. REQUIRES: nobody reads it any more, neither by a cursor nor in another thread. */
+  free(): void {
+    assert(!this.#isFreed, 'a memtable is given up twice');
+    this.#isFreed = true;
+    this.#pool?.give(this.#arena.buffer);
   }
 
   /** A copy of the smallest user key; empty while there is no entry. */

@@ -10,6 +10,7 @@ import type { BackgroundRunner } from '../levels/compaction/runner.ts';
 import { type FlushRunner, Tree, type TreeOptions } from '../levels/tree.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Edit, FileId, IngestRow, TableRow, TreeId, TreeRow } from '../manifest/rows.ts';
+import type { ArenaPool } from '../mvcc/arena-pool.ts';
 import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import type { Version } from '../mvcc/version.ts';
@@ -51,6 +52,7 @@ export interface Logger {
 export interface EngineSettings {
   readonly sync: boolean;
   readonly memtableBytes: number;
+  readonly arenas: ArenaPool;
   readonly conflictWindowBytes: number;
   readonly builder: TableBuilderOptions;
   readonly compaction: CompactionSettings;
@@ -266,9 +268,7 @@ export class Engine implements StoreState {
       id,
       env: this.env,
       flushedThrough,
-      memtableBytes: this.settings.memtableBytes,
-      builder: this.settings.builder,
-      tablesDir: this.settings.tablesDir,
+      ...this.settings,
       tablePath: (file) => this.tablePath(file),
       openTable: (path) => this.openTable(path),
       removeFile: (path) => this.remover.unlink(path),

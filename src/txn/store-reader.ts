@@ -71,6 +71,8 @@ export class StoreReader implements ReadSource {
     const snapshot = this.#state.snapshots.acquire(version);
     try {
       while (tree.get(probe) === PENDING) await tree.load(probe);
+      // The caller goes on in a later turn, when a block or a memtable may have taken the place of what was found.
+      probe.own();
       return probe;
     } finally {
       this.#state.snapshots.release(snapshot);

@@ -60,7 +60,11 @@ export class TransactionReader implements ReadSource {
       const probe = new Probe();
       probe.reset(key, 0, key.length, MAX_VERSION);
       while (overlay.get(keyspace, probe) === PENDING) await overlay.load(probe);
-      if (probe.found) return probe;
+      if (probe.found) {
+        // As of the store's: the caller goes on in a later turn.
+        probe.own();
+        return probe;
+      }
     }
     return this.#base(keyspace, key, store).lookupLater(keyspace, key, snapshot);
   }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { Tree } from '../../src/levels/tree.ts';
 import type { FileId, TableRow, TreeId } from '../../src/manifest/rows.ts';
+import { ArenaPool } from '../../src/mvcc/arena-pool.ts';
 import { PENDING } from '../../src/mvcc/cursor.ts';
 import { mergeCursors } from '../../src/mvcc/merge.ts';
 import { Probe } from '../../src/mvcc/probe.ts';
@@ -16,6 +17,7 @@ import { writeTable } from '../sst/written-table.ts';
 
 export class TreeFixture {
   readonly directory: string;
+  readonly arenas = new ArenaPool();
   readonly cache = new BlockCache(1 << 20);
   readonly tree: Tree;
   /** Everything that was ever committed. */
@@ -30,6 +32,7 @@ export class TreeFixture {
       env: nodeEnv,
       flushedThrough: NO_VERSION,
       memtableBytes,
+      arenas: this.arenas,
       builder: { external: false, blockBytes: 100 },
       tablesDir: directory,
       tablePath: (id: FileId) => this.path(id),

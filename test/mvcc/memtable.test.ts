@@ -180,7 +180,7 @@ describe('a memtable', () => {
     );
   });
 
-  it('keeps a copy of a large value beside the arena', () => {
+  it('keeps a copy of a large value', () => {
     const memtable = new Memtable(4 << 20);
     const value = Buffer.alloc(3 << 20, 5);
     expect(

@@ -31,11 +31,6 @@ export interface BackgroundRunner {
 const SLICE_MS = 4;
 /** Of a memtable. */
 const THREAD_FLUSH_BYTES_MIN = 1 << 20;
-/**
- * Of memtables that a thread has flushed before another takes its place: it holds their shared memory until its garbage is collected,
- * which is seldom, as V8 does not count such memory.
- */
-const FLUSHED_BYTES_MAX = 96 << 20;
 
 /** Of jobs on this thread, whichever database they are of. */
 const idleWorkspaces: Workspace[] = [];
@@ -97,7 +92,6 @@ export class ThreadRunner implements BackgroundRunner {
   readonly #all = new Set<Worker>();
   /** Threads that flush, which is soon done: the process stays alive for it. */
   readonly #flushing = new Set<Worker>();
-  readonly #flushedBytes = new WeakMap<Worker, number>();
   #lastFlush: Promise<unknown> = Promise.resolve();
   #keepsAlive = false;
 
@@ -149,8 +143,6 @@ export class ThreadRunner implements BackgroundRunner {
   #flushInThread(memtable: Memtable, job: FlushJob): Promise<TableRow> {
     const worker = this.#idle.pop() ?? this.#start();
     this.#flushing.add(worker);
-    const flushedBytes = (this.#flushedBytes.get(worker) ?? 0) + memtable.image.capacityBytes;
-    this.#flushedBytes.set(worker, flushedBytes);
     const done = this.#answer(worker, (message) => (message.kind === 'flushed' ? message.row : undefined));
     this.#refer(worker);
     const message: ToThread = { kind: 'flush', image: memtable.image, job };
@@ -167,8 +159,7 @@ export class ThreadRunner implements BackgroundRunner {
     return new Promise<T>((resolve, reject) => {
       const finish = (): void => {
         this.#forget(worker);
-        if ((this.#flushedBytes.get(worker) ?? 0) > FLUSHED_BYTES_MAX) this.#end(worker);
-        else if (this.#all.has(worker)) this.#idle.push(worker);
+        if (this.#all.has(worker)) this.#idle.push(worker);
       };
       worker.on('message', (message: FromThread) => {
         const result = resultOf(message);
@@ -204,11 +195,6 @@ export class ThreadRunner implements BackgroundRunner {
     const worker = new Worker(THREAD);
     this.#all.add(worker);
     return worker;
-  }
-
-  #end(worker: Worker): void {
-    this.#all.delete(worker);
-    void worker.terminate();
   }
 
   /** Nobody waits for it now; should it die all the same, the next job gets another one. */
