@@ -198,6 +198,18 @@ test('versions share their files, and what is dropped of them leaves the rest', 
   expect(tableFiles(join(dir, 'db'))).toEqual([]);
 });
 
+test('a snapshot of the past reads what was live then', async () => {
+  const { db, feats, file } = await place({ keepHistoryMs: 3_600_000 });
+  const { commit } = await feats.publish(await file(A));
+  await feats.publish(await file(B));
+  const back = await feats.activate(1);
+  await db.keyspace('feats').put('own', '1');
+  const past = [commit, back - 1, back].map((at) => db.snapshot({ at }));
+  const read = (snapshot: (typeof past)[number]) => db.keyspace('feats').iterator({ snapshot }).all();
+  expect(await Promise.all(past.map(read))).toEqual([A, B, A]);
+  for (const snapshot of past) snapshot.close();
+});
+
 test('keepVersions keeps the newest', async () => {
   const { db, file } = await place();
   const feats = db.dataset('feats', { keepVersions: 2 });
