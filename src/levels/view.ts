@@ -20,22 +20,10 @@ import { LevelCursor } from './level-cursor.ts';
 /** `searchTables` has asked every table that it must. */
 export const SEARCHED = -1;
 
-/** By list of rows, which are immutable and mostly carried over from view to view. */
-const newestVersions = new WeakMap<readonly TableRow[], Version>();
-
-function newestVersion(rows: readonly TableRow[]): Version {
-  let newest = newestVersions.get(rows);
-  if (newest === undefined) {
-    newest = NO_VERSION;
-    for (const row of rows) if (row.maxVersion > newest) newest = row.maxVersion;
-    newestVersions.set(rows, newest);
-  }
-  return newest;
-}
-
 /** What lookups need of a list of rows, in its order: they then look at no row and in no map. */
 interface OpenLevel {
   readonly tables: readonly Table[];
+  readonly newest: Version;
   readonly minVersions: Float64Array;
   readonly maxVersions: Float64Array;
   /** NO_GLOBAL_VERSION where a table has none. */
@@ -44,8 +32,10 @@ interface OpenLevel {
 
 const NO_GLOBAL_VERSION = -1;
 
-/** By list, as above. */
+/** By list of rows, which are immutable and mostly carried over from view to view. */
 const openLevels = new WeakMap<readonly TableRow[], OpenLevel>();
+
+const newerOf = (a: Version, b: Version): Version => (a > b ? a : b);
 
 export class View {
   readonly memtable: Memtable;
@@ -72,10 +62,10 @@ export class View {
     this.sealed = sealed;
     this.levels = levels;
     this.#tables = tables;
-    const newest = levels.tables.map(newestVersion);
-    this.#newestOfAll = Math.max(...newest) as Version;
-    this.#newestBelow = Math.max(...newest.slice(1)) as Version;
     this.#open = levels.tables.map((rows) => this.#openLevel(rows));
+    const [top, ...below] = this.#open.map(({ newest }) => newest);
+    this.#newestBelow = below.reduce(newerOf, NO_VERSION);
+    this.#newestOfAll = newerOf(top ?? NO_VERSION, this.#newestBelow);
   }
 
   #openLevel(rows: readonly TableRow[]): OpenLevel {
@@ -83,6 +73,7 @@ export class View {
     if (level === undefined) {
       level = {
         tables: rows.map((row) => this.table(row)),
+        newest: rows.reduce<Version>((newest, { maxVersion }) => newerOf(newest, maxVersion), NO_VERSION),
         minVersions: Float64Array.from(rows, (row) => row.minVersion),
         maxVersions: Float64Array.from(rows, (row) => row.maxVersion),
         globalVersions: Float64Array.from(rows, (row) => row.globalVersion ?? NO_GLOBAL_VERSION),
