@@ -26,7 +26,16 @@ const OF_SESSIONS: readonly Statement['kind'][] = [
   'transaction',
   'end',
 ];
-const OF_BOTH: readonly Statement['kind'][] = ['put', 'del', 'deleteRange', 'get', 'scan', 'ingest', 'undo'];
+const OF_BOTH: readonly Statement['kind'][] = [
+  'put',
+  'del',
+  'deleteRange',
+  'get',
+  'scan',
+  'ingest',
+  'undo',
+  'activate',
+];
 
 /** @throws ScenarioError with the place of the first thing that is wrong. */
 export function parseScenario(text: string): Scenario {

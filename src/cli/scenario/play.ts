@@ -123,6 +123,7 @@ class Player implements Played {
       case 'scan':
       case 'ingest':
       case 'undo':
+      case 'activate':
         return session === undefined ? stage.data(statement) : stage.session(session, statement);
       default:
         return stage.database(statement);

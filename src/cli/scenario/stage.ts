@@ -120,6 +120,9 @@ export class Stage {
       case 'undo':
         await txn.undoIngest(statement.id);
         return OK;
+      case 'activate':
+        txn.dataset(statement.dataset).activate(statement.version);
+        return OK;
       default:
         return unreachable(statement);
     }
@@ -134,6 +137,10 @@ export class Stage {
     }
     if (statement.kind === 'undo') {
       await this.#db.undoIngest(statement.id);
+      return OK;
+    }
+    if (statement.kind === 'activate') {
+      await this.#db.dataset(statement.dataset).activate(statement.version);
       return OK;
     }
     const keyspace = this.#keyspace(statement.keyspace);
@@ -165,6 +172,12 @@ export class Stage {
       case 'file':
         await this.#paths([statement.file]);
         return OK;
+      case 'publish': {
+        const { files, delta, dataset } = statement;
+        const options = { kind: delta ? 'delta' : 'base' } as const;
+        const published = await this.#db.dataset(dataset).publish(await this.#paths(files), options);
+        return result(`version ${published.version}`);
+      }
       case 'explain':
         return this.#explain(statement.files, statement.keyspace);
       case 'snapshot':

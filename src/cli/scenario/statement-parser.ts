@@ -35,6 +35,14 @@ const STATEMENTS: Readonly<Record<string, Parse>> = {
     const name = line.name('the name of the file');
     return { kind: 'file', file: { name, entries: parseEntries(line, budget) } };
   },
+  publish: (line, budget) => {
+    const files = parseFiles(line, budget);
+    return { kind: 'publish', files, delta: line.tryWord('delta'), dataset: datasetOf(line) };
+  },
+  activate: (line) => {
+    const version = line.count('the version', Number.MAX_SAFE_INTEGER);
+    return { kind: 'activate', version, dataset: datasetOf(line) };
+  },
   explain: (line, budget) => ({
     kind: 'explain',
     files: parseFiles(line, budget),
@@ -85,6 +93,10 @@ export function parseStatement(line: LineScanner, budget: KeyBudget): Statement 
 
 function keyspaceOf(line: LineScanner): string | undefined {
   return line.tryWord('in') ? line.token('the name of a keyspace').bytes.toString() : undefined;
+}
+
+function datasetOf(line: LineScanner): string {
+  return keyspaceOf(line) ?? line.fail('expected "in" and the name of a dataset');
 }
 
 function snapshotOf(line: LineScanner): string | undefined {

@@ -60,6 +60,7 @@ interface Reading extends InKeyspace {
 /** What a session and the database itself do alike. */
 export type DataStatement =
   | { readonly kind: 'undo'; readonly id: string }
+  | { readonly kind: 'activate'; readonly version: number; readonly dataset: string }
   | ({ readonly kind: 'put'; readonly keys: readonly Buffer[]; readonly value: Buffer } & InKeyspace)
   | ({ readonly kind: 'del'; readonly keys: readonly Buffer[] } & InKeyspace)
   | ({ readonly kind: 'deleteRange'; readonly interval: Interval } & InKeyspace)
@@ -88,6 +89,12 @@ export type ScenarioOptions = DbOptions<'buffer', 'buffer'>;
 export type DatabaseStatement =
   | { readonly kind: 'options'; readonly options: ScenarioOptions }
   | { readonly kind: 'file'; readonly file: FileSource }
+  | {
+      readonly kind: 'publish';
+      readonly files: readonly FileSource[];
+      readonly delta: boolean;
+      readonly dataset: string;
+    }
   | ({ readonly kind: 'explain'; readonly files: readonly FileSource[] } & InKeyspace)
   | { readonly kind: 'snapshot'; readonly name: string }
   | { readonly kind: 'close'; readonly name: string }
