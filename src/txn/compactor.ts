@@ -32,6 +32,7 @@ const RETRY_MS_MIN = 500;
 const PUBLISHED_LEVEL0_TABLES = 8;
 const RETRY_MS_MAX = 60_000;
 const BLOCKED_RETRY_MS = 10;
+const NAP_MS = 200;
 
 export interface CompactionStats {
   /** Merges under way. */
@@ -66,6 +67,8 @@ export class Compactor {
   #lastError: string | undefined;
   #inARow = 0;
   #cancelRetry: (() => void) | undefined;
+  /** Somebody waits for the retry. */
+  #napping = false;
   #scheduled = false;
   #closed = false;
 
@@ -118,6 +121,7 @@ export class Compactor {
   /** A writer is stopped until a compaction is done. */
   noteWaiting(): void {
     this.#keepAlive();
+    void this.#awaitRetry();
     this.poke();
   }
 
@@ -174,6 +178,16 @@ export class Compactor {
 
   #keepAlive(): void {
     this.#runner.keepAlive(this.#manual.size > 0 || this.#engine.throttle.isWaitedFor);
+  }
+
+  /** The timer of a retry keeps no process alive; somebody who waits for it must. In naps: a close must not wait for all of it. */
+  async #awaitRetry(): Promise<void> {
+    if (this.#napping) return;
+    this.#napping = true;
+    while (this.#cancelRetry !== undefined && this.#engine.throttle.isWaitedFor && !this.#closed) {
+      await this.#engine.env.clock.sleep(NAP_MS);
+    }
+    this.#napping = false;
   }
 
   async #oneDone(): Promise<void> {

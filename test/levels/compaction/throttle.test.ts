@@ -127,3 +127,15 @@ test('a compaction that is waited for keeps the process alive; one in the backgr
   expect((await run('wait')).stdout).toBe('compacted to 1 table\n');
   expect((await run('leave')).stdout).toBe('left\n');
 });
+
+test('a writer that waits for the next attempt of a compaction keeps the process alive, and is told', async () => {
+  const script = fileURLToPath(new URL('./stop-and-wait.ts', import.meta.url));
+  const hooks = new URL('../../base/typescript-hooks.mjs', import.meta.url).href;
+  const child = promisify(execFile)(process.execPath, [
+    '--import',
+    hooks,
+    script,
+    join(memoryDirectory(), 'db'),
+  ]);
+  expect((await child).stdout).toBe('CHECKSUM_MISMATCH\n');
+});
