@@ -89,6 +89,6 @@ run_vitest
 check "canaries" npm run -s canaries
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw
-check "hostile inputs" npm run -s fuzz -- --inputs 200000 --minutes 2
+check "hostile inputs" npm run -s fuzz -- --inputs 200000 --minutes 5
 check "the benchmark runs" npm run -s bench -- --smoke
 finish
