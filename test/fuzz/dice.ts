@@ -1,35 +1,8 @@
 /** Random choices under a seed. */
 
-export class Dice {
-  #state: number;
+import { SeededRandom } from '../base/seeded-random.ts';
 
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** In [0, 1). (mulberry32) */
-  float(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  }
-
-  /** In [0, n). */
-  below(n: number): number {
-    return Math.floor(this.float() * n);
-  }
-
-  chance(p: number): boolean {
-    return this.float() < p;
-  }
-
-  /** REQUIRES: not empty. */
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)] as T;
-  }
-
+export class Dice extends SeededRandom {
   /** Numbers at which lengths, offsets and counts break. */
   wild(around: number): number {
     const edges = [

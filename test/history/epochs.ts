@@ -15,7 +15,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OtherProcess } from '../base/child.ts';
 import { openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
-import { SeededRandom } from '../simulation/random.ts';
+import { SeededRandom } from '../base/seeded-random.ts';
 import { checkHistory } from './check-history.ts';
 import type { History, RecordedTransaction } from './history.ts';
 import { LIST_PREFIX, Recorder } from './recorder.ts';

@@ -1,7 +1,7 @@
 /** Random good histories are found good, and every planted anomaly is found. */
 
 import { describe, expect, test } from 'vitest';
-import { SeededRandom } from '../simulation/random.ts';
+import { SeededRandom } from '../base/seeded-random.ts';
 import { checkHistory } from './check-history.ts';
 import type { History } from './history.ts';
 import { MUTATIONS } from './mutations.ts';

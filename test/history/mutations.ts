@@ -1,6 +1,6 @@
 /** Ways to plant an anomaly in a good history. Each gives the names of which one at least must be found. */
 
-import type { SeededRandom } from '../simulation/random.ts';
+import type { SeededRandom } from '../base/seeded-random.ts';
 import type { AnomalyName } from './anomaly.ts';
 import { type History, isList, type Operation, type RecordedTransaction } from './history.ts';
 

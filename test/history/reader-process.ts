@@ -2,7 +2,7 @@
 
 import { answer } from '../base/child-answers.ts';
 import { openText, TINY } from '../base/database.ts';
-import { SeededRandom } from '../simulation/random.ts';
+import { SeededRandom } from '../base/seeded-random.ts';
 import type { RecordedTransaction } from './history.ts';
 import { nowNs, Recorder } from './recorder.ts';
 import { everything, Names, randomReads } from './workload.ts';

@@ -1,6 +1,6 @@
 /** Random histories that are right by construction: transactions run one after the other on two maps. */
 
-import type { SeededRandom } from '../simulation/random.ts';
+import type { SeededRandom } from '../base/seeded-random.ts';
 import type { Found, History, Operation, RecordedTransaction, Value } from './history.ts';
 
 const REGISTERS = ['r0', 'r1', 'r2', 'r3', 'r4', 'r5'] as const;

@@ -2,8 +2,8 @@
 
 import { join } from 'node:path';
 import type { TextDb } from '../base/database.ts';
+import type { SeededRandom } from '../base/seeded-random.ts';
 import { writeSst } from '../base/sst-files.ts';
-import type { SeededRandom } from '../simulation/random.ts';
 import {
   fileEntries,
   LIST_PREFIX,

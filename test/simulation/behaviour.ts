@@ -1,9 +1,9 @@
 /** A disk as a plan of a life wants it: slow and hasty by turns, with the planned faults, and off at the planned call. */
 
 import type { Operation } from '../base/faulty-file-system.ts';
+import type { SeededRandom } from '../base/seeded-random.ts';
 import { type Fate, randomFate } from './disk.ts';
 import { type Behaviour, CHANGES, type SimulatedCall, type SimulatedFailure } from './file-system.ts';
-import type { SeededRandom } from './random.ts';
 import type { LifePlan } from './scenario.ts';
 
 export class PlannedBehaviour implements Behaviour {

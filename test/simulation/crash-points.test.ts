@@ -1,9 +1,9 @@
 /** L2, L9: after a crash at any call, what was acknowledged is there, and what was not is there whole or not at all. */
 
 import { expect, test, vi } from 'vitest';
+import { SeededRandom } from '../base/seeded-random.ts';
 import { allowedAt, type CrashPoint, FATES, type FateName, recoverFrom, tellStory } from './crash-points.ts';
 import { withMachine } from './machine.ts';
-import { SeededRandom } from './random.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 

@@ -6,6 +6,7 @@
 
 import { expect } from 'vitest';
 import { outcomeOf, type TestOptions, type TextDb } from '../base/database.ts';
+import { SeededRandom } from '../base/seeded-random.ts';
 import {
   contentOf,
   contents,
@@ -19,7 +20,6 @@ import {
 import { EVERYTHING, type Fate, NOTHING_UNSYNCED, randomFate } from './disk.ts';
 import { type Behaviour, CHANGES, IDEAL } from './file-system.ts';
 import type { Image, Machine } from './machine.ts';
-import { SeededRandom } from './random.ts';
 
 export interface CrashPoint {
   readonly image: Image;

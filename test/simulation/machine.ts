@@ -10,10 +10,10 @@ import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import { NO_VERSION } from '../../src/mvcc/version.ts';
 import { TableBuilder } from '../../src/sst/table-builder.ts';
 import { makeMemoryDirectory, openText, type TestOptions, type TextDb } from '../base/database.ts';
+import type { SeededRandom } from '../base/seeded-random.ts';
 import type { Entry } from '../base/sst-files.ts';
 import { Disk, type Fate } from './disk.ts';
 import { type Behaviour, IDEAL, noteManifest, SimulatedFileSystem } from './file-system.ts';
-import type { SeededRandom } from './random.ts';
 import { Schedule } from './schedule.ts';
 
 /** LMDB's two meta pages: they change with every commit. */

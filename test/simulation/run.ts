@@ -2,6 +2,7 @@
 
 import { isSluiceError } from '../../src/index.ts';
 import type { TestOptions, TextDb } from '../base/database.ts';
+import { SeededRandom } from '../base/seeded-random.ts';
 import { KEYSPACES } from '../model/history.ts';
 import { State } from '../model/oracle.ts';
 import { PlannedBehaviour } from './behaviour.ts';
@@ -10,7 +11,6 @@ import type { SimulatedFileSystem } from './file-system.ts';
 import { Journal, show } from './journal.ts';
 import { contentOf, Life } from './life.ts';
 import { type Image, type Machine, withMachine } from './machine.ts';
-import { SeededRandom } from './random.ts';
 import type { LifePlan, Scenario } from './scenario.ts';
 
 const OPTIONS: TestOptions = {

@@ -3,6 +3,8 @@
  * as RocksDB makes it.
  */
 
+import { copyInto } from '../../base/bytes.ts';
+
 /** Version 2^56 - 1, type "seek": before every entry of its user key. What RocksDB 7.8 gives shortened separators. */
 const SEEK_TRAILER = Uint8Array.of(0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
 const TRAILER_BYTES = 8;
@@ -24,8 +26,7 @@ export function putSeparator(
   bStart: number,
   bLength: number,
 ): number {
-  if (aLength > 64) bytes.set(a.subarray(aStart, aStart + aLength), to);
-  else for (let i = 0; i < aLength; i++) bytes[to + i] = a[aStart + i] as number;
+  copyInto(a, aStart, aLength, bytes, to);
   const user = aLength - TRAILER_BYTES;
   const bUser = bLength - TRAILER_BYTES;
   const n = user < bUser ? user : bUser;
