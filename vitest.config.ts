@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** The engine's worker threads are TypeScript here, like all that they import. */
@@ -9,6 +10,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // All cores: Vitest leaves one out, which is half of a machine with two.
+    maxWorkers: availableParallelism(),
     setupFiles: ['test/base/poison.ts'],
     execArgv: ['--import', hooks],
   },

@@ -8,6 +8,7 @@
 export type ErrorCode =
   | 'ABORTED' // an AbortSignal fired; `name` is 'AbortError'
   | 'ALREADY_EXISTS' // errorIfExists, or an output file that is there already
+  | 'BAD_INPUT' // a source of an import that cannot be read on: damaged, or not in its format
   | 'BUSY' // another call on the same object is still under way
   | 'CHECKSUM_MISMATCH' // a block, record or file digest differs from what is recorded
   | 'CLOSED' // the database, transaction, snapshot, iterator or writer is finished

@@ -3,7 +3,7 @@
  * written, from the first on and in their order.
  */
 
-import { fixed32, fixed64, putFixed32, putFixed64 } from '../../src/base/codec.ts';
+import { fixed32, putFixed32, putFixed64 } from '../../src/base/codec.ts';
 import { SluiceError } from '../../src/base/errors.ts';
 import type { Version } from '../../src/mvcc/version.ts';
 import { CommitEncoder, readRecord, writeVisibleMark } from '../../src/txn/record.ts';
@@ -85,7 +85,8 @@ function forge(segment: Uint8Array, id: number, dice: Dice): void {
   const length = fixed32(segment, at);
   const salt = saltOf(DATABASE, id);
   if (length >= GROUP) {
-    putMark(segment, at, length, dice.wild(fixed64(segment, at + 8)), salt);
+    // Its lower half: an earlier turn may have scrambled these bytes into a number that fixed64 refuses.
+    putMark(segment, at, length, dice.wild(fixed32(segment, at + 8)), salt);
     return;
   }
   const payload = segment.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length);
