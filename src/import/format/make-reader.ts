@@ -1,0 +1,41 @@
+/** From the description of a format to its reader, in the thread that reads. Each format is loaded when it is asked for. */
+
+import { unreachable } from '../../base/assert.ts';
+import { SluiceError } from '../../base/errors.ts';
+import type { FormatName, FormatSpec } from './format-spec.ts';
+import type { RowReader } from './row-reader.ts';
+
+export async function makeReader(spec: FormatSpec): Promise<RowReader> {
+  switch (spec.format) {
+    case 'csv':
+    case 'tsv':
+    case 'text':
+    case 'jsonl':
+    case 'sequencefile':
+    case 'parquet':
+    case 'sst':
+    case 'entries':
+      throw new SluiceError('UNSUPPORTED_FORMAT', `Rows of the format ${spec.format} cannot be read yet`);
+    default:
+      return unreachable(spec);
+  }
+}
+
+const EXTENSIONS: ReadonlyMap<string, FormatName> = new Map([
+  ['csv', 'csv'],
+  ['tsv', 'tsv'],
+  ['tab', 'tsv'],
+  ['txt', 'text'],
+  ['jsonl', 'jsonl'],
+  ['ndjson', 'jsonl'],
+  ['seq', 'sequencefile'],
+  ['parquet', 'parquet'],
+  ['sst', 'sst'],
+]);
+
+/** By the name of a source, that of a compressed one included; undefined: it tells nothing. */
+export function formatOf(name: string): FormatName | undefined {
+  const plain = name.replace(/[?#].*$/, '').replace(/\.(gz|zst)$/i, '');
+  const extension = /\.([^./]+)$/.exec(plain)?.[1];
+  return extension === undefined ? undefined : EXTENSIONS.get(extension.toLowerCase());
+}
