@@ -5,6 +5,14 @@ import type { EncodingName } from './base/encoding.ts';
 import { throwIfAborted } from './base/errors.ts';
 import { closeTrees, type Home, openReader, openWriter, readerEngine } from './db-home.ts';
 import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
+import type {
+  Importer,
+  ImportOptions,
+  ImportSource,
+  ImportTask,
+  ImportTaskInfo,
+  ResumeOptions,
+} from './import-options.ts';
 import type { Version } from './mvcc/version.ts';
 import { ensureZstd } from './sst/zstd.ts';
 import { type Backup, type BackupOptions, backup } from './txn/backup/backup.ts';
@@ -38,13 +46,17 @@ import { type VerifyOptions, type VerifyReport, verifyDatabase } from './txn/ver
 export async function open<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>(
   dir: string,
   options: DbOptions<KE, VE> = {},
+  makeImporter?: ImporterMaker,
 ): Promise<Db<KE, VE>> {
   const settings = resolveOptions(dir, options);
   // It can only be loaded asynchronously, and a getSync may meet a block of any kind.
   await ensureZstd();
   const home = settings.readOnly ? openReader(settings) : openWriter(settings);
-  return new Db(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE);
+  return new Db(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE, makeImporter);
 }
+
+/** Imports sit above the database: whoever opens one that can import brings this. */
+export type ImporterMaker = (db: Db<EncodingName, EncodingName>, engine: () => Engine) => Importer;
 
 export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>
   extends Keyspace<KE, VE>
@@ -54,13 +66,21 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   readonly #home: Home;
   readonly #settings: Settings;
   readonly #watches = new Set<DatasetWatch>();
+  readonly #importer: Importer | undefined;
 
   /** For `open`. */
-  constructor(home: Home, settings: Settings, keyEncoding: KE, valueEncoding: VE) {
+  constructor(
+    home: Home,
+    settings: Settings,
+    keyEncoding: KE,
+    valueEncoding: VE,
+    makeImporter: ImporterMaker | undefined,
+  ) {
     super(() => home.engine, DEFAULT_KEYSPACE, keyEncoding, valueEncoding);
     this.path = settings.dir;
     this.#home = home;
     this.#settings = settings;
+    this.#importer = makeImporter?.(this as unknown as Db<EncodingName, EncodingName>, this.engine);
   }
 
   get readOnly(): boolean {
@@ -238,6 +258,38 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     releaseIngest(this.engine(), id);
   }
 
+  /**
+   * Loads rows of any size and in any order, from files, URLs, streams or the program itself, in one atomic commit: they are
+   * sorted by threads within a memory limit, written as tables and ingested, or published. What is durable of it survives
+   * a crash: `resumeImport` goes on from there. Await `task.done`.
+   *
+   * @throws TypeError; SluiceError READ_ONLY, POISONED, CLOSED. By `done`: BAD_INPUT, KEY_EXISTS, NOT_SORTED, NO_SPACE,
+   * FILE_NOT_FOUND, UNSUPPORTED_FORMAT, ABORTED by the signal or `cancel`, and all that ingest throws
+   */
+  import(source: ImportSource, options: ImportOptions = {}): ImportTask {
+    return this.#imports().start(source, options);
+  }
+
+  /** All imports that are kept, oldest first, whether they run now or not. */
+  tasks(): ImportTaskInfo[] {
+    return this.#imports().tasks();
+  }
+
+  /**
+   * Goes on with an import that was paused, has failed, or was ended by a crash; of one that is done it answers with the result.
+   *
+   * @throws TypeError; by `done`: IMPORT_NOT_FOUND, SOURCE_GONE of a stream that is not given again, and as `import`
+   */
+  resumeImport(id: string, options: ResumeOptions = {}): ImportTask {
+    return this.#imports().resume(id, options);
+  }
+
+  #imports(): Importer {
+    if (this.#importer === undefined)
+      throw new TypeError('open the database through the package, not its parts');
+    return this.#importer;
+  }
+
   /** Which level each file would go to now, and what stands in the way of a lower one. Changes nothing. */
   async explainIngest(files: string | readonly string[], options: IngestOptions = {}): Promise<IngestPlan[]> {
     return explainIngest(this.engine(), files, options);
@@ -342,6 +394,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     const { engine, manifest, lock, retired } = this.#home;
     if (engine.closed) return;
     for (const watch of [...this.#watches]) await watch.close();
+    await this.#importer?.close();
     try {
       await engine.close();
       for (const old of retired) await old.close();

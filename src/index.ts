@@ -2,8 +2,32 @@
 
 export type { EncodingName } from './base/encoding.ts';
 export { type ConflictCause, type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
-export { type Db, open } from './db.ts';
+export type { Db } from './db.ts';
 export type { CompactionMode, DbOptions, Durability } from './db-options.ts';
+export { open } from './import/open.ts';
+export type {
+  ByteStream,
+  ColumnName,
+  ColumnType,
+  Duplicates,
+  EntryIterable,
+  FormatName,
+  ImportIngestOptions,
+  ImportOptions,
+  ImportPath,
+  ImportPhase,
+  ImportProgress,
+  ImportPublish,
+  ImportResult,
+  ImportSource,
+  ImportState,
+  ImportTask,
+  ImportTaskInfo,
+  KeySpec,
+  ResumeOptions,
+  SourceCompression,
+  ValueSpec,
+} from './import-options.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
 export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
 export type { Backup, BackupOptions } from './txn/backup/backup.ts';

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'DATASET_VERSION_NOT_FOUND' // a dataset has no such version, or keeps it no longer
   | 'FILE_NOT_FOUND'
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
+  | 'IMPORT_NOT_FOUND' // no import of the id that is to be resumed
   | 'INGEST_BEHIND_NOT_ALLOWED' // `behind` in a keyspace that was made without allowIngestBehind
   | 'INGEST_ID_REUSED' // an ingest id that already names an ingest of other files
   | 'INGEST_NOT_FOUND' // no ingest of the id that is to be undone or released

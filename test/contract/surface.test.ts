@@ -71,7 +71,7 @@ test('what the package exports', () => {
     function listBackups
     function open
     function restoreBackup
-    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions Checkpoint CheckpointOptions CheckpointProgress CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Durability EncodingName EncodingOptions ErrorCode EventListener GetOptions IngestFileSummary IngestMode IngestOptions IngestPlan IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions UndoOptions VerifyOptions VerifyReport WatchOptions WatchedDataset"
+    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions ByteStream Checkpoint CheckpointOptions CheckpointProgress ColumnName ColumnType CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Duplicates Durability EncodingName EncodingOptions EntryIterable ErrorCode EventListener FormatName GetOptions ImportIngestOptions ImportOptions ImportPath ImportPhase ImportProgress ImportPublish ImportResult ImportSource ImportState ImportTask ImportTaskInfo IngestFileSummary IngestMode IngestOptions IngestPlan IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions KeySpec Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored ResumeOptions Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SourceCompression SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions UndoOptions ValueSpec VerifyOptions VerifyReport WatchOptions WatchedDataset"
   `);
   expect(Object.keys(api).sort()).toEqual(
     exportedNames()
@@ -102,7 +102,7 @@ test('what its objects have', async () => {
   );
   for (const open of [txn, snapshot, iterator, cursor, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor dataset datasets del deleteRange dropKeyspace explainIngest flush get getMany getSync has ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh releaseIngest snapshot stats transaction undoIngest valueEncoding values verify version watchDatasets
+    "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor dataset datasets del deleteRange dropKeyspace explainIngest flush get getMany getSync has import ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh releaseIngest resumeImport snapshot stats tasks transaction undoIngest valueEncoding values verify version watchDatasets
     keyspace: batch cursor del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
     txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit cursor dataset del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state undoIngest valueEncoding values version
     txnKeyspace: cursor del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
@@ -117,7 +117,7 @@ test('what its objects have', async () => {
 test('error codes: these, each thrown somewhere, each in the README with whether to retry', () => {
   const codes = errorCodes();
   expect(codes.join(' ')).toMatchInlineSnapshot(
-    `"ABORTED ALREADY_EXISTS BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION DATASET_VERSION_EXISTS DATASET_VERSION_LIVE DATASET_VERSION_NOT_FOUND FILE_NOT_FOUND IMPACT_EXCEEDED INGEST_BEHIND_NOT_ALLOWED INGEST_ID_REUSED INGEST_NOT_FOUND INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND KEY_EXISTS LOCKED NOT_A_DATABASE NOT_BOTTOM_LEVEL NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_NEW TOO_OLD UNDO_CONFLICT UNDO_IMPOSSIBLE UNSUPPORTED_FORMAT"`,
+    `"ABORTED ALREADY_EXISTS BAD_INPUT BUSY CHECKSUM_MISMATCH CLOSED COMPARATOR_MISMATCH CONFLICT CORRUPTION DATASET_VERSION_EXISTS DATASET_VERSION_LIVE DATASET_VERSION_NOT_FOUND FILE_NOT_FOUND IMPACT_EXCEEDED IMPORT_NOT_FOUND INGEST_BEHIND_NOT_ALLOWED INGEST_ID_REUSED INGEST_NOT_FOUND INVALID_KEY INVALID_VALUE IO KEYSPACE_NOT_FOUND KEY_EXISTS LOCKED NOT_A_DATABASE NOT_BOTTOM_LEVEL NOT_SORTED NO_SPACE OUTCOME_UNKNOWN PERMISSION POISONED READ_ONLY TOO_NEW TOO_OLD UNDO_CONFLICT UNDO_IMPOSSIBLE UNSUPPORTED_FORMAT"`,
   );
   const readme = readFileSync('README.md', 'utf8');
   const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (yes|no) \|/gm)].map(([, code, retry]) => [

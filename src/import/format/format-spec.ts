@@ -3,20 +3,7 @@
  * for an import that goes on after a restart.
  */
 
-/** A column by its name in the header, or by its place from 0; of JSON Lines a path: `user.id`, `tags.0`. */
-export type ColumnName = string | number;
-
-/** What the text of a column is read as. 'decimal' stays text, checked, so that no digit is lost. */
-export type ColumnType = 'text' | 'int' | 'float' | 'decimal' | 'date' | 'bool' | 'hex' | 'base64';
-
-/** One column as it stands; several in an encoding that keeps their order, column by column; text with columns in braces: `{country}/{id}`. */
-export type KeySpec = ColumnName | readonly ColumnName[] | { readonly template: string };
-
-/** One column as it stands; several (all, where none are named) as one object; the row as it stands in the source. */
-export type ValueSpec =
-  | ColumnName
-  | { readonly as: 'json' | 'msgpack'; readonly columns?: readonly ColumnName[] }
-  | { readonly as: 'raw' };
+import type { ColumnType, KeySpec, ValueSpec } from '../../import-options.ts';
 
 interface ExtractionSpec {
   /** The first column when absent; of formats with keys of their own that key. */
@@ -69,5 +56,3 @@ export type FormatSpec =
   | ParquetSpec
   | SstSpec
   | EntriesSpec;
-
-export type FormatName = FormatSpec['format'];

@@ -2,7 +2,8 @@
 
 import { unreachable } from '../../base/assert.ts';
 import { SluiceError } from '../../base/errors.ts';
-import type { FormatName, FormatSpec } from './format-spec.ts';
+import type { FormatName } from '../../import-options.ts';
+import type { FormatSpec } from './format-spec.ts';
 import type { RowReader } from './row-reader.ts';
 
 export async function makeReader(spec: FormatSpec): Promise<RowReader> {

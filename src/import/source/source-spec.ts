@@ -1,7 +1,6 @@
 /** Where the bytes of an import come from, as plain data. */
 
-/** 'auto': by the first bytes. */
-export type SourceCompression = 'auto' | 'none' | 'gzip' | 'zstd';
+import type { SourceCompression } from '../../import-options.ts';
 
 export interface FileSourceSpec {
   readonly kind: 'file';

@@ -1,10 +1,28 @@
-/** The options of `db.import`. */
+/** Imports as callers see them: options, progress, result, task. What does the work is in import/, above the database. */
 
-import type { EncodingName } from '../base/encoding.ts';
-import type { IngestOptions } from '../txn/ingest-options.ts';
-import type { Keyspace } from '../txn/keyspace.ts';
-import type { ColumnType, DelimitedSpec, FormatName, KeySpec, ValueSpec } from './format/format-spec.ts';
-import type { SourceCompression } from './source/source-spec.ts';
+import type { EncodingName } from './base/encoding.ts';
+import type { IngestOptions } from './txn/ingest-options.ts';
+import type { Keyspace } from './txn/keyspace.ts';
+
+/** A column by its name in the header, or by its place from 0; of JSON Lines a path: `user.id`, `tags.0`. */
+export type ColumnName = string | number;
+
+/** What the text of a column is read as. 'decimal' stays text, checked, so that no digit is lost. */
+export type ColumnType = 'text' | 'int' | 'float' | 'decimal' | 'date' | 'bool' | 'hex' | 'base64';
+
+/** One column as it stands; several in an encoding that keeps their order, column by column; text with columns in braces: `{country}/{id}`. */
+export type KeySpec = ColumnName | readonly ColumnName[] | { readonly template: string };
+
+/** One column as it stands; several (all, where none are named) as one object; the row as it stands in the source. */
+export type ValueSpec =
+  | ColumnName
+  | { readonly as: 'json' | 'msgpack'; readonly columns?: readonly ColumnName[] }
+  | { readonly as: 'raw' };
+
+export type FormatName = 'csv' | 'tsv' | 'text' | 'jsonl' | 'sequencefile' | 'parquet' | 'sst' | 'entries';
+
+/** 'auto': by the first bytes. */
+export type SourceCompression = 'auto' | 'none' | 'gzip' | 'zstd';
 
 /** Bytes of one source, in the format given. */
 export type ByteStream = AsyncIterable<Uint8Array | string>;
@@ -49,9 +67,12 @@ export interface ImportOptions {
   readonly key?: KeySpec;
   readonly value?: ValueSpec;
   readonly types?: Readonly<Record<string, ColumnType>>;
-  readonly separator?: DelimitedSpec['separator'];
-  readonly quote?: DelimitedSpec['quote'];
-  readonly header?: DelimitedSpec['header'];
+  /** Of csv, tsv and text. One character or more; ',' of CSV, a tab otherwise. */
+  readonly separator?: string;
+  /** '"' of CSV; of the others nothing is quoted. */
+  readonly quote?: string;
+  /** True: the first row has the names. Or the names. By default true of CSV and TSV, false of plain text. */
+  readonly header?: boolean | readonly string[];
   readonly nullText?: string;
   /** A longer row is a bad one; 64 MiB. */
   readonly rowBytesMax?: number;
@@ -168,4 +189,20 @@ export interface ImportTask {
   /** Resolves when nothing is left of it. After the commit has begun it is too late: then it resolves when that has ended. */
   cancel(): Promise<void>;
   on(listener: (progress: ImportProgress) => void): () => void;
+}
+
+/** What does the work of `db.import`; it sits above the database, which is given one when it is opened (import/open.ts). */
+export interface Importer {
+  start(source: ImportSource, options: ImportOptions): ImportTask;
+  resume(id: string, options: ResumeOptions): ImportTask;
+  tasks(): ImportTaskInfo[];
+  /** What runs is stopped where it stands, to be gone on with later. */
+  close(): Promise<void>;
+}
+
+export interface ResumeOptions {
+  /** The same as before, of an import from a stream or from entries: what is durable of it is passed over. */
+  readonly source?: ImportSource;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: ImportProgress) => void;
 }
