@@ -1,6 +1,7 @@
 /** Opening a database directory: the wiring of the parts behind the public `Db`, for writing and for reading beside. */
 
 import { acquireLock, type Lock } from './base/env/lock.ts';
+import { makeDirectories } from './base/env/make-directories.ts';
 import { nodeEnv } from './base/env/node-env.ts';
 import type { Settings } from './db-options.ts';
 import { InlineRunner, ThreadRunner } from './levels/compaction/runner.ts';
@@ -38,7 +39,8 @@ export function closeTrees(engine: Engine): void {
 export function openWriter(settings: Settings): Home {
   const { dir, env } = settings;
   const missing = checkDirectory(env.fs, dir, settings) === 'create';
-  if (missing && !env.fs.existsSync(dir)) env.fs.mkdirSync(dir);
+  // L2: a commit may not be lost with the directory that it is in.
+  if (missing) makeDirectories(env.fs, dir);
   const lock = acquireLock(databasePaths(dir).lock);
   let manifest: Manifest | undefined;
   try {

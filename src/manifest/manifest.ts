@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
+import { makeDirectories } from '../base/env/make-directories.ts';
 import { errnoOf } from '../base/env/system-error.ts';
 import { SluiceError } from '../base/errors.ts';
 import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
@@ -69,7 +70,7 @@ export class Manifest {
     const path = databasePaths(dir).manifest;
     const make = checkDirectory(env.fs, dir, choice) === 'create';
     if (make) {
-      env.fs.mkdirSync(path);
+      makeDirectories(env.fs, path);
       checkSpace(env, path, 0);
     }
     const data = `${path}/data.mdb`;
