@@ -86,6 +86,69 @@ export function zstdDecompress(frame: Uint8Array, rawLength: number, dictionary?
   return raw;
 }
 
+/** Frames one after another, with or without content sizes, as streams have them: at most `maxBytes`, or CORRUPTION. */
+export function zstdDecompressFrames(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  let left = maxBytes;
+  for (let at = 0; at < bytes.length; ) {
+    const { end, rawBytesMax } = frameExtent(bytes, at);
+    const frame = bytes.subarray(at, end);
+    at = end;
+    if (rawBytesMax === 0) continue;
+    const claimed = contentBytes(frame);
+    if (claimed !== undefined && claimed > Math.min(left, rawBytesMax)) {
+      throw corruption(`its frame claims ${claimed} bytes, of at most ${Math.min(left, rawBytesMax)}`);
+    }
+    const decompress = decompressor(frame, claimed ?? Math.min(left, rawBytesMax), undefined);
+    let piece: Uint8Array;
+    try {
+      piece = decompress();
+    } catch (cause) {
+      throw corruption(`it does not decompress, or is over ${left} bytes long decompressed`, cause);
+    }
+    left -= piece.length;
+    pieces.push(piece);
+  }
+  const [only] = pieces;
+  return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces);
+}
+
+const SKIPPABLE_MAGIC = 0x184d2a50;
+const BLOCK_RAW_BYTES_MAX = 131072;
+const BLOCK_RAW = 0;
+const BLOCK_RUN = 1;
+const BLOCK_COMPRESSED = 2;
+
+/**
+ * Where the frame ends, and what its blocks can be at most: that is no more than 128 KiB each, whatever is claimed.
+ *
+ *   header | blocks: u24 of last bit 0, type bits 1 and 2, size; a run of one byte has that byte | checksum u32 where bit 2 is set
+ *   or: magic 184d2a5x hex | u32 length | what is to be skipped
+ */
+function frameExtent(bytes: Uint8Array, start: number): { end: number; rawBytesMax: number } {
+  const need = (end: number): number => {
+    if (end > bytes.length) throw corruption('its last frame is cut short');
+    return end;
+  };
+  need(start + 8);
+  if ((fixed32(bytes, start) & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) {
+    return { end: need(start + 8 + fixed32(bytes, start + 4)), rawBytesMax: 0 };
+  }
+  const descriptor = bytes[start + 4] as number;
+  let at = start + headerBytes(bytes.subarray(start)).bytes;
+  let rawBytesMax = 0;
+  for (let last = false; !last; ) {
+    need(at + 3);
+    const head = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+    const [type, size] = [(head >>> 1) & 3, head >>> 3];
+    if (type > BLOCK_COMPRESSED) throw corruption('a block of its frame has no known type');
+    last = (head & 1) !== 0;
+    at += 3 + (type === BLOCK_RUN ? 1 : size);
+    rawBytesMax += type === BLOCK_RAW || type === BLOCK_RUN ? size : BLOCK_RAW_BYTES_MAX;
+  }
+  return { end: need(at + ((descriptor & 4) === 0 ? 0 : 4)), rawBytesMax };
+}
+
 /** What will do it. Chosen outside the `try` of the caller: what fails here is no fault of the block. */
 function decompressor(
   frame: Uint8Array,
@@ -119,15 +182,8 @@ function ready(): Loaded {
  *   magic u32 | descriptor u8 | window u8 unless single segment | dictionary id 0, 1, 2 or 4 bytes | size 0, 1, 2, 4 or 8
  */
 function contentBytes(frame: Uint8Array): number | undefined {
-  if (frame.length < 6 || fixed32(frame, 0) !== FRAME_MAGIC)
-    throw corruption('it does not begin with a frame');
-  const descriptor = frame[4] as number;
-  const singleSegment = (descriptor & 32) !== 0;
-  const idBytes = (descriptor & 3) === 3 ? 4 : descriptor & 3;
-  const sizeFlag = descriptor >>> 6;
-  const sizeBytes = sizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << sizeFlag;
-  const at = 5 + (singleSegment ? 0 : 1) + idBytes;
-  if (at + sizeBytes > frame.length) throw corruption('its frame header is cut short');
+  const { bytes, sizeBytes } = headerBytes(frame);
+  const at = bytes - sizeBytes;
   switch (sizeBytes) {
     case 0:
       return undefined;
@@ -140,6 +196,20 @@ function contentBytes(frame: Uint8Array): number | undefined {
     default:
       return fixed32(frame, at) + fixed32(frame, at + 4) * 4294967296;
   }
+}
+
+/** How long a frame's header is, and the content size in it, which comes last. */
+function headerBytes(frame: Uint8Array): { bytes: number; sizeBytes: number } {
+  if (frame.length < 6 || fixed32(frame, 0) !== FRAME_MAGIC)
+    throw corruption('it does not begin with a frame');
+  const descriptor = frame[4] as number;
+  const singleSegment = (descriptor & 32) !== 0;
+  const idBytes = (descriptor & 3) === 3 ? 4 : descriptor & 3;
+  const sizeFlag = descriptor >>> 6;
+  const sizeBytes = sizeFlag === 0 ? (singleSegment ? 1 : 0) : 1 << sizeFlag;
+  const bytes = 5 + (singleSegment ? 0 : 1) + idBytes + sizeBytes;
+  if (bytes > frame.length) throw corruption('its frame header is cut short');
+  return { bytes, sizeBytes };
 }
 
 function corruption(what: string, cause?: unknown): SluiceError {

@@ -34,6 +34,13 @@ export interface JsonLinesSpec extends ExtractionSpec {
 
 export interface SequenceFileSpec {
   readonly format: 'sequencefile';
+  /**
+   * What of a key or value that is a number is loaded: its digits (default), or the bytes that Hadoop writes. 'serialized':
+   * of keys and values of any class all that is in the file, lengths included.
+   */
+  readonly writables?: 'text' | 'bytes' | 'serialized';
+  /** A longer row is a bad one; a block may have eight times as much. */
+  readonly rowBytesMax?: number;
 }
 
 export interface ParquetSpec extends ExtractionSpec {

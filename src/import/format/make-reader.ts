@@ -12,11 +12,14 @@ export async function makeReader(spec: FormatSpec): Promise<RowReader> {
     case 'tsv':
     case 'text':
     case 'jsonl':
-    case 'sequencefile':
     case 'parquet':
     case 'sst':
     case 'entries':
       throw new SluiceError('UNSUPPORTED_FORMAT', `Rows of the format ${spec.format} cannot be read yet`);
+    case 'sequencefile': {
+      const { SequenceFileReader } = await import('./sequencefile/sequence-file-reader.ts');
+      return new SequenceFileReader(spec);
+    }
     default:
       return unreachable(spec);
   }
@@ -30,6 +33,7 @@ const EXTENSIONS: ReadonlyMap<string, FormatName> = new Map([
   ['jsonl', 'jsonl'],
   ['ndjson', 'jsonl'],
   ['seq', 'sequencefile'],
+  ['sequencefile', 'sequencefile'],
   ['parquet', 'parquet'],
   ['sst', 'sst'],
 ]);
