@@ -58,6 +58,10 @@ const CALLS: readonly RegExp[] = [
   /publication of a base: before link db.tables/,
   /publication of a delta: before syncDirectory db.tables/,
   /rollback to a version.*: before link db.tables/,
+  /activation of a version: before freeBytes db.manifest/,
+  /retaining of one version: before freeBytes db.manifest/,
+  /release of an ingest: before freeBytes db.manifest/,
+  /watched directory: before copy in.nightly/,
   /snapshot is closed: before unlink db.tables/,
 ];
 

@@ -9,13 +9,14 @@ import { outcomeOf, type TestOptions, type TextDb } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
 import {
   contentOf,
-  contents,
+  DROPPED,
   INPUTS,
   type Life,
   OPTIONS,
   pastContentOf,
   STEPS,
   show,
+  stages,
 } from './crash-story.ts';
 import { EVERYTHING, type Fate, NOTHING_UNSYNCED, randomFate } from './disk.ts';
 import { type Behaviour, CHANGES, IDEAL } from './file-system.ts';
@@ -33,9 +34,12 @@ export interface CrashPoint {
   readonly where: string;
 }
 
-const CONTENTS = contents().map(show);
-/** Of keyspaces alone. */
-const PAST = contents().map((content) => show(new Map([...content].filter(([name]) => !name.includes('@')))));
+const STAGES = stages().map(({ content, done }) => ({
+  shown: show(content),
+  /** Of keyspaces alone. */
+  past: show(new Map([...content].filter(([name]) => !name.includes('@')))),
+  done,
+}));
 /** From the step after it on its directory is there, whole. */
 const CHECKPOINT = STEPS.findIndex(({ name }) => name === 'checkpoint');
 
@@ -52,6 +56,7 @@ function observer(machine: Machine, onPoint: (image: Image, where: string) => vo
 
 export async function tellStory(machine: Machine, options: TestOptions): Promise<CrashPoint[]> {
   for (const [name, entries] of Object.entries(INPUTS)) machine.writeInput(entries, name);
+  for (const [name, text] of Object.entries(DROPPED)) machine.writeText(text, name);
   const points: CrashPoint[] = [];
   const versions: number[] = [];
   let done = 0;
@@ -75,7 +80,7 @@ export async function tellStory(machine: Machine, options: TestOptions): Promise
   return points;
 }
 
-/** What a crash at a point may leave: contents by their index. */
+/** What a crash at a point may leave, by places in `STAGES`. */
 interface Allowed {
   readonly from: number;
   readonly to: number;
@@ -95,7 +100,13 @@ function fateOf(name: FateName, seed: number): Fate {
 /** @param durable whether what was done survives more than the end of the process */
 export function allowedAt(point: CrashPoint, fate: FateName, durable: boolean): Allowed {
   const kept = durable || fate === 'the process alone dies';
-  return { from: kept ? point.done : 0, to: point.begun, versions: point.versions };
+  const from = kept ? stageAfter(point.done) : 0;
+  return { from, to: stageAfter(point.begun), versions: point.versions };
+}
+
+/** The first of so many steps done: those behind it are of the step after. */
+function stageAfter(steps: number): number {
+  return STAGES.findIndex(({ done }) => done === steps);
 }
 
 /**
@@ -120,11 +131,12 @@ export async function recoverFrom(
   const db = await machine.open(fs, new SeededRandom(seed), OPTIONS);
   try {
     known = foundIn(show(await contentOf(db)), allowed);
-    checkInputs(machine, known.to);
-    if (allowed.from > CHECKPOINT) expect(machine.names('checkpoint/tables')).not.toEqual([]);
+    checkInputs(machine, STAGES[known.to]?.done ?? 0);
+    if (allowed.from > stageAfter(CHECKPOINT)) expect(machine.names('checkpoint/tables')).not.toEqual([]);
     await checkFiles(machine, db);
     if (!again) {
       await checkPast(db, known, seed);
+      await resume(machine, db, allowed);
       await goesOn(db);
     }
   } finally {
@@ -133,13 +145,17 @@ export async function recoverFrom(
   return images;
 }
 
-/** Which of the contents that are allowed it is; several steps in a row may leave the same. */
+/** Which of the stages that are allowed it is; several in a row may have the same content. */
 function foundIn(content: string, { from, to, versions }: Allowed): Allowed {
-  const steps = CONTENTS.flatMap((each, i) => (each === content && i >= from && i <= to ? [i] : []));
-  const [first] = steps;
-  if (first !== undefined) return { from: first, to: steps.at(-1) ?? first, versions };
-  const known = CONTENTS.indexOf(content);
-  const after = (step: number): string => STEPS[step - 1]?.name ?? 'nothing';
+  const found = STAGES.flatMap(({ shown }, i) => (shown === content && i >= from && i <= to ? [i] : []));
+  const [first] = found;
+  if (first !== undefined) return { from: first, to: found.at(-1) ?? first, versions };
+  const known = STAGES.findIndex(({ shown }) => shown === content);
+  const after = (stage: number): string => {
+    const { done = 0 } = STAGES[stage] ?? {};
+    const commits = stage - stageAfter(done);
+    return `${STEPS[done - 1]?.name ?? 'nothing'}${commits === 0 ? '' : ` and ${commits} more`}`;
+  };
   const what = known < 0 ? content : `the state after "${after(known)}"`;
   throw new Error(`found ${what}, not one of those after "${after(from)}" to "${after(to)}"`);
 }
@@ -156,12 +172,23 @@ function checkInputs(machine: Machine, found: number): void {
 /** L4: whatever the crash cut short, a past version reads as it was, or is refused. Looks at a few. */
 async function checkPast(db: TextDb, { from, versions }: Allowed, seed: number): Promise<void> {
   const { oldestReadableVersion: oldest } = db.stats();
-  for (const step of new Set([from, Math.max(0, from - 1), seed % (from + 1)])) {
+  const { done = 0 } = STAGES[from] ?? {};
+  for (const step of new Set([done, Math.max(0, done - 1), seed % (done + 1)])) {
     const version = versions[step] ?? 0;
     const read = () => pastContentOf(db, version);
     if (version < oldest) expect(await outcomeOf(read)).toBe('TOO_OLD');
-    else expect(show(await read())).toBe(PAST[step]);
+    else expect(show(await read())).toBe(STAGES[stageAfter(step)]?.past);
   }
+}
+
+/** What was cut off in the middle is brought to its end, from wherever it stands. */
+async function resume(machine: Machine, db: TextDb, { from, to }: Allowed): Promise<void> {
+  const { done = 0, shown } = STAGES[to] ?? {};
+  const step = STEPS[done - 1];
+  if (step?.resume === undefined || from < stageAfter(done - 1)) return;
+  await step.resume(db, machine);
+  expect(show(await contentOf(db))).toBe(shown);
+  await checkFiles(machine, db);
 }
 
 async function goesOn(db: TextDb): Promise<void> {

@@ -23,9 +23,15 @@ export interface Step {
   readonly writes?: readonly (readonly [keyspace: string, entries: readonly Entry[]])[];
   /** Before it writes. */
   readonly drops?: readonly string[];
+  /** Of a step of several commits: what each of them does, one after the other. */
+  readonly commits?: readonly Change[];
   /** Files that only this step, committed, may take. */
   readonly moves?: readonly string[];
+  /** What the next life does after a crash during the step; then all of it is there. */
+  readonly resume?: (db: TextDb, machine: Machine) => unknown;
 }
+
+type Change = Pick<Step, 'writes' | 'drops'>;
 
 export const OPTIONS: TestOptions = {
   memtableBytes: 4096,
@@ -61,7 +67,34 @@ export const INPUTS: Readonly<Record<string, readonly Entry[]>> = {
   ],
   'second.sst': [['f000000', 'second']],
   'hidden.sst': [['f000009', 'hidden']],
+  'release.sst': [['released', '1']],
+  'nightly/base.sst': numbered(0, 4, 'n'),
+  'nightly/d2.sst': [
+    ['n000001', undefined],
+    ['n000004', '2'],
+  ],
+  'nightly/d3.sst': [['n000004', '3']],
 };
+
+/** Files of a watched directory that are no tables. */
+export const DROPPED: Readonly<Record<string, string>> = {
+  'nightly/METADATA.json': JSON.stringify({
+    version: 3,
+    base: ['base.sst'],
+    deltas: [2, 3].map((version) => ({ version, files: [`d${version}.sst`] })),
+  }),
+};
+
+const NIGHTLY: readonly (readonly Entry[])[] = [
+  numbered(0, 4, 'n'),
+  [...numbered(0, 1, 'n'), ...numbered(2, 4, 'n'), ['n000004', '2']],
+  [...numbered(0, 1, 'n'), ...numbered(2, 4, 'n'), ['n000004', '3']],
+];
+
+async function watchOnce(db: TextDb, machine: Machine): Promise<void> {
+  await using watch = db.watchDatasets(machine.input(''), { keepVersions: 2 });
+  await watch.check();
+}
 
 const WITH_DELTA: readonly Entry[] = [
   ['f000000', 'v0'],
@@ -275,6 +308,37 @@ export const STEPS: readonly Step[] = [
     act: ({ db }) => db.dataset('feats').drop(3),
     drops: ['feats@3'],
   },
+  {
+    name: 'activation of a version',
+    act: ({ db }) => db.dataset('feats').activate(4),
+    drops: ['feats'],
+    writes: [['feats', [...WITH_DELTA, ['f000009', 'hidden']]]],
+  },
+  {
+    name: 'retaining of one version',
+    act: ({ db }) => db.dataset('feats').retain(1),
+    drops: ['feats@2'],
+  },
+  {
+    name: 'ingest that may be undone',
+    act: ({ db, machine }) =>
+      db.ingest(machine.input('release.sst'), { into: 'other', mode: 'move', undoable: true, id: 'held' }),
+    writes: [['other', [['released', '1']]]],
+    moves: ['release.sst'],
+  },
+  { name: 'release of an ingest', act: ({ db }) => db.releaseIngest('held') },
+  {
+    name: 'look at a watched directory',
+    act: ({ db, machine }) => watchOnce(db, machine),
+    commits: [
+      { writes: [['nightly@1', NIGHTLY[0] ?? []]] },
+      { writes: [['nightly@2', NIGHTLY[1] ?? []]] },
+      { writes: [['nightly@3', NIGHTLY[2] ?? []]] },
+      { writes: [['nightly', NIGHTLY[2] ?? []]] },
+      { drops: ['nightly@1'] },
+    ],
+    resume: watchOnce,
+  },
   { name: 'the snapshot is closed', act: ({ snapshot }) => snapshot?.close() },
   { name: 'del', act: ({ db }) => db.del('before'), writes: [['default', [['before', undefined]]]] },
   { name: 'last flush', act: ({ db }) => db.flush() },
@@ -286,29 +350,42 @@ export const STEPS: readonly Step[] = [
   },
 ];
 
-/** After no step, the first, the second … */
-export function contents(): Content[] {
+/** One that the database may have, and how many steps are done then. */
+export interface Stage {
+  readonly content: Content;
+  readonly done: number;
+}
+
+/** From the empty database on: after each step, and after each commit of those that have several. */
+export function stages(): Stage[] {
   let content: Content = new Map();
-  const all = [content];
-  for (const { writes = [], drops = [] } of STEPS) {
-    const next = new Map(content);
-    for (const name of drops) next.delete(name);
-    for (const [keyspace, entries] of writes) {
-      const map = new Map(next.get(keyspace));
-      for (const [key, value] of entries) {
-        if (value === undefined) map.delete(key);
-        else map.set(key, value);
-      }
-      next.set(keyspace, map);
+  const all: Stage[] = [{ content, done: 0 }];
+  for (const [index, step] of STEPS.entries()) {
+    const changes = step.commits ?? [step];
+    for (const [i, change] of changes.entries()) {
+      content = changed(content, change);
+      all.push({ content, done: i === changes.length - 1 ? index + 1 : index });
     }
-    content = next;
-    all.push(content);
   }
   return all;
 }
 
+function changed(content: Content, { writes = [], drops = [] }: Change): Content {
+  const next = new Map(content);
+  for (const name of drops) next.delete(name);
+  for (const [keyspace, entries] of writes) {
+    const map = new Map(next.get(keyspace));
+    for (const [key, value] of entries) {
+      if (value === undefined) map.delete(key);
+      else map.set(key, value);
+    }
+    next.set(keyspace, map);
+  }
+  return next;
+}
+
 /** That the story ever has. */
-export const KEYSPACES = ['default', 'other', 'feats'] as const;
+export const KEYSPACES = ['default', 'other', 'feats', 'nightly'] as const;
 
 /** Comparable; a keyspace without entries is as none. */
 export function show(content: Content): string {

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Env } from '../../src/base/env/env.ts';
+import type { File } from '../../src/base/env/file-system.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import { NO_VERSION } from '../../src/mvcc/version.ts';
 import { TableBuilder } from '../../src/sst/table-builder.ts';
@@ -71,8 +72,7 @@ export class Machine {
 
   /** Writes an SST file, durably; returns its name. */
   writeInput(entries: readonly Entry[], name = `${this.#inputs.size}.sst`): string {
-    const fs = this.fileSystem();
-    const file = fs.openSync(this.input(name), 'create');
+    const file = this.#makeInput(name);
     const builder = new TableBuilder(file, { compression: 'lz4', blockBytes: 64, external: true });
     for (const [key, value] of sorted(entries)) {
       const keyBytes = Buffer.from(key);
@@ -81,12 +81,34 @@ export class Machine {
       builder.add(keyBytes, 0, keyBytes.length, NO_VERSION, type, valueBytes, 0, valueBytes.length);
     }
     builder.finish();
+    this.#keepInput(name, file);
+    return name;
+  }
+
+  /** Durably, too. */
+  writeText(text: string, name: string): void {
+    const file = this.#makeInput(name);
+    const bytes = Buffer.from(text);
+    file.writeSync(bytes, 0, bytes.length, 0);
+    this.#keepInput(name, file);
+  }
+
+  #makeInput(name: string): File {
+    const path = this.input(name);
+    const fs = this.fileSystem();
+    if (this.disk.directory(dirname(path)) === undefined) {
+      this.disk.makeDirectory(dirname(path));
+      fs.syncDirectorySync(dirname(dirname(path)));
+    }
+    return fs.openSync(path, 'create');
+  }
+
+  #keepInput(name: string, file: File): void {
     file.datasyncSync();
-    fs.syncDirectorySync(this.input(''));
+    this.fileSystem().syncDirectorySync(dirname(file.path));
     const bytes = new Uint8Array(file.sizeSync());
     file.readSync(bytes, 0, bytes.length, 0);
     this.#inputs.set(name, bytes);
-    return name;
   }
 
   /** Of files in a directory below the root. */

@@ -167,35 +167,43 @@ export class DatasetWatch implements AsyncDisposable {
 
   /** Resolves with what is missing; undefined: the version is live. */
   async #bring(name: string, metadata: DatasetMetadata): Promise<string | undefined> {
-    const { version, chain, message } = metadata;
     const dataset = this.#place.datasetOf(name);
-    if (dataset.current === version) return undefined;
-    const kept = new Set(dataset.versions().map((each) => each.version));
-    if (!kept.has(version)) {
-      if (chain.length === 0) return `version ${version} is not kept, and no files are named`;
-      const wanted = chain.slice(chain.findLastIndex((each) => kept.has(each.version)) + 1);
-      const missing = wanted.flatMap(({ files }) => files).filter((file) => !this.#isThere(name, file));
-      if (missing.length > 0) return `missing: ${missing.join(', ')}`;
-      this.#found({ name, state: 'loading', version, problem: undefined }, '');
-      for (const each of wanted) {
-        const before = chain[chain.indexOf(each) - 1];
-        await dataset.publish(
-          each.files.map((file) => this.#path(name, file)),
-          {
-            version: each.version,
-            activate: false,
-            ...(before === undefined ? {} : { kind: 'delta' as const, on: before.version }),
-            ...(message !== undefined && each.version === version && { message }),
-            ...(each.sha256 !== undefined && { sha256: each.sha256 }),
-            ...(this.#options.mode !== undefined && { mode: this.#options.mode }),
-            ...(this.#options.verify !== undefined && { verify: this.#options.verify }),
-            signal: this.#stop.signal,
-          },
-        );
-      }
+    if (dataset.current !== metadata.version) {
+      const missing = await this.#load(dataset, metadata);
+      if (missing !== undefined) return missing;
+      await dataset.activate(metadata.version);
     }
-    await dataset.activate(version);
+    // Each time: a crash may have come between the two.
     if (this.#options.keepVersions !== undefined) await dataset.retain(this.#options.keepVersions);
+    return undefined;
+  }
+
+  /** Resolves with what is missing; undefined: the version is kept. */
+  async #load(dataset: Dataset, { version, chain, message }: DatasetMetadata): Promise<string | undefined> {
+    const { name } = dataset;
+    const kept = new Set(dataset.versions().map((each) => each.version));
+    if (kept.has(version)) return undefined;
+    if (chain.length === 0) return `version ${version} is not kept, and no files are named`;
+    const wanted = chain.slice(chain.findLastIndex((each) => kept.has(each.version)) + 1);
+    const missing = wanted.flatMap(({ files }) => files).filter((file) => !this.#isThere(name, file));
+    if (missing.length > 0) return `missing: ${missing.join(', ')}`;
+    this.#found({ name, state: 'loading', version, problem: undefined }, '');
+    for (const each of wanted) {
+      const before = chain[chain.indexOf(each) - 1];
+      await dataset.publish(
+        each.files.map((file) => this.#path(name, file)),
+        {
+          version: each.version,
+          activate: false,
+          ...(before === undefined ? {} : { kind: 'delta' as const, on: before.version }),
+          ...(message !== undefined && each.version === version && { message }),
+          ...(each.sha256 !== undefined && { sha256: each.sha256 }),
+          ...(this.#options.mode !== undefined && { mode: this.#options.mode }),
+          ...(this.#options.verify !== undefined && { verify: this.#options.verify }),
+          signal: this.#stop.signal,
+        },
+      );
+    }
     return undefined;
   }
 
