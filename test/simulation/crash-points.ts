@@ -7,17 +7,8 @@
 import { expect } from 'vitest';
 import { outcomeOf, type TestOptions, type TextDb } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
-import {
-  contentOf,
-  DROPPED,
-  INPUTS,
-  type Life,
-  OPTIONS,
-  pastContentOf,
-  STEPS,
-  show,
-  stages,
-} from './crash-story.ts';
+import { contentOf, pastContentOf, show, stages } from './crash-stages.ts';
+import { DROPPED, INPUTS, type Life, OPTIONS, STEPS } from './crash-story.ts';
 import { EVERYTHING, type Fate, NOTHING_UNSYNCED, randomFate } from './disk.ts';
 import { type Behaviour, CHANGES, IDEAL } from './file-system.ts';
 import type { Image, Machine } from './machine.ts';
