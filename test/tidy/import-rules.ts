@@ -20,7 +20,14 @@ const LAYERS = [
 const BARREL = 'src/index.ts';
 
 /** Functions of their arguments, or threads: not the ambient world that `src/base/env` stands for. */
-const PURE_NODE = new Set(['node:zlib', 'node:crypto', 'node:worker_threads', 'node:path', 'node:url']);
+const PURE_NODE = new Set([
+  'node:buffer',
+  'node:crypto',
+  'node:path',
+  'node:url',
+  'node:worker_threads',
+  'node:zlib',
+]);
 
 /** Libraries with one place. */
 const HOMES: Record<string, string> = {

@@ -5,7 +5,7 @@
 
 import type { ColumnType, KeySpec, ValueSpec } from '../../import-options.ts';
 
-interface ExtractionSpec {
+export interface ExtractionSpec {
   /** The first column when absent; of formats with keys of their own that key. */
   readonly key?: KeySpec;
   /** When absent: the second column of two; all others as JSON of more; of formats with values of their own that value. */
@@ -22,8 +22,14 @@ export interface DelimitedSpec extends ExtractionSpec {
   readonly format: 'csv' | 'tsv' | 'text';
   /** One character or more; ',' of CSV, a tab otherwise. */
   readonly separator?: string;
-  /** '"' of CSV; of the others nothing is quoted. */
+  /** One character; '"' of CSV; of the others nothing is quoted. '' for none. */
   readonly quote?: string;
+  /** What makes a quote, or itself, data within quotes, besides a doubled quote. */
+  readonly escape?: string;
+  /** Lines that begin with it are left out. */
+  readonly comment?: string;
+  /** So many lines at the beginning are left out, before the header. */
+  readonly skipLines?: number;
   /** True: the first row has the names. Or the names. By default true of CSV and TSV, false of plain text. */
   readonly header?: boolean | readonly string[];
 }

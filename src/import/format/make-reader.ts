@@ -11,6 +11,7 @@ export async function makeReader(spec: FormatSpec): Promise<RowReader> {
     case 'csv':
     case 'tsv':
     case 'text':
+      return new (await import('./delimited-reader.ts')).DelimitedReader(spec);
     case 'jsonl':
     case 'parquet':
     case 'sst':

@@ -1,7 +1,10 @@
 /** From the description of a source to the source, in the thread that reads it. */
 
 import { unreachable } from '../../base/assert.ts';
+import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
+import { ByteSource } from './byte-source.ts';
+import { FileBytes } from './file-bytes.ts';
 import type { Source } from './source.ts';
 import { type SourceSpec, sourceName } from './source-spec.ts';
 
@@ -9,6 +12,7 @@ import { type SourceSpec, sourceName } from './source-spec.ts';
 export function makeSource(spec: SourceSpec, fed: AsyncIterable<Uint8Array> | undefined): Source {
   switch (spec.kind) {
     case 'file':
+      return new ByteSource(new FileBytes(nodeEnv.fs, spec.path), spec.compression);
     case 'url':
     case 'fed':
       throw new SluiceError(

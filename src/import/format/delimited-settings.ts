@@ -1,0 +1,85 @@
+/** The options of delimited text, checked and with their defaults. */
+
+import { equalRanges } from '../../base/bytes.ts';
+import { checkExtraction } from '../columns/extraction-plan.ts';
+import { DelimitedScanner, type Dialect, QUOTED } from './delimited-scanner.ts';
+import type { DelimitedSpec, ExtractionSpec } from './format-spec.ts';
+
+const COLUMNS_MAX = 16_384;
+const ROW_BYTES_MAX = 64 << 20;
+
+export class DelimitedSettings {
+  readonly extraction: ExtractionSpec;
+  readonly header: boolean | readonly string[];
+  readonly skipLines: number;
+  readonly rowBytesMax: number;
+  readonly #dialect: Dialect;
+  readonly #null: Uint8Array | undefined;
+
+  /** @throws TypeError naming the option that is wrong */
+  constructor(spec: DelimitedSpec) {
+    checkExtraction(spec);
+    const { separator = spec.format === 'csv' ? ',' : '\t', header = spec.format !== 'text' } = spec;
+    const quote = spec.quote ?? (spec.format === 'csv' ? '"' : '');
+    const quoteByte = oneByte(quote, 'options.quote');
+    const escapeByte = spec.escape === undefined ? quoteByte : oneByte(spec.escape, 'options.escape');
+    if (typeof separator !== 'string' || separator === '' || /[\r\n]/.test(separator))
+      throw new TypeError('options.separator must be a character or more, and no line end');
+    if (quote !== '' && separator.includes(quote))
+      throw new TypeError('options.separator must not contain the quote');
+    this.#dialect = {
+      separator: Buffer.from(separator),
+      quote: quoteByte,
+      escape: escapeByte,
+      comment: spec.comment ? Buffer.from(spec.comment) : undefined,
+    };
+    const named =
+      Array.isArray(header) && header.length > 0 && header.every((name) => typeof name === 'string');
+    if (!named && typeof header !== 'boolean')
+      throw new TypeError('options.header must be a boolean or a list of names');
+    this.header = header;
+    this.skipLines = count(spec.skipLines ?? 0, 'options.skipLines', 0);
+    this.rowBytesMax = count(spec.rowBytesMax ?? ROW_BYTES_MAX, 'options.rowBytesMax', 1);
+    this.extraction = spec;
+    this.#null = spec.nullText === undefined ? undefined : Buffer.from(spec.nullText);
+  }
+
+  scanner(): DelimitedScanner {
+    return new DelimitedScanner(this.#dialect, COLUMNS_MAX);
+  }
+
+  /** The text that stands for null, unless it is quoted. */
+  isNull(bytes: Uint8Array, from: number, to: number, marks: number): boolean {
+    const text = this.#null;
+    if (text === undefined || marks === QUOTED) return false;
+    return equalRanges(bytes, from, to - from, text, 0, text.length);
+  }
+
+  /** Takes the escapes out of a quoted field; returns the length of what is left. */
+  unescape(bytes: Uint8Array, from: number, to: number, target: Uint8Array): number {
+    const { quote, escape: escaping } = this.#dialect;
+    let length = 0;
+    for (let i = from; i < to; i++) {
+      const byte = bytes[i] as number;
+      const next = i + 1 < to ? bytes[i + 1] : undefined;
+      const escapes = byte === escaping && (next === quote || next === escaping);
+      // Within a field a quote stands only where another one escapes it.
+      if (escapes || (byte === quote && next === quote)) i++;
+      target[length++] = bytes[i] as number;
+    }
+    return length;
+  }
+}
+
+function oneByte(character: unknown, argument: string): number | undefined {
+  if (character === '') return undefined;
+  const byte = typeof character === 'string' && character.length === 1 ? character.charCodeAt(0) : 256;
+  if (byte > 127 || byte === 10 || byte === 13)
+    throw new TypeError(`${argument} must be one ASCII character, or '' for none`);
+  return byte;
+}
+
+function count(value: unknown, argument: string, least: number): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
+  throw new TypeError(`${argument} must be a whole number of ${least} at least; got ${String(value)}`);
+}

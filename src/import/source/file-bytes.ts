@@ -1,0 +1,59 @@
+/** A local file. The next chunk is read while the one before is worked on. */
+
+import type { File, FileSystem } from '../../base/env/file-system.ts';
+import { throwIfAborted } from '../../base/errors.ts';
+import type { StoredBytes } from './stored-bytes.ts';
+
+const CHUNK_BYTES = 1 << 19;
+
+export class FileBytes implements StoredBytes {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly #fs: FileSystem;
+
+  /** @throws SluiceError FILE_NOT_FOUND, PERMISSION … */
+  constructor(fs: FileSystem, path: string) {
+    this.#fs = fs;
+    this.name = path;
+    this.path = path;
+    this.bytes = fs.statSync(path).bytes;
+  }
+
+  head(bytes: number): Uint8Array {
+    const file = this.#fs.openSync(this.path, 'read');
+    try {
+      const head = new Uint8Array(bytes);
+      return head.subarray(0, file.readSync(head, 0, bytes, 0));
+    } finally {
+      file.closeSync();
+    }
+  }
+
+  async *read(fromOffset: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    throwIfAborted(signal);
+    const file = await this.#fs.open(this.path, 'read');
+    try {
+      yield* chunks(file, fromOffset, signal);
+    } finally {
+      file.closeSync();
+    }
+  }
+}
+
+async function* chunks(file: File, from: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  let [chunk, other] = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)];
+  let at = from;
+  let reading = file.read(chunk, 0, CHUNK_BYTES, at);
+  for (;;) {
+    const bytes = await reading;
+    throwIfAborted(signal);
+    if (bytes === 0) return;
+    at += bytes;
+    reading = file.read(other, 0, CHUNK_BYTES, at);
+    // Whoever asks for no more leaves this one behind; its failure is then nobody's.
+    reading.catch(() => {});
+    yield chunk.subarray(0, bytes);
+    [chunk, other] = [other, chunk];
+  }
+}
