@@ -14,12 +14,15 @@ export async function makeReader(spec: FormatSpec): Promise<RowReader> {
       return new (await import('./delimited-reader.ts')).DelimitedReader(spec);
     case 'jsonl':
     case 'parquet':
-    case 'sst':
     case 'entries':
       throw new SluiceError('UNSUPPORTED_FORMAT', `Rows of the format ${spec.format} cannot be read yet`);
     case 'sequencefile': {
       const { SequenceFileReader } = await import('./sequencefile/sequence-file-reader.ts');
       return new SequenceFileReader(spec);
+    }
+    case 'sst': {
+      const { SstReader } = await import('./sst-reader.ts');
+      return new SstReader();
     }
     default:
       return unreachable(spec);
