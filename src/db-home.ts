@@ -96,7 +96,7 @@ function newEngine(settings: Settings, manifest: Manifest, { cache, tableCache, 
     manifest,
     backgroundRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
     checkThreads: env.fs === nodeEnv.fs ? checkThreads : undefined,
-    openTable: (path) => new Table({ path, fs: env.fs, cache, tableCache }),
+    openTable: (path, prefix) => new Table({ path, fs: env.fs, cache, tableCache, prefix }),
     settings: {
       sync: settings.durability === 'fsync',
       memtableBytes: settings.memtableBytes,

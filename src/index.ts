@@ -52,6 +52,7 @@ export type { Logger } from './txn/engine.ts';
 export type { DatabaseEvent, EventListener } from './txn/events.ts';
 export type { IngestPlan } from './txn/explain.ts';
 export type { IngestOptions, MaxImpact } from './txn/ingest-options.ts';
+export type { IngestPrefix } from './txn/ingest-prefix.ts';
 export type { IngestFileSummary, IngestResult, IngestSummary } from './txn/ingest-statement.ts';
 export type { IngestRecord, IngestRecordFile } from './txn/ingests.ts';
 export type { SluiceIterator } from './txn/iterator.ts';

@@ -37,6 +37,7 @@ export type ErrorCode =
   | 'OUTCOME_UNKNOWN' // the durable write of a commit began and did not finish; reopen to learn its fate
   | 'PERMISSION'
   | 'POISONED' // an earlier failed fsync; reads go on, writes need a reopen
+  | 'PREFIX_MISMATCH' // an ingest that is to take a prefix off keys, and a key that does not begin with it
   | 'READ_ONLY'
   | 'TOO_NEW' // a snapshot at a version that is not visible yet
   | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry. Or a past version that is not kept

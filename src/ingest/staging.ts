@@ -11,6 +11,7 @@ import type { Env } from '../base/env/env.ts';
 import type { File, FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { FileId } from '../manifest/rows.ts';
+import type { PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
 import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type CheckDepth, type CheckThreads, checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
@@ -40,6 +41,8 @@ export interface StageOptions {
   readonly verify: IngestVerify;
   /** Lower-case hex, one for each file, to be checked; true: to be made. */
   readonly sha256: readonly string[] | true | undefined;
+  /** Keys of all files are read so. */
+  readonly prefix: PrefixRewrite | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: StageProgress) => void) | undefined;
 }
@@ -61,6 +64,8 @@ export interface StagedFile {
   /** What its range deletions delete, but for its own entries. */
   readonly deletedSpans: readonly KeySpan[];
   readonly sha256: string | undefined;
+  /** As the table's: keys here are as they are read. */
+  readonly prefix: PrefixRewrite | undefined;
 }
 
 export interface StagingOptions {
@@ -69,7 +74,7 @@ export interface StagingOptions {
   readonly dir: string;
   newFileId(): FileId;
   tablePath(id: FileId): string;
-  openTable(path: string): Table;
+  openTable(path: string, prefix: PrefixRewrite | undefined): Table;
   /** For files of some size, so that the event loop stays free; absent where other threads cannot read them. */
   readonly threads: CheckThreads | undefined;
 }
@@ -137,12 +142,15 @@ export class Staging {
   }
 
   /** Opens and checks files where they are, for `explainIngest`. The tables are the caller's to close. */
-  async inspect(sources: readonly string[], signal: AbortSignal | undefined): Promise<Table[]> {
+  async inspect(
+    sources: readonly string[],
+    { prefix, signal }: Pick<StageOptions, 'prefix' | 'signal'>,
+  ): Promise<Table[]> {
     const tables: Table[] = [];
     try {
       for (const source of sources) {
         this.#inputBytes(source);
-        const table = this.#options.openTable(source);
+        const table = this.#options.openTable(source, prefix);
         tables.push(table);
         await checkTable(table, { verify: 'footer', external: true, signal });
       }
@@ -170,7 +178,7 @@ export class Staging {
     report: (bytes: number) => void,
   ): Promise<StagedFile> {
     const path = this.#options.tablePath(id);
-    const table = this.#options.openTable(path);
+    const table = this.#options.openTable(path, options.prefix);
     try {
       await this.#adopt(source, path, options);
       const sha256 = await this.#digest(source, path, index, options);
@@ -186,7 +194,7 @@ export class Staging {
         throw new SluiceError('UNSUPPORTED_FORMAT', `${source} holds no entries: there is nothing to ingest`);
       }
       const { entries, deletes, bytes } = facts;
-      const { mode, keyspace } = options;
+      const { mode, keyspace, prefix } = options;
       return {
         source,
         mode,
@@ -201,6 +209,7 @@ export class Staging {
         largest,
         deletedSpans: joinSpans(facts.rangeTombstones),
         sha256,
+        prefix,
       };
     } catch (error) {
       table.dispose();

@@ -18,7 +18,7 @@ import { Memtable } from '../mvcc/memtable.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import { type RangeTombstone, RangeTombstones } from '../mvcc/range-tombstones.ts';
 import { MAX_VERSION, type Version } from '../mvcc/version.ts';
-import type { Table } from '../sst/table.ts';
+import type { OpenTable, Table } from '../sst/table.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import { type FlushJob, flushMemtable } from './flush.ts';
 import { type PlacedRange, type Placement, placeTable } from './placement.ts';
@@ -39,7 +39,7 @@ export interface TreeOptions {
   readonly builder: TableBuilderOptions;
   readonly tablesDir: string;
   readonly tablePath: (id: FileId) => string;
-  readonly openTable: (path: string) => Table;
+  readonly openTable: OpenTable;
   /** Of what nothing durable names any more, whenever it suits. */
   readonly removeFile: (path: string) => void;
 }
@@ -96,7 +96,7 @@ export class Tree {
     this.id = options.id;
     this.#options = options;
     this.#flushedThrough = options.flushedThrough;
-    for (const { id } of rows) this.#tables.set(id, options.openTable(options.tablePath(id)));
+    for (const { id, prefix } of rows) this.#tables.set(id, options.openTable(options.tablePath(id), prefix));
     const levels = Levels.of(rows).withTombstones(RangeTombstones.of(tombstones));
     this.#view = new View(new Memtable(options.memtableBytes, options.arenas), [], levels, this.#tables);
     this.#view.keepTopOpen(true);
@@ -360,7 +360,7 @@ export class Tree {
     const flush = run ?? ((sealed, job) => flushMemtable(sealed, job, env));
     const job = { tree: this.id, id, path, directory: tablesDir, builder };
     const row = await this.#retired.during(memtable, () => flush(memtable, job));
-    return { row, table: openTable(path), discard: () => removeFile(path) };
+    return { row, table: openTable(path, undefined), discard: () => removeFile(path) };
   }
 
   /** REQUIRES: `memtable` is the oldest sealed one, and the manifest has the table and the new `flushedThrough`. */

@@ -7,13 +7,15 @@
  *                                       oldestReadable | null (not before version 4)]
  *     "F" + file id, u64 big-endian    [tree, level, bytes, entries, deletes, smallest, largest, minVersion,
  *                                       maxVersion, globalVersion | null, source, ingestId | null,
- *                                       clearedThrough | null (not in version 1)]
+ *                                       clearedThrough | null (not in version 1),
+ *                                       [prefix in the file, prefix read] | null (not before version 5)]
  *     "K" + name, UTF-8                [[version, tree | null], …]
  *     "T" + tree id, u64 big-endian    [keyspace, flushedThrough, keepsTombstones (false where missing)]
  *     "R" + tree id, u64 big-endian    [[from, to | null], …]
  *         + version, u64 big-endian
  *     "I" + ingest id, UTF-8           [version, timeMs, [[source, table, keyspace, level, version, entries, bytes,
- *                                       smallest, largest, sha256 | null, skipped], …],
+ *                                       smallest, largest, sha256 | null, skipped,
+ *                                       [prefix in the file, prefix read] | null (not before version 5)], …],
  *                                       [tree, before, through, from, to | null] | null, undoneAt | null,
  *                                       undoes | null] (from skipped on: not before version 3)
  *     "S" + keyspace name, UTF-8       [lastId, [[id, tree, base | null, version, timeMs, ingest id,
@@ -31,6 +33,7 @@
  *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones; versions in "I" that it must not drop
  *     4   "S", datasets: trees that no keyspace has. "V", commits of several versions; oldestReadable in "C", which
  *         compaction must move
+ *     5   prefixes in "F": every key of the file begins with the first, which is read as the second
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -41,6 +44,8 @@ import { putFixed32 } from '../base/codec.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import { damaged, Fields, open, packr, unpack } from './fields.ts';
+import { ingestRow, ingestValues } from './ingest-row.ts';
+import { prefixOf, prefixValues } from './prefix-row.ts';
 import type {
   CommitBlockRow,
   Counters,
@@ -48,7 +53,6 @@ import type {
   DatasetRow,
   Edit,
   FileId,
-  IngestedFileRow,
   IngestRow,
   KeyspaceRow,
   PointerChange,
@@ -57,10 +61,9 @@ import type {
   TableSource,
   TreeId,
   TreeRow,
-  UndoPins,
 } from './rows.ts';
 
-export const FORMAT_VERSION = 4;
+export const FORMAT_VERSION = 5;
 export const COMPARATOR = 'leveldb.BytewiseComparator';
 
 /** LMDB takes keys up to 1,978 bytes. */
@@ -202,12 +205,8 @@ function tableValues(t: TableRow): unknown[] {
     t.source,
     t.ingestId ?? null,
     t.clearedThrough ?? null,
+    prefixValues(t.prefix),
   ];
-}
-
-function ingestValues({ version, timeMs, files, undo, undoneAt, undoes }: IngestRow): unknown[] {
-  const pins = undo && [undo.tree, undo.before, undo.through, undo.from, undo.to ?? null];
-  return [version, timeMs, files.map(ingestedFileValues), pins ?? null, undoneAt ?? null, undoes ?? null];
 }
 
 function datasetValues({ lastId, versions, activations }: DatasetRow): unknown[] {
@@ -215,22 +214,6 @@ function datasetValues({ lastId, versions, activations }: DatasetRow): unknown[]
     lastId,
     versions.map((v) => [v.id, v.tree, v.base ?? null, v.version, v.timeMs, v.ingestId, v.message ?? null]),
     activations.map(({ version, id }) => [version, id]),
-  ];
-}
-
-function ingestedFileValues(f: IngestedFileRow): unknown[] {
-  return [
-    f.source,
-    f.table,
-    f.keyspace,
-    f.level,
-    f.version,
-    f.entries,
-    f.bytes,
-    f.smallest,
-    f.largest,
-    f.sha256 ?? null,
-    f.skipped,
   ];
 }
 
@@ -270,7 +253,8 @@ export function decodeCounters(value: Uint8Array): { counters: Counters; rows: n
 
 export function decodeTable(key: Uint8Array, value: Uint8Array): TableRow {
   const id = idOf<FileId>(key);
-  const f = open(`the row of table ${id}`, key, value);
+  const what = `the row of table ${id}`;
+  const f = open(what, key, value);
   return {
     id,
     tree: f.number<TreeId>(),
@@ -286,6 +270,7 @@ export function decodeTable(key: Uint8Array, value: Uint8Array): TableRow {
     source: f.text<TableSource>(),
     ingestId: f.textOrNull() ?? undefined,
     clearedThrough: f.done ? undefined : (f.numberOrNull<Version>() ?? undefined),
+    prefix: prefixOf(what, f),
   };
 }
 
@@ -326,51 +311,13 @@ export function decodeRanges(key: Uint8Array, value: Uint8Array): RangeTombstone
 export function decodeIngest(key: Uint8Array, value: Uint8Array): IngestRow {
   const id = nameOf(key);
   const what = `the row of ingest ${id}`;
-  const f = open(what, key, value);
-  return {
-    id,
-    version: f.number<Version>(),
-    timeMs: f.number(),
-    files: f.list().map((file) => decodeIngestedFile(new Fields(what, file))),
-    undo: f.done ? undefined : decodeUndo(what, f),
-    undoneAt: f.done ? undefined : (f.numberOrNull<Version>() ?? undefined),
-    undoes: f.done ? undefined : (f.textOrNull() ?? undefined),
-  };
+  return ingestRow(id, what, open(what, key, value));
 }
 
 export function decodeCommitBlock(key: Uint8Array, value: Uint8Array): CommitBlockRow {
   const last = idOf<Version>(key);
   const f = open(`the row of the commit of the versions up to ${last}`, key, value);
   return { first: f.number<Version>(), last };
-}
-
-function decodeUndo(what: string, row: Fields): UndoPins | undefined {
-  const values = row.listOrNull();
-  if (values === null) return undefined;
-  const f = new Fields(what, values);
-  return {
-    tree: f.number<TreeId>(),
-    before: f.number<Version>(),
-    through: f.number<Version>(),
-    from: f.bytes(),
-    to: f.bytesOrNull() ?? undefined,
-  };
-}
-
-function decodeIngestedFile(f: Fields): IngestedFileRow {
-  return {
-    source: f.text(),
-    table: f.number<FileId>(),
-    keyspace: f.text(),
-    level: f.number(),
-    version: f.number<Version>(),
-    entries: f.number(),
-    bytes: f.number(),
-    smallest: f.bytes(),
-    largest: f.bytes(),
-    sha256: f.textOrNull() ?? undefined,
-    skipped: f.done ? 0 : f.number(),
-  };
 }
 
 export function decodeDataset(key: Uint8Array, value: Uint8Array): DatasetRow {

@@ -1,5 +1,6 @@
 /** What the manifest says: plain immutable rows, one LMDB row each. `format.ts` codes them. */
 
+import type { PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
 import type { KeySpan, RangeTombstone } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 
@@ -38,6 +39,8 @@ export interface TableRow {
   readonly ingestId: string | undefined;
   /** A compaction has left out of it all that range tombstones up to this version hide; undefined: nobody looked. */
   readonly clearedThrough?: Version | undefined;
+  /** Its keys, and so `smallest` and `largest`, are read under another prefix than the file has them. */
+  readonly prefix?: PrefixRewrite | undefined;
 }
 
 /** The keyspace's tree from `version` on; null: dropped. */
@@ -90,6 +93,8 @@ export interface IngestedFileRow {
   readonly largest: Uint8Array;
   /** Lower-case hex of the whole file, when it was given or asked for. */
   readonly sha256: string | undefined;
+  /** What the prefix of its keys became. */
+  readonly prefix: PrefixRewrite | undefined;
 }
 
 /** What an ingest needs to be undone: readers at the two versions, whose entries compaction therefore keeps. */

@@ -33,6 +33,11 @@ export class Gathering {
     this.#through = through;
   }
 
+  /** The same wish, for another batch; without an end. */
+  into(batch: EntryBatch): Gathering {
+    return new Gathering(batch, this.snapshot, this.#floor, this.#through);
+  }
+
   sees(version: Version): boolean {
     return version <= this.snapshot || (version >= this.#floor && version <= this.#through);
   }

@@ -7,7 +7,7 @@ import { SluiceError } from '../base/errors.ts';
 import { type BlockSource, decompressTo, rawLength, readOwnRaw, verifyChecksum } from './block-cache.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type BlockPlace, BlockShape, lastValidatedKey, validateDataBlock } from './data-block.ts';
-import { EntryChecker, type RawBytes, type Separators } from './entry-checker.ts';
+import { EntryChecker, type EntryRules, type RawBytes } from './entry-checker.ts';
 import { readFilter } from './filter.ts';
 import { createHeap, type Heap } from './heap.ts';
 import { ENTRY_RULES, EXTERNAL_RULES, type FilterPlace } from './kernels/kernels.ts';
@@ -21,10 +21,7 @@ export interface BlockCheckJob extends BlockSource {
   readonly entries: EntriesJob | undefined;
 }
 
-export interface EntriesJob {
-  /** A file to be given a version: every version in it must be 0 and every key there once. */
-  readonly external: boolean;
-  readonly separators: Separators;
+export interface EntriesJob extends EntryRules {
   /** The filter's block, raw. */
   readonly filter: Uint8Array | undefined;
   /** The first block is another job's: only its last key matters, which the next block's first must come after. */
@@ -128,7 +125,7 @@ class BlockChecker {
     this.#heap = heap;
     const { entries } = job;
     const filter = entries?.filter && readFilter(entries.filter);
-    this.#entries = entries && new EntryChecker(job.path, entries.separators, filter, entries.external);
+    this.#entries = entries && new EntryChecker(job.path, entries, filter);
     const bloom = filter?.bloom;
     if (bloom !== undefined) {
       heap.bytes.set(bloom.data, FILTER_AT);
@@ -189,7 +186,12 @@ class BlockChecker {
   /** By the kernels; what is not right by all their rules, one by one, which finds what is wrong with it. */
   #checkEntries(block: RawBytes, place: BlockPlace, entries: EntryChecker): void {
     const { bytes, kernels } = this.#heap;
-    if (kernels.checkDataBlock(block.start, block.length, 0, shape, this.#rules, this.#filter)) {
+    // No key of a sound block is longer than the block: the kernel need not know what they may have.
+    const mayBeTooLong = block.length > entries.keyBytesMax;
+    if (
+      !mayBeTooLong &&
+      kernels.checkDataBlock(block.start, block.length, 0, shape, this.#rules, this.#filter)
+    ) {
       const last = bytes.subarray(LAST_KEY, LAST_KEY + shape.lastKeyLength);
       entries.endSound(block, shape, last);
     } else checkEach(block, place, entries);

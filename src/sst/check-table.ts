@@ -9,10 +9,13 @@
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import { PENDING } from '../mvcc/cursor.ts';
+import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
+import { addedBytes } from '../mvcc/prefix-rewrite.ts';
 import {
   type BlockCheckJob,
   type CheckedEntries,
   checkBlocks,
+  type EntriesJob,
   endsEarly,
   NO_ENTRIES,
 } from './check-blocks.ts';
@@ -66,7 +69,7 @@ export async function checkTable(table: Table, options: CheckTableOptions): Prom
   try {
     checkContents(state, external);
     const reads = verify === 'blocks' || verify === 'checksums';
-    const parts = reads ? await checkData(state, verify, options) : [];
+    const parts = reads ? await checkData(table, state, verify, options) : [];
     const facts = table.facts;
     if (external) checkRangeVersions(facts);
     if ((verify === 'footer' || verify === 'checksums') && external) checkEnds(table);
@@ -124,6 +127,7 @@ function checkEnds(table: Table): void {
 }
 
 async function checkData(
+  { prefix }: Table,
   state: TableState,
   verify: 'blocks' | 'checksums',
   options: CheckTableOptions,
@@ -135,9 +139,9 @@ async function checkData(
     done += bytes;
     onProgress?.(Math.min(done, total), total);
   };
-  const parts = partsOf(state, threads).map(([from, to]) =>
-    jobOf(state, from, to, verify === 'blocks', options.external),
-  );
+  const keyBytesMax = KEY_BYTES_MAX - Math.max(0, prefix === undefined ? 0 : addedBytes(prefix));
+  const rules = verify === 'blocks' ? { external: options.external, keyBytesMax } : undefined;
+  const parts = partsOf(state, threads).map(([from, to]) => jobOf(state, from, to, rules));
   const results: CheckedEntries[] = [];
   if (threads === undefined)
     for (const job of parts) results.push(await checkHere(state.file, job, signal, onBytes));
@@ -186,11 +190,10 @@ function jobOf(
   state: TableState,
   from: number,
   to: number,
-  entries: boolean,
-  external: boolean,
+  rules: Pick<EntriesJob, 'external' | 'keyBytesMax'> | undefined,
 ): BlockCheckJob {
   const { path, checksumType, baseContext, dictionary, index, filter } = state;
-  const joins = entries && from > 0;
+  const joins = rules !== undefined && from > 0;
   const first = joins ? from - 1 : from;
   const keysAt = index.keyStart(first);
   const keysEnd = to === 0 ? 0 : (index.keyEnds[to - 1] as number);
@@ -199,12 +202,12 @@ function jobOf(
     path,
     checksumType,
     baseContext,
-    dictionary: entries ? dictionary?.slice() : undefined,
+    dictionary: rules === undefined ? undefined : dictionary?.slice(),
     offsets: index.offsets.slice(first, to),
     sizes: index.sizes.slice(first, to),
-    entries: entries
+    entries: rules
       ? {
-          external,
+          ...rules,
           separators: {
             keys: index.keys.slice(keysAt, keysEnd),
             keyEnds: index.keyEnds.slice(first, to).map((end) => end - keysAt),

@@ -20,6 +20,14 @@ export interface Separators {
   readonly versions: Float64Array | undefined;
 }
 
+export interface EntryRules {
+  readonly separators: Separators;
+  /** A file to be given a version: every version in it must be 0 and every key there once. */
+  readonly external: boolean;
+  /** Of user keys. Less than the longest there may be where a prefix comes to them. */
+  readonly keyBytesMax: number;
+}
+
 /** The first key of a sound block, with its trailer. */
 function firstKey(bytes: Uint8Array, start: number): Uint8Array {
   const reader = new ByteReader(bytes, start + 1);
@@ -35,6 +43,7 @@ export class EntryChecker {
   /** Of all entries; Infinity and -1 before there is one. */
   minVersion = Number.POSITIVE_INFINITY;
   maxVersion = -1;
+  readonly keyBytesMax: number;
   readonly #path: string;
   readonly #separators: Separators;
   readonly #filter: Filter | undefined;
@@ -47,11 +56,12 @@ export class EntryChecker {
   #firstInBlock = true;
   readonly visit: EntryVisitor;
 
-  constructor(path: string, separators: Separators, filter: Filter | undefined, external: boolean) {
+  constructor(path: string, rules: EntryRules, filter: Filter | undefined) {
     this.#path = path;
-    this.#separators = separators;
+    this.#separators = rules.separators;
     this.#filter = filter;
-    this.#external = external;
+    this.#external = rules.external;
+    this.keyBytesMax = rules.keyBytesMax;
     this.visit = (key, keyLength, type, _valueStart, valueLength, sameKey) => {
       this.#check(key, keyLength, type, valueLength, sameKey);
     };
@@ -123,8 +133,10 @@ export class EntryChecker {
 
   #check(key: Uint8Array, keyLength: number, _type: number, valueLength: number, sameKey: boolean): void {
     const user = keyLength - TRAILER_BYTES;
-    if (user < 1 || user > KEY_BYTES_MAX) {
-      throw this.#wrong('INVALID_KEY', `a key of ${user} bytes; 1 to ${KEY_BYTES_MAX} are allowed`);
+    if (user < 1 || user > this.keyBytesMax) {
+      const prefixed = this.keyBytesMax < KEY_BYTES_MAX ? ', as a prefix comes to it' : '';
+      const allowed = `1 to ${this.keyBytesMax} are allowed${prefixed}`;
+      throw this.#wrong('INVALID_KEY', `a key of ${user} bytes; ${allowed}`);
     }
     if (valueLength > VALUE_BYTES_MAX) {
       throw this.#wrong('INVALID_VALUE', `a value of ${valueLength} bytes; at most 1 GiB is allowed`);

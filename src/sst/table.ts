@@ -5,18 +5,22 @@
  * `loadSync` or `load` brings it in and keeps it for that probe until the same `get` is repeated.
  */
 
-import { compareBytes } from '../base/bytes.ts';
+import { compareBytes, copyRange } from '../base/bytes.ts';
 import type { FileSystem } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
-import { PENDING, READY, type Status } from '../mvcc/cursor.ts';
+import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
+import type { PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import type { Version } from '../mvcc/version.ts';
 import { FRAME_MARKS, FRAME_WORDS, USED } from './block-arena.ts';
 import type { BlockCache, OwnBlock } from './block-cache.ts';
 import { loadBlock, loadBlockSync } from './block-load.ts';
 import { EXHAUSTED, FOUND, FoundEntry, findInBlock } from './data-block.ts';
-import { filterMayContain } from './filter.ts';
+import { type Filter, filterMayContain } from './filter.ts';
 import { UNKNOWN } from './kernels/kernels.ts';
+import { PrefixedCursor } from './prefixed-cursor.ts';
+import { prefixedBound, prefixedTombstone } from './prefixed-facts.ts';
+import { PrefixedProbe } from './prefixed-probe.ts';
 import { readRangeDeletions } from './range-deletions.ts';
 import type { TableCache } from './table-cache.ts';
 import { TableCursor } from './table-cursor.ts';
@@ -28,6 +32,8 @@ export interface TableOptions {
   readonly fs: FileSystem;
   readonly cache: BlockCache;
   readonly tableCache?: TableCache | undefined;
+  /** Its keys are read under another prefix than the file has them: of all that `Table` tells but for `state`. */
+  readonly prefix?: PrefixRewrite | undefined;
 }
 
 export interface TableCursorOptions {
@@ -37,6 +43,9 @@ export interface TableCursorOptions {
   readonly fillCache?: boolean | undefined;
 }
 
+/** A table of a database; `prefix`: of its row. */
+export type OpenTable = (path: string, prefix: PrefixRewrite | undefined) => Table;
+
 const found = new FoundEntry();
 
 export class Table {
@@ -44,6 +53,8 @@ export class Table {
   keepsOpen = false;
   readonly path: string;
   readonly cache: BlockCache;
+  readonly prefix: PrefixRewrite | undefined;
+  readonly #prefixed: PrefixedProbe | undefined;
   readonly #fs: FileSystem;
   readonly #tableCache: TableCache | undefined;
   #state: TableState | undefined;
@@ -60,6 +71,8 @@ export class Table {
     this.cache = options.cache;
     this.#fs = options.fs;
     this.#tableCache = options.tableCache;
+    this.prefix = options.prefix;
+    this.#prefixed = options.prefix && new PrefixedProbe(options.prefix);
   }
 
   get state(): TableState | undefined {
@@ -107,17 +120,23 @@ export class Table {
   get facts(): TableFacts {
     if (this.#facts !== undefined) return this.#facts;
     const state = this.openSync();
-    const cursor = this.cursor(undefined);
+    const cursor = new TableCursor(this, undefined, 0, true);
     try {
       let smallest: Uint8Array | undefined;
       let largest: Uint8Array | undefined;
       while (cursor.first() === PENDING) cursor.loadSync();
       if (cursor.valid) {
-        smallest = cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + cursor.keyLength);
+        smallest = copyRange(cursor.keyBytes, cursor.keyStart, cursor.keyLength);
         while (cursor.last() === PENDING) cursor.loadSync();
-        largest = cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + cursor.keyLength);
+        largest = copyRange(cursor.keyBytes, cursor.keyStart, cursor.keyLength);
       }
-      const rangeTombstones = readRangeDeletions(state);
+      let rangeTombstones = readRangeDeletions(state);
+      const { path, prefix } = this;
+      if (prefix !== undefined) {
+        smallest = smallest && prefixedBound(smallest, cursor, path, prefix);
+        largest = largest && prefixedBound(largest, cursor, path, prefix);
+        rangeTombstones = rangeTombstones.map((tombstone) => prefixedTombstone(tombstone, path, prefix));
+      }
       for (const { from, to } of rangeTombstones) {
         if (smallest === undefined || compareBytes(from, smallest) < 0) smallest = from;
         if (to !== undefined && (largest === undefined || compareBytes(to, largest) > 0)) largest = to;
@@ -131,6 +150,30 @@ export class Table {
 
   /** Gives the probe the newest entry of its key at or below its snapshot, if newer than what it has. */
   get(probe: Probe, globalVersion: Version | undefined): Status {
+    const prefixed = this.#prefixed;
+    if (prefixed === undefined) return this.#get(probe, globalVersion);
+    if (!prefixed.enter(probe)) return this.#done(probe);
+    try {
+      return this.#get(probe, globalVersion);
+    } finally {
+      prefixed.leave(probe);
+    }
+  }
+
+  /** Whether the filter, which is the table's, admits the probe's key. */
+  mayContain(filter: Filter, probe: Probe): boolean {
+    const prefixed = this.#prefixed;
+    const { kernels } = this.cache.heap;
+    if (prefixed === undefined) return filterMayContain(filter, probe, kernels);
+    if (!prefixed.enter(probe)) return false;
+    try {
+      return filterMayContain(filter, probe, kernels);
+    } finally {
+      prefixed.leave(probe);
+    }
+  }
+
+  #get(probe: Probe, globalVersion: Version | undefined): Status {
     let bound: number = probe.snapshot;
     if (globalVersion !== undefined) {
       if (globalVersion > bound || (probe.found && globalVersion <= probe.version)) return this.#done(probe);
@@ -244,6 +287,17 @@ export class Table {
 
   /** The block that a `get` of the probe lacks; -1 when none. */
   #missingBlock(state: TableState, probe: Probe): number {
+    const prefixed = this.#prefixed;
+    if (prefixed === undefined) return this.#missing(state, probe);
+    if (!prefixed.enter(probe)) return -1;
+    try {
+      return this.#missing(state, probe);
+    } finally {
+      prefixed.leave(probe);
+    }
+  }
+
+  #missing(state: TableState, probe: Probe): number {
     const { key, keyStart, keyLength } = probe;
     const bound = this.#hasGlobalVersion ? Number.POSITIVE_INFINITY : probe.snapshot;
     if (state.filter !== undefined && !filterMayContain(state.filter, probe, this.cache.heap.kernels))
@@ -298,8 +352,11 @@ export class Table {
    * `globalVersion`: the version of every entry, whatever the file says. The cursor opens the table when it is first
    * loaded.
    */
-  cursor(globalVersion: Version | undefined, options: TableCursorOptions = {}): TableCursor {
-    return new TableCursor(this, globalVersion, options.readaheadBytes ?? 0, options.fillCache ?? true);
+  cursor(globalVersion: Version | undefined, options: TableCursorOptions = {}): Cursor {
+    const { prefix, path } = this;
+    const { readaheadBytes = 0, fillCache = true } = options;
+    const cursor = new TableCursor(this, globalVersion, readaheadBytes, fillCache);
+    return prefix === undefined ? cursor : new PrefixedCursor(cursor, prefix, path);
   }
 
   /** Gives back descriptor, index, filter and cached blocks; the next use opens again. */

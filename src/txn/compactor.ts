@@ -325,7 +325,7 @@ export class Compactor {
       ...outputs.map((table): Edit => ({ kind: 'addTable', table })),
     ]);
     tree.install(
-      outputs.map((row) => ({ row, table: engine.openTable(engine.tablePath(row.id)) })),
+      outputs.map((row) => ({ row, table: engine.openTable(engine.tablePath(row.id), row.prefix) })),
       ids,
     );
     this.#plan.installed(ids, job, result);

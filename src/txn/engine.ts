@@ -15,7 +15,7 @@ import type { RangeTombstone } from '../mvcc/range-tombstones.ts';
 import { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { CheckThreads } from '../sst/check-table.ts';
-import type { Table } from '../sst/table.ts';
+import type { OpenTable } from '../sst/table.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import { ActiveTransactions } from './active-transactions.ts';
 import { Applier } from './applier.ts';
@@ -63,7 +63,7 @@ export interface EngineSettings {
 export interface EngineParts {
   readonly env: Env;
   readonly manifest: Manifest;
-  readonly openTable: (path: string) => Table;
+  readonly openTable: OpenTable;
   readonly backgroundRunner: BackgroundRunner;
   /** As of StagingOptions. */
   readonly checkThreads: CheckThreads | undefined;
@@ -95,7 +95,7 @@ export class Engine implements StoreState {
   readonly reader: StoreReader;
   readonly committer: Committer;
   readonly checkpoints = new Checkpoints(this);
-  readonly openTable: (path: string) => Table;
+  readonly openTable: OpenTable;
   /** Set by `start`. */
   publication: Publication;
   #wal: Wal | undefined;
@@ -131,7 +131,7 @@ export class Engine implements StoreState {
       dir: settings.tablesDir,
       newFileId: () => this.newFileId(),
       tablePath: (id) => this.tablePath(id),
-      openTable: (path) => this.openTable(path),
+      openTable: (path, prefix) => this.openTable(path, prefix),
       threads: parts.checkThreads,
     });
     this.checkThreads = parts.checkThreads;
@@ -270,7 +270,7 @@ export class Engine implements StoreState {
       flushedThrough,
       ...this.settings,
       tablePath: (file) => this.tablePath(file),
-      openTable: (path) => this.openTable(path),
+      openTable: (path, prefix) => this.openTable(path, prefix),
       removeFile: (path) => this.remover.unlink(path),
     };
     return new Tree(options, rows, tombstones);

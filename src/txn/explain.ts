@@ -6,6 +6,7 @@ import type { TableRow, TreeId } from '../manifest/rows.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
 import { checkFiles, checkIngestOptions, type IngestOptions, keyspaceOf } from './ingest-options.ts';
+import { prefixRewrite } from './ingest-prefix.ts';
 
 /** Of a keyspace that is not there. */
 const NO_TREE = 0 as TreeId;
@@ -33,7 +34,10 @@ export async function explainIngest(
   const sources = checkFiles(files);
   checkIngestOptions(options, sources.length);
   const keyspace = keyspaceOf(options, engine);
-  const tables = await engine.staging.inspect(sources, options.signal);
+  const tables = await engine.staging.inspect(sources, {
+    prefix: prefixRewrite(options.prefix),
+    signal: options.signal,
+  });
   try {
     const tree = engine.catalog.newest(keyspace);
     const plans: IngestPlan[] = [];

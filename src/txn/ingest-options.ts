@@ -5,6 +5,7 @@ import type { EncodingName } from '../base/encoding.ts';
 import type { IngestMode, IngestVerify, StageProgress } from '../ingest/staging.ts';
 import { checkKeyspaceName } from './catalog.ts';
 import type { Engine } from './engine.ts';
+import { type IngestPrefix, prefixRewrite } from './ingest-prefix.ts';
 import { Keyspace } from './keyspace.ts';
 import { INGEST_FILES_MAX } from './overlay.ts';
 import type { RangeOptions } from './readable.ts';
@@ -33,6 +34,11 @@ export interface IngestOptions {
    * they are made. Either way they are kept, and `verify({ full: true })` checks them as long as the file is a table.
    */
   readonly sha256?: readonly string[] | true;
+  /**
+   * The files' keys are read with this before them, or instead of what they begin with: `{ from: 'a/', to: 'b/' }`. Nothing
+   * is rewritten, so it costs what the ingest costs without it. PREFIX_MISMATCH names the first key without `from`.
+   */
+  readonly prefix?: IngestPrefix;
   /** Makes a retry safe: a second ingest of this id does nothing and answers with the first one's result. */
   readonly id?: string;
   /**
@@ -99,6 +105,7 @@ export function checkIngestOptions(options: IngestOptions, count: number): void 
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new TypeError('options.onProgress must be a function');
   }
+  prefixRewrite(options.prefix);
   checkPolicies(options);
   if (sha256 === undefined || sha256 === true) return;
   if (!Array.isArray(sha256) || sha256.length !== count) {

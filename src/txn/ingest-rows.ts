@@ -64,7 +64,7 @@ function fileRow(
   version: Version,
 ): IngestedFileRow {
   const row = attached && rows.get(attached.id);
-  const { source, keyspace, bytes, smallest, largest, sha256 } = file;
+  const { source, keyspace, bytes, smallest, largest, sha256, prefix } = file;
   const entries = row?.entries ?? 0;
   return {
     source,
@@ -78,6 +78,7 @@ function fileRow(
     smallest,
     largest,
     sha256,
+    prefix,
   };
 }
 

@@ -5,11 +5,13 @@ import type { EncodingName } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
 import type { IngestedFileRow, IngestRow } from '../manifest/rows.ts';
+import { type PrefixRewrite, samePrefix } from '../mvcc/prefix-rewrite.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { CommitResult } from './committer.ts';
 import { checkFiles, checkIngestOptions, type IngestOptions, keyspaceOf } from './ingest-options.ts';
 import { applyPolicy, type SourceFile } from './ingest-policy.ts';
+import { prefixRewrite } from './ingest-prefix.ts';
 import { IngestLayer } from './overlay.ts';
 import { deletedSpan } from './range-argument.ts';
 import type { TransactionCore } from './transaction.ts';
@@ -52,6 +54,7 @@ export async function stageIngest(
 ): Promise<IngestSummary> {
   const sources = checkFiles(files);
   checkIngestOptions(options, sources.length);
+  const prefix = prefixRewrite(options.prefix);
   const replaced = replacedSpan(options.replace, keyEncoding);
   const { engine, overlay } = core;
   const keyspace = keyspaceOf(options, engine);
@@ -60,7 +63,7 @@ export async function stageIngest(
   const earlier = engine.ingestOf(id);
   if (earlier !== undefined) {
     core.replayed.push(earlier);
-    return replay(earlier, sources);
+    return replay(earlier, sources, prefix);
   }
   if (overlay.hasIngestOf(id)) {
     const message = `This transaction has an ingest ${id} already; give all its files in one call, or each call an id of its own`;
@@ -81,6 +84,7 @@ export async function stageIngest(
       mode: options.mode ?? 'copy',
       verify: options.verify ?? 'blocks',
       sha256: options.sha256,
+      prefix,
       signal,
       onProgress: options.onProgress,
     });
@@ -117,11 +121,16 @@ function undone(): SluiceError {
   return new SluiceError('CLOSED', message);
 }
 
-function replay(earlier: IngestRow, sources: readonly string[]): IngestSummary {
+function replay(
+  earlier: IngestRow,
+  sources: readonly string[],
+  prefix: PrefixRewrite | undefined,
+): IngestSummary {
   const same =
-    earlier.files.length === sources.length && earlier.files.every((file, i) => file.source === sources[i]);
+    earlier.files.length === sources.length &&
+    earlier.files.every((file, i) => file.source === sources[i] && samePrefix(file.prefix, prefix));
   if (!same) {
-    const message = `The ingest id ${earlier.id} was used at version ${earlier.version} for other files: ${earlier.files
+    const message = `The ingest id ${earlier.id} was used at version ${earlier.version} for other files, or under another prefix: ${earlier.files
       .map((file) => file.source)
       .join(', ')}`;
     throw new SluiceError('INGEST_ID_REUSED', message);

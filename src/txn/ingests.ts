@@ -12,6 +12,8 @@ export interface IngestRecordFile {
   readonly largest: Buffer;
   /** Lower-case hex, where it was given or asked for. */
   readonly sha256: string | undefined;
+  /** What the prefix `from` of the file's keys became. */
+  readonly prefix: { readonly from: Buffer; readonly to: Buffer } | undefined;
   /** Attached. */
   readonly entries: number;
   /** Left out, as their keys existed. */
@@ -60,10 +62,11 @@ export function ingestRecord({
     version,
     time: new Date(timeMs),
     keyspace: files[0]?.keyspace ?? '',
-    files: files.map(({ source, keyspace: _, smallest, largest, ...rest }) => ({
+    files: files.map(({ source, keyspace: _, smallest, largest, prefix, ...rest }) => ({
       file: source,
       smallest: Buffer.from(smallest),
       largest: Buffer.from(largest),
+      prefix: prefix && { from: Buffer.from(prefix.from), to: Buffer.from(prefix.to) },
       ...rest,
     })),
     undoable: undo !== undefined,

@@ -276,5 +276,6 @@ function rowOf({ file, ingestId }: CommitTable, tree: Tree, level: number, versi
     globalVersion: version,
     source: ingestId === undefined ? 'commit' : 'ingest',
     ingestId,
+    prefix: file.prefix,
   };
 }

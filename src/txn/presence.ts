@@ -94,7 +94,7 @@ export class Presence {
     } finally {
       entries.close();
     }
-    const table = engine.openTable(path);
+    const table = engine.openTable(path, undefined);
     const { bytes, deletes, smallest, largest } = built;
     const file = {
       ...this.#file,
@@ -106,6 +106,7 @@ export class Presence {
       deletes,
       smallest,
       largest,
+      prefix: undefined,
     };
     if (built.entries > 0) return file;
     engine.staging.discard([file]);

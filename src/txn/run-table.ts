@@ -9,7 +9,7 @@ import { removeGarbage, type StagedFile } from '../ingest/staging.ts';
 import type { FileId } from '../manifest/rows.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
-import type { Table } from '../sst/table.ts';
+import type { OpenTable } from '../sst/table.ts';
 import { type BuiltTable, TableBuilder, type TableBuilderOptions } from '../sst/table-builder.ts';
 import type { RunSection } from './run.ts';
 
@@ -21,7 +21,7 @@ export interface RunTableOptions {
   readonly id: FileId;
   readonly path: string;
   readonly builder: TableBuilderOptions;
-  readonly openTable: (path: string) => Table;
+  readonly openTable: OpenTable;
 }
 
 /** L2: bytes are synced here; the caller syncs the directory once for all tables of the commit. */
@@ -41,7 +41,7 @@ export async function buildRunTable(
     }
   });
   const { bytes, entries, deletes, smallest, largest } = built;
-  const table = options.openTable(path);
+  const table = options.openTable(path, undefined);
   return {
     source: '',
     mode: 'copy',
@@ -56,6 +56,7 @@ export async function buildRunTable(
     largest,
     deletedSpans: [],
     sha256: undefined,
+    prefix: undefined,
   };
 }
 

@@ -133,7 +133,7 @@ async function buildBefore(
       walk.refuseChanged(ingest);
     });
     await engine.env.fs.syncDirectory(engine.settings.tablesDir);
-    const table = engine.openTable(path);
+    const table = engine.openTable(path, undefined);
     const file: StagedFile = {
       source: '',
       mode: 'copy',
@@ -148,6 +148,7 @@ async function buildBefore(
       largest: built.largest,
       deletedSpans: [],
       sha256: undefined,
+      prefix: undefined,
     };
     if (built.entries > 0) return file;
     engine.staging.discard([file]);

@@ -135,7 +135,7 @@ export async function differences(
   options: Pick<VerifyOptions, 'full' | 'signal'>,
 ): Promise<string[]> {
   // A reader of its own: what is wrong with the file must not be hidden by blocks that are cached already.
-  const table = engine.openTable(path);
+  const table = engine.openTable(path, row.prefix);
   try {
     const facts = await checkTable(table, {
       verify: options.full === true ? 'blocks' : 'footer',

@@ -6,7 +6,7 @@
  */
 
 import type { Probe } from '../mvcc/probe.ts';
-import { type Filter, filterMayContain } from '../sst/filter.ts';
+import type { Filter } from '../sst/filter.ts';
 import type { TableWrites } from './table-writes.ts';
 
 const FILTER_BYTES_MAX = 32 << 20;
@@ -45,7 +45,6 @@ export class WindowFilters {
   mayContain(writes: TableWrites, probe: Probe): boolean {
     const filter = this.#held.get(writes) ?? writes.table.state?.filter;
     if (filter === undefined) return true;
-    const { kernels } = writes.table.cache.heap;
-    return filterMayContain(filter, probe, kernels);
+    return writes.table.mayContain(filter, probe);
   }
 }

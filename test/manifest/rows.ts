@@ -21,6 +21,11 @@ const name = fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' });
 const key = fc.uint8Array({ minLength: 1, maxLength: 300 });
 const size = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 
+const prefix = fc.option(
+  fc.record({ from: fc.uint8Array({ maxLength: 300 }), to: fc.uint8Array({ maxLength: 300 }) }),
+  { nil: undefined },
+);
+
 export const tableRow: fc.Arbitrary<TableRow> = fc.record({
   id: fileId,
   tree: treeId,
@@ -36,6 +41,7 @@ export const tableRow: fc.Arbitrary<TableRow> = fc.record({
   source: fc.constantFrom('flush', 'ingest', 'commit', 'compaction'),
   ingestId: fc.option(name, { nil: undefined }),
   clearedThrough: fc.option(version, { nil: undefined }),
+  prefix,
 });
 
 const keyspace: fc.Arbitrary<KeyspaceRow> = fc.record({
@@ -97,6 +103,7 @@ const ingest: fc.Arbitrary<IngestRow> = fc.record({
         fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b).toString('hex')),
         { nil: undefined },
       ),
+      prefix,
     }),
     { maxLength: 3 },
   ),

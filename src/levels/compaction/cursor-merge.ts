@@ -13,6 +13,7 @@ import { mergeCursors } from '../../mvcc/merge.ts';
 import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
 import { MAX_VERSION } from '../../mvcc/version.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
+import { PrefixedCursor } from '../../sst/prefixed-cursor.ts';
 import { Table } from '../../sst/table.ts';
 import { TableCursor } from '../../sst/table-cursor.ts';
 import { LevelCursor } from '../level-cursor.ts';
@@ -29,7 +30,7 @@ class InputCursor extends TableCursor {
   readonly #input: Table;
 
   constructor(table: Table, row: TableRow) {
-    // The version that the manifest gives the table is baked into the keys that come out.
+    // The version and the prefix that the manifest gives the table are baked into the keys that come out.
     super(table, row.globalVersion, READAHEAD_BYTES, false);
     this.#input = table;
   }
@@ -43,7 +44,8 @@ class InputCursor extends TableCursor {
 function openRun(job: CompactionJob, rows: readonly TableRow[], fs: FileSystem, cache: BlockCache): Cursor {
   return new LevelCursor(rows, (row) => {
     const path = `${job.tablesDir}/${tableName(row.id)}`;
-    return new InputCursor(new Table({ path, fs, cache }), row);
+    const cursor = new InputCursor(new Table({ path, fs, cache }), row);
+    return row.prefix === undefined ? cursor : new PrefixedCursor(cursor, row.prefix, path);
   });
 }
 

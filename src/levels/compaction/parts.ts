@@ -8,6 +8,7 @@ import type { FileSystem } from '../../base/env/file-system.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { TableRow } from '../../manifest/rows.ts';
+import { rewritten } from '../../mvcc/prefix-rewrite.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
 import { Table } from '../../sst/table.ts';
 import type { CompactionJob, CompactionResult } from './job.ts';
@@ -57,7 +58,9 @@ function anchorsOf(job: CompactionJob, row: TableRow, fs: FileSystem, cache: Blo
     let from = 0;
     for (let block = step - 1; block < index.blocks; block += step) {
       const end = (index.offsets[block] as number) + (index.sizes[block] as number);
-      const key = index.keys.slice(index.keyStart(block), index.keyEnds[block]);
+      const separator = index.keys.slice(index.keyStart(block), index.keyEnds[block]);
+      // The last one may be after all keys with the prefix.
+      const key = row.prefix === undefined ? separator : (rewritten(separator, row.prefix) ?? row.largest);
       anchors.push({ key, bytes: end - from });
       from = end;
     }

@@ -148,10 +148,10 @@ export class GenerationChange {
     for (const row of rows) {
       const id = links.get(row.id);
       if (id === undefined) continue;
-      const { smallest, largest } = row;
+      const { smallest, largest, prefix } = row;
       const { level } = frozen.place(smallest, largest, placed);
       placed.push({ level, smallest, largest });
-      const table = this.#engine.openTable(this.#engine.tablePath(id));
+      const table = this.#engine.openTable(this.#engine.tablePath(id), prefix);
       this.#tables.push({ row: { ...row, id, tree: frozen.id, level }, table });
     }
     const deleted = this.hidden === undefined ? source.deletedSpans() : [];

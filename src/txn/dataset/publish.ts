@@ -4,6 +4,7 @@ import { checkFlag } from '../../base/arguments.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
 import { checkFiles, checkIngestOptions } from '../ingest-options.ts';
+import { type IngestPrefix, prefixRewrite } from '../ingest-prefix.ts';
 import { IngestLayer } from '../overlay.ts';
 import type { TransactionCore } from '../transaction.ts';
 import { checkVersionId, liveAt, requireVersion } from './rows.ts';
@@ -26,6 +27,7 @@ export interface PublishOptions {
   readonly mode?: IngestMode;
   readonly verify?: IngestVerify;
   readonly sha256?: readonly string[] | true;
+  readonly prefix?: IngestPrefix;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: StageProgress) => void;
 }
@@ -71,6 +73,7 @@ export async function stagePublish(
     mode: options.mode ?? 'copy',
     verify: options.verify ?? 'blocks',
     sha256: options.sha256,
+    prefix: prefixRewrite(options.prefix),
     signal: options.signal,
     onProgress: options.onProgress,
   });

@@ -1,0 +1,180 @@
+/**
+ * The cursor of a table whose keys are read under another prefix: what it is told is translated to keys of the file, and
+ * keys that it shows are copied behind the prefix. Values, versions and blocks are the table cursor's own.
+ */
+
+import { copyInto } from '../base/bytes.ts';
+import { SluiceError } from '../base/errors.ts';
+import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
+import { EntryBatch } from '../mvcc/entry-batch.ts';
+import type { Gathering } from '../mvcc/gathering.ts';
+import { type EntryType, KEY_BYTES_MAX, TYPE_DELETE } from '../mvcc/internal-key.ts';
+import { AFTER_ALL, addedBytes, BEFORE_ALL, FileKey, type PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
+
+/** Gathered at a time, before the prefix is put to it. */
+const GATHER_BYTES_MAX = 65_536;
+
+export class PrefixedCursor implements Cursor {
+  valid = false;
+  keyBytes: Uint8Array;
+  readonly keyStart = 0;
+  keyLength = 0;
+  version: Version = NO_VERSION;
+  type: EntryType = TYPE_DELETE;
+  valueBytes: Uint8Array;
+  valueStart = 0;
+  valueLength = 0;
+
+  readonly #inner: Cursor;
+  readonly #prefix: PrefixRewrite;
+  readonly #path: string;
+  readonly #target: FileKey;
+  /** What a run is gathered into as the file has it, and for whom. */
+  #own: Gathering | undefined;
+  #ownFor: Gathering | undefined;
+
+  /** `inner`: of the table at `path`, which is taken over. */
+  constructor(inner: Cursor, prefix: PrefixRewrite, path: string) {
+    this.#inner = inner;
+    this.#prefix = prefix;
+    this.#path = path;
+    this.#target = new FileKey(prefix);
+    this.keyBytes = new Uint8Array(prefix.to.length + 64);
+    this.keyBytes.set(prefix.to);
+    this.valueBytes = inner.valueBytes;
+  }
+
+  first(): Status {
+    return this.#moved(this.#inner.first());
+  }
+
+  last(): Status {
+    return this.#moved(this.#inner.last());
+  }
+
+  seek(key: Uint8Array, keyStart: number, keyLength: number, version: Version): Status {
+    const target = this.#target;
+    const place = target.set(key, keyStart, keyLength);
+    if (place === BEFORE_ALL) return this.first();
+    if (place === AFTER_ALL) return this.#end();
+    return this.#moved(this.#inner.seek(target.bytes, target.start, target.length, version));
+  }
+
+  seekBefore(key: Uint8Array, keyStart: number, keyLength: number, inclusive: boolean): Status {
+    const target = this.#target;
+    const place = target.set(key, keyStart, keyLength);
+    if (place === BEFORE_ALL) return this.#end();
+    if (place === AFTER_ALL) return this.last();
+    return this.#moved(this.#inner.seekBefore(target.bytes, target.start, target.length, inclusive));
+  }
+
+  next(): Status {
+    return this.#moved(this.#inner.next());
+  }
+
+  prev(): Status {
+    return this.#moved(this.#inner.prev());
+  }
+
+  gather(gathering: Gathering): boolean {
+    const inner = this.#inner;
+    const { batch, hasEnd, endBytes, endStart, endLength } = gathering;
+    if (inner.gather === undefined) return false;
+    if (this.#own === undefined || this.#ownFor !== gathering) {
+      this.#ownFor = gathering;
+      this.#own = gathering.into(new EntryBatch(GATHER_BYTES_MAX, batch.withValues));
+    }
+    const own = this.#own;
+    own.hasEnd = false;
+    if (hasEnd) {
+      const target = this.#target;
+      const place = target.set(endBytes, endStart, endLength);
+      if (place === BEFORE_ALL) return false;
+      if (place !== AFTER_ALL) own.endBefore(target.bytes, target.start, target.length);
+    }
+    // No more than the batch takes with the prefixes that come to it.
+    const added = Math.max(0, addedBytes(this.#prefix));
+    const bytes = Math.max(0, batch.bytesLeft) / (added > 0 ? 2 : 1);
+    const entries = added > 0 ? Math.ceil(bytes / added) : batch.entriesLeft;
+    own.batch.clear(Math.max(1, Math.min(entries, batch.entriesLeft)), Math.ceil(bytes));
+    if (!inner.gather(own)) return false;
+    gathering.decided = own.decided;
+    this.#pushAll(own.batch, batch);
+    this.#show(inner);
+    return true;
+  }
+
+  #pushAll(from: EntryBatch, to: EntryBatch): void {
+    const { bytes, offsets, count } = from;
+    this.valueBytes = bytes;
+    for (let i = 0; i < count; i++) {
+      const keyAt = offsets[2 * i] as number;
+      const valueAt = offsets[2 * i + 1] as number;
+      this.#setKey(bytes, keyAt, valueAt - keyAt);
+      this.valueStart = valueAt;
+      this.valueLength = (offsets[2 * i + 2] as number) - valueAt;
+      to.push(this);
+    }
+  }
+
+  load(): Promise<void> {
+    return this.#inner.load();
+  }
+
+  loadSync(): void {
+    this.#inner.loadSync();
+  }
+
+  close(): void {
+    this.valid = false;
+    this.#inner.close();
+  }
+
+  #end(): Status {
+    this.valid = false;
+    return READY;
+  }
+
+  #moved(status: Status): Status {
+    if (status === PENDING) return PENDING;
+    const inner = this.#inner;
+    this.valid = inner.valid;
+    if (inner.valid) this.#show(inner);
+    return READY;
+  }
+
+  #setKey(bytes: Uint8Array, start: number, fileLength: number): void {
+    const { from, to } = this.#prefix;
+    const rest = fileLength - from.length;
+    const length = to.length + rest;
+    // L9: keys in blocks that no ingest has looked at.
+    if (rest < 0 || length > KEY_BYTES_MAX) throw this.#wrongKey(fileLength);
+    if (length > this.keyBytes.length) {
+      this.keyBytes = new Uint8Array(length * 2);
+      this.keyBytes.set(to);
+    }
+    copyInto(bytes, start + from.length, rest, this.keyBytes, to.length);
+    this.keyLength = length;
+  }
+
+  #show(inner: Cursor): void {
+    this.#setKey(inner.keyBytes, inner.keyStart, inner.keyLength);
+    this.version = inner.version;
+    this.type = inner.type;
+    if (this.valueBytes !== inner.valueBytes) this.valueBytes = inner.valueBytes;
+    this.valueStart = inner.valueStart;
+    this.valueLength = inner.valueLength;
+  }
+
+  #wrongKey(bytes: number): SluiceError {
+    const { from } = this.#prefix;
+    if (bytes < from.length)
+      return new SluiceError(
+        'CORRUPTION',
+        `${this.#path}: a key is shorter than the prefix it was ingested by`,
+      );
+    const message = `${this.#path}: a key of ${bytes} bytes is ${bytes + addedBytes(this.#prefix)} with its prefix; 65,535 are allowed`;
+    return new SluiceError('INVALID_KEY', message);
+  }
+}
