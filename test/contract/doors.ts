@@ -2,7 +2,7 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Snapshot } from '../../src/index.ts';
+import type { IngestOptions, Snapshot } from '../../src/index.ts';
 import type { Readable } from '../../src/txn/readable.ts';
 import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
 import { type Entry, writeSst } from '../base/sst-files.ts';
@@ -60,14 +60,28 @@ async function fill(db: TextDb, flushed: boolean): Promise<void> {
   if (flushed) await db.flush();
 }
 
-async function ingestInto(
-  target: { ingest(file: string): Promise<unknown> },
-  dir: string,
-  entries: readonly Entry[],
-): Promise<void> {
+interface IngestTarget {
+  ingest(file: string, options?: IngestOptions): Promise<unknown>;
+}
+
+async function ingestInto(target: IngestTarget, dir: string, entries: readonly Entry[]): Promise<void> {
   const path = join(dir, `in-${entries.length}.sst`);
   await writeSst(path, entries, { blockBytes: 64 });
   await target.ingest(path);
+}
+
+/** In files whose keys are others: those with an `m` without it, and the rest with something before them. */
+async function ingestPrefixed(target: IngestTarget, dir: string, entries: readonly Entry[]): Promise<void> {
+  const isLong = ([key]: Entry): boolean => key.length > 1 && key.startsWith('m');
+  const [short, long] = [
+    entries.filter(isLong).map(([key, value]): Entry => [key.slice(1), value]),
+    entries.filter((entry) => !isLong(entry)).map(([key, value]): Entry => [`some/where/${key}`, value]),
+  ];
+  const path = (name: string): string => join(dir, `${name}-${entries.length}.sst`);
+  await writeSst(path('short'), short, { blockBytes: 64 });
+  await writeSst(path('long'), long, { blockBytes: 64 });
+  await target.ingest(path('short'), { prefix: 'm', mode: 'link' });
+  await target.ingest(path('long'), { prefix: { from: 'some/where/' }, mode: 'link' });
 }
 
 /** Every key has another value, or none. */
@@ -160,6 +174,35 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     const db = await openIn(dir, closers, TINY);
     await ingestInto(db, dir, CONTENT);
     return { reader: db, options: {} };
+  },
+  'files ingested under prefixes': async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await ingestPrefixed(db, dir, CONTENT);
+    return { reader: db, options: {} };
+  },
+  'files ingested under prefixes, over each other, reopened': async (dir, closers) => {
+    const first = await openIn(dir, closers, { ...TINY, compaction: 'off' });
+    await ingestPrefixed(first, dir, OLDER);
+    await ingestPrefixed(first, dir, FINAL);
+    await first.close();
+    return { reader: await openIn(dir, closers, { ...TINY, compaction: 'off' }), options: {} };
+  },
+  'files ingested under prefixes, compacted': async (dir, closers) => {
+    const db = await openIn(dir, closers, { ...TINY, maxSubcompactions: 3 });
+    await ingestPrefixed(db, dir, OLDER);
+    await ingestPrefixed(db, dir, FINAL);
+    await db.compactRange({});
+    return { reader: db, options: {} };
+  },
+  "a transaction's own ingest under prefixes, over a deleted range": async (dir, closers) => {
+    const db = await openIn(dir, closers, TINY);
+    await spoil(db);
+    const txn = db.begin();
+    closers.push(() => txn.abort());
+    txn.deleteRange({});
+    await write(txn, OLDER);
+    await ingestPrefixed(txn, dir, FINAL);
+    return { reader: txn, options: {} };
   },
   'ingested files over each other and a memtable': async (dir, closers) => {
     const db = await openIn(dir, closers, large);

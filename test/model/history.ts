@@ -56,6 +56,8 @@ export interface IngestStatement {
   readonly ifExists?: 'keep' | 'fail';
   readonly behind?: true;
   readonly undoable?: true;
+  /** Of the files, whose entries are told as they are read: their keys begin with `to`, in the file with `from`. */
+  readonly prefix?: { readonly from: string; readonly to: string };
 }
 
 export type Statement =
@@ -143,6 +145,20 @@ const plainIngest: fc.Arbitrary<IngestStatement> = fc.record({
   files: fc.array(fileEntries, { minLength: 1, maxLength: 3 }),
   mode: fc.constantFrom('copy', 'link', 'move'),
 });
+/** Entries that a file has by other keys. No key may be empty there. */
+const prefixed: fc.Arbitrary<Pick<IngestStatement, 'files' | 'prefix'>> = fc
+  .tuple(
+    fc.constantFrom('', 'a', 'b', 'c', 'd', 'd'.repeat(80)),
+    fc.constantFrom('', 'x', 'a', 'long/'.repeat(9)),
+  )
+  .chain(([to, from]) => {
+    const keys = KEYS.filter((one) => one.startsWith(to) && from.length + one.length > to.length);
+    const entries = fc.array(fc.tuple(fc.constantFrom(...keys), value), { minLength: 1, maxLength: 8 });
+    return fc.record({
+      prefix: fc.constant({ from, to }),
+      files: fc.array(entries, { minLength: 1, maxLength: 3 }),
+    });
+  });
 const onceIngest: fc.Arbitrary<IngestStatement> = fc.oneof(
   { weight: 4, arbitrary: plainIngest },
   {
@@ -163,8 +179,12 @@ const onceIngest: fc.Arbitrary<IngestStatement> = fc.oneof(
   },
 );
 const ingest: fc.Arbitrary<Statement> = fc
-  .tuple(onceIngest, fc.nat(3))
-  .map(([once, draw]) => (draw === 0 ? { ...once, undoable: true as const } : once));
+  .tuple(onceIngest, fc.nat(3), fc.option(prefixed, { nil: undefined, freq: 2 }))
+  .map(([once, draw, files]) => ({
+    ...once,
+    ...files,
+    ...(draw === 0 && { undoable: true as const }),
+  }));
 const deleteRange: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('deleteRange'), span });
 const get: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('get'), keyspace, key });
 const scan: fc.Arbitrary<Statement> = fc.record({ op: fc.constant('scan'), range });

@@ -1,11 +1,12 @@
 /** What an ingest does, as puts, deletes and range deletions do it. */
 
 import type { IngestOptions } from '../../src/index.ts';
+import { type Entry, writeSst } from '../base/sst-files.ts';
 import { BEHIND, type IngestStatement, KEYS, type KeyedEntry, type Span } from './history.ts';
 import { isWithin, type State } from './oracle.ts';
 
 export function optionsOf(ingest: IngestStatement): IngestOptions {
-  const { keyspace, mode, replace, ifExists, behind, undoable } = ingest;
+  const { keyspace, mode, replace, ifExists, behind, undoable, prefix } = ingest;
   return {
     into: keyspace,
     mode,
@@ -13,7 +14,23 @@ export function optionsOf(ingest: IngestStatement): IngestOptions {
     ...(ifExists !== undefined && { ifExists }),
     ...(behind !== undefined && { behind }),
     ...(undoable !== undefined && { undoable }),
+    ...(prefix !== undefined && { prefix }),
   };
+}
+
+/** Its files, at paths that are new each time. */
+export async function writeFiles(
+  { files, prefix }: IngestStatement,
+  newPath: () => string,
+): Promise<string[]> {
+  const { from, to } = prefix ?? { from: '', to: '' };
+  const paths: string[] = [];
+  for (const entries of files) {
+    const inFile = entries.map(([key, value]): Entry => [from + key.slice(to.length), value]);
+    const { path } = await writeSst(newPath(), inFile, { blockBytes: 64 });
+    paths.push(path);
+  }
+  return paths;
 }
 
 /** What it deletes before its files. */

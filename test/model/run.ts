@@ -3,7 +3,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { Env } from '../../src/base/env/env.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import type { Snapshot, Transaction } from '../../src/index.ts';
 import type { Savepoint } from '../../src/txn/transaction.ts';
@@ -15,7 +14,6 @@ import {
   type TextDb,
   TINY,
 } from '../base/database.ts';
-import { writeSst } from '../base/sst-files.ts';
 import {
   BEHIND,
   type History,
@@ -29,7 +27,15 @@ import {
   type Statement,
   type Step,
 } from './history.ts';
-import { afterIngest, entriesOf, optionsOf, replacedBy, type Undoable, undoingOf } from './ingest.ts';
+import {
+  afterIngest,
+  entriesOf,
+  optionsOf,
+  replacedBy,
+  type Undoable,
+  undoingOf,
+  writeFiles,
+} from './ingest.ts';
 import { State } from './oracle.ts';
 import { Past, type SnapshotPair } from './past.ts';
 
@@ -47,7 +53,7 @@ type Target = TextDb | Transaction<'utf8', 'utf8'>;
 const FULL: Omit<Range, 'keyspace'> = { reverse: false, limit: -1, seeks: [] };
 
 /** What waits a while, as the collector of range deletions does, has its turn within a history. */
-const HASTY: Env = {
+const HASTY: typeof nodeEnv = {
   ...nodeEnv,
   clock: { ...nodeEnv.clock, after: (_, task) => nodeEnv.clock.after(0, task) },
 };
@@ -277,14 +283,8 @@ export class Run {
     return id;
   }
 
-  async #filesOf({ files }: IngestStatement): Promise<string[]> {
-    const paths: string[] = [];
-    for (const entries of files) {
-      const path = join(this.#dir, `${this.#files++}.sst`);
-      await writeSst(path, entries, { blockBytes: 64 });
-      paths.push(path);
-    }
-    return paths;
+  async #filesOf(ingest: IngestStatement): Promise<string[]> {
+    return writeFiles(ingest, () => join(this.#dir, `${this.#files++}.sst`));
   }
 
   async #get(
