@@ -9,14 +9,13 @@
 import { copyInto, equalRanges } from '../../base/bytes.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
-import { PENDING, type Status } from '../../mvcc/cursor.ts';
+import { type Cursor, PENDING, type Status } from '../../mvcc/cursor.ts';
 import { KEY_BYTES_MAX, TYPE_DELETE } from '../../mvcc/internal-key.ts';
 import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
 import { MAX_VERSION } from '../../mvcc/version.ts';
 import { BlockCache } from '../../sst/block-cache.ts';
 import { Table } from '../../sst/table.ts';
 import { TableCache } from '../../sst/table-cache.ts';
-import type { TableCursor } from '../../sst/table-cursor.ts';
 import type { Source } from '../source/source.ts';
 import type { RowPosition, RowReader, RowSink } from './row-reader.ts';
 
@@ -117,7 +116,7 @@ export class SstReader implements RowReader {
   }
 
   /** False: it is an older version of the same key. */
-  #enterKey({ keyBytes, keyStart, keyLength }: TableCursor): boolean {
+  #enterKey({ keyBytes, keyStart, keyLength }: Cursor): boolean {
     if (equalRanges(keyBytes, keyStart, keyLength, this.#key, 0, this.#keyLength)) return false;
     copyInto(keyBytes, keyStart, keyLength, this.#key, 0);
     this.#keyLength = keyLength;
