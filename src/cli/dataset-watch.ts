@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { open } from '../db.ts';
 import type { WatchedDataset } from '../txn/dataset/watch.ts';
 import { type Command, EXIT_NOT_FOUND, EXIT_OK, UsageError } from './command.ts';
 import { JSON_FLAG } from './database.ts';
 import { type Io, Output } from './io.ts';
 
-const POLL_MS = 1000;
+/** The longest that a timer takes. */
+const FOR_EVER_MS = 2 ** 31 - 1;
 
 /** `sluice dataset watch` */
 export const datasetWatch: Command = {
@@ -14,7 +14,11 @@ export const datasetWatch: Command = {
   about: 'Keep datasets at what DIR/<dataset>/METADATA.json says, until Ctrl-C',
   flags: {
     once: { type: 'boolean', about: 'look once; exit code 1 unless all that is named is live then' },
-    poll: { type: 'string', value: 'MS', about: 'between two looks; 1000 when absent' },
+    poll: {
+      type: 'string',
+      value: 'MS',
+      about: 'between two looks where the file system tells nothing; 1000',
+    },
     keep: { type: 'string', value: 'N', about: 'drop all but the newest N versions of each dataset' },
     mode: { type: 'string', value: 'copy|link', about: 'how the files get there; copy when absent' },
     json: JSON_FLAG,
@@ -26,39 +30,52 @@ of it is there and right. A version that is kept needs no files: that is how to 
 
   async run(args, io) {
     const dir = args.at(1, 'DIR');
-    const [pollMs = POLL_MS, keepVersions] = [args.count('poll'), args.count('keep')];
-    if (pollMs < 1) throw new UsageError('--poll must be at least 1');
+    const [pollMs, keepVersions] = [args.count('poll'), args.count('keep')];
+    if (pollMs !== undefined && pollMs < 1) throw new UsageError('--poll must be at least 1');
     const mode = args.choice('mode', ['copy', 'link']);
     const told: WatchedDataset[] = [];
+    let wake = (): void => undefined;
     const db = await open(args.at(0, 'DB'));
     try {
       const watch = db.watchDatasets(dir, {
-        pollMs,
-        onChange: (status) => told.push(status),
+        ...(pollMs !== undefined && { pollMs }),
+        onChange: (status) => {
+          told.push(status);
+          wake();
+        },
         ...(keepVersions !== undefined && { keepVersions }),
         ...(mode !== undefined && { mode }),
       });
-      do {
-        await watch.check();
+      await watch.check();
+      await tell(told.splice(0), args.flag('json'), io);
+      if (args.flag('once')) return watch.status().every(isLive) ? EXIT_OK : EXIT_NOT_FOUND;
+      while (io.signal?.aborted !== true) {
+        const woken = new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        // What came while the last was told.
+        if (told.length === 0) await untilEither(woken, io.signal);
         await tell(told.splice(0), args.flag('json'), io);
-      } while (!args.flag('once') && (await passed(pollMs, io.signal)));
-      const right = watch.status().every(({ state }) => state === 'live');
-      return right || !args.flag('once') ? EXIT_OK : EXIT_NOT_FOUND;
+      }
+      return EXIT_OK;
     } finally {
       await db.close();
     }
   },
 };
 
-/** False when Ctrl-C came first. */
-async function passed(ms: number, signal: AbortSignal | undefined): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, signal === undefined ? {} : { signal });
-    return true;
-  } catch (error) {
-    if (signal?.aborted === true) return false;
-    throw error;
-  }
+function isLive({ state }: WatchedDataset): boolean {
+  return state === 'live';
+}
+
+/** Or until Ctrl-C. A watch does not keep the process alive; this does. */
+async function untilEither(woken: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const alive = setInterval(() => undefined, FOR_EVER_MS);
+  const stopped = new Promise<void>((resolve) => {
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await Promise.race([woken, stopped]);
+  clearInterval(alive);
 }
 
 async function tell(changes: readonly WatchedDataset[], json: boolean, io: Io): Promise<void> {

@@ -12,6 +12,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
+import { type DirectoryListener, isRemote } from '../../src/base/env/directory-watcher.ts';
+import type { Env } from '../../src/base/env/env.ts';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { memoryDirectory, openDatabase, outcomeOf, type TextDb } from '../base/database.ts';
 import { type Entry, numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 import { sluice } from '../cli/run.ts';
@@ -19,7 +22,10 @@ import { sluice } from '../cli/run.ts';
 /** Far away: tests look by hand. */
 const NEVER_MS = 1e9;
 
-async function place() {
+/** Where nothing tells of changes. */
+const { watch: _, ...POLLED } = nodeEnv;
+
+async function place(env: Env = POLLED) {
   const dir = memoryDirectory();
   const drops = join(dir, 'drops');
   mkdirSync(join(drops, 'feats', 'sub'), { recursive: true });
@@ -34,7 +40,7 @@ async function place() {
     writeFileSync(join(drops, 'feats', 'new'), text);
     renameSync(join(drops, 'feats', 'new'), join(drops, 'feats', 'METADATA.json'));
   };
-  const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
+  const db = await openDatabase(join(dir, 'db'), { durability: 'os', env });
   return { dir, drops, file, metadata, db };
 }
 
@@ -172,7 +178,7 @@ test('a watch that ended in the middle goes on after a reopen with what is kept'
   const deltas = [2, 3].map((version) => ({ version, files: [`d${version}.sst`] }));
   metadata({ version: 3, base: ['base.sst'], deltas });
   await db.close();
-  const again = await openDatabase(join(dir, 'db'));
+  const again = await openDatabase(join(dir, 'db'), { env: POLLED });
   const second = again.watchDatasets(drops, { pollMs: NEVER_MS, keepVersions: 2 });
   await second.check();
   expect(await live(again)).toEqual([
@@ -228,4 +234,75 @@ test('a hidden version conflicts with nobody until it is live', async () => {
   expect(await outcomeOf(() => feats.publish(path, { kind: 'delta', on: 9, activate: false }))).toBe(
     'DATASET_VERSION_NOT_FOUND',
   );
+});
+
+test('the file system tells of a drop: it is live long before the next poll', async () => {
+  const { db, drops, file, metadata } = await place(nodeEnv);
+  await using watch = db.watchDatasets(drops, { pollMs: NEVER_MS });
+  await watch.check();
+  const took: number[] = [];
+  const isLive = (version: number) => () => expect(db.dataset('feats').current).toBe(version);
+  for (let version = 1; version <= 5; version++) {
+    await file(`sub/${version}.sst`, [['k', String(version)]]);
+    metadata({ version, base: [`sub/${version}.sst`] });
+    const started = performance.now();
+    await vi.waitFor(isLive(version), { timeout: 20_000, interval: 1 });
+    took.push(performance.now() - started);
+  }
+  // METADATA.json first, and its file later, in a directory that is new; then another dataset.
+  metadata({ version: 6, base: ['new/6.sst'] });
+  await vi.waitFor(() => expect(watch.status()).toMatchObject([{ version: 6, state: 'waiting' }]), 20_000);
+  mkdirSync(join(drops, 'feats', 'new'));
+  await file('new/6.sst', A);
+  await vi.waitFor(isLive(6), 20_000);
+  mkdirSync(join(drops, 'other'));
+  await writeSst(join(drops, 'other', 'x.sst'), A);
+  writeFileSync(join(drops, 'other', 'METADATA.json'), JSON.stringify({ version: 3, base: ['x.sst'] }));
+  await vi.waitFor(() => expect(db.dataset('other').current).toBe(3), 20_000);
+  process.stdout.write(`from METADATA.json to live: ${took.map((ms) => ms.toFixed(0)).join(', ')} ms\n`);
+}, 60_000);
+
+test('where the file system tells nothing, or no more, the directory is polled', async () => {
+  const listeners: DirectoryListener[] = [];
+  let stopped = 0;
+  const tellTale: Env = {
+    ...POLLED,
+    watch: async (_dir, listener) => {
+      listeners.push(listener);
+      return listeners.length === 1 ? async () => void stopped++ : undefined;
+    },
+  };
+  const { db, drops, file, metadata } = await place(tellTale);
+  const drop = async (version: number): Promise<void> => {
+    await file(`${version}.sst`, [['k', String(version)]]);
+    metadata({ version, base: [`${version}.sst`] });
+  };
+  const watch = db.watchDatasets(drops, { pollMs: 20 });
+  await watch.check();
+  await drop(1);
+  await vi.waitFor(() => expect(db.dataset('feats').current).toBe(1), 20_000);
+  // Told of, it is asked less often.
+  listeners[0]?.onHint();
+  await drop(2);
+  listeners[0]?.onHint();
+  await vi.waitFor(() => expect(db.dataset('feats').current).toBe(2), 20_000);
+  listeners[0]?.onEnd(new Error('no watches are left'));
+  await drop(3);
+  await vi.waitFor(() => expect(db.dataset('feats').current).toBe(3), 20_000);
+  await watch.close();
+  expect(stopped).toBe(1);
+  await using second = db.watchDatasets(drops, { pollMs: 20 });
+  await second.check();
+  await drop(4);
+  await vi.waitFor(() => expect(db.dataset('feats').current).toBe(4), 20_000);
+  expect(listeners.length).toBe(2);
+  // statfs(2) has them as signed numbers, too.
+  expect([0x6969, 0xff534d42, 0xff534d42 | 0, 0x65735546, 0xef53, 0x01021994].map(isRemote)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
 });

@@ -33,6 +33,7 @@ const PURE_NODE = new Set([
 const HOMES: Record<string, string> = {
   lmdb: 'src/manifest/',
   'fs-native-extensions': 'src/base/env/',
+  chokidar: 'src/base/env/',
 };
 
 /** The part of a file of src: its folder, or `db.ts` for the composition root and what lies beside it. */

@@ -1,5 +1,6 @@
 /** Time, randomness and the file system: the three things that a test must be able to replay. */
 
+import type { WatchDirectory } from './directory-watcher.ts';
 import type { FileSystem } from './file-system.ts';
 
 export interface Clock {
@@ -26,4 +27,6 @@ export interface Env {
   readonly fs: FileSystem;
   readonly clock: Clock;
   readonly random: Random;
+  /** Absent: nothing tells of changes, and polling alone finds them. */
+  readonly watch?: WatchDirectory;
 }

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { SluiceError, throwIfAborted } from '../errors.ts';
+import { watchDirectory } from './directory-watcher.ts';
 import type { Clock, Env, Random } from './env.ts';
 import { NodeFileSystem } from './node-file-system.ts';
 
@@ -46,7 +47,7 @@ const random: Random = {
   hex: (bytes) => randomBytes(bytes).toString('hex'),
 };
 
-export const nodeEnv: Env = { fs: new NodeFileSystem(), clock, random };
+export const nodeEnv: Env = { fs: new NodeFileSystem(), clock, random, watch: watchDirectory };
 
 export function cores(): number {
   return availableParallelism();

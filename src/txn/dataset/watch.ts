@@ -3,9 +3,8 @@
  * there (`metadata.ts`). Versions are published without being live, one after the other, and the last of them is activated in
  * one commit: readers see the version before or the one that is named, and a restart goes on with the versions that are kept.
  *
- * The directory is polled, which costs a read of each METADATA.json. A watcher of the file system would be a hint at best, as it says
- * nothing on network file systems and cannot tell when a producer is done, so the poll would have to stay; and a second is
- * soon enough for what is dropped as files.
+ * When to look the file system tells, where it does, and the clock everywhere (docs/adr/0004-watching-directories.md): what tells of
+ * changes is silent on network file systems, and never says that a producer is done.
  */
 
 import { checkOptions } from '../../base/arguments.ts';
@@ -17,7 +16,10 @@ import { type DatasetMetadata, parseMetadata } from './metadata.ts';
 import { checkKeepVersions } from './rows.ts';
 
 export interface WatchOptions {
-  /** Between two looks at the directory; 1,000. */
+  /**
+   * Between two looks at the directory; 1,000. Where the file system tells of changes it is looked at as soon as these have paused,
+   * and otherwise every ten seconds at most.
+   */
   readonly pollMs?: number;
   /** Of each dataset; all are kept by default. */
   readonly keepVersions?: number;
@@ -56,15 +58,19 @@ export function checkWatchOptions(options: WatchOptions): void {
 }
 
 const POLL_MS = 1000;
-/** A failure that nothing has changed of is tried again after so many polls. */
-const RETRY_POLLS = 30;
+/** The same at least, where the file system tells of changes: it may have missed one. */
+const HINTED_POLL_MS = 10_000;
+/** Changes come in bursts, and while a file is being written there is nothing to be had of it. */
+const PAUSE_MS = 50;
+/** A failure that nothing has changed of is tried again after so long. */
+const RETRY_MS = 30_000;
 const METADATA = 'METADATA.json';
 
 interface Seen {
-  status: WatchedDataset;
-  /** Of METADATA.json and the files that have failed, and how often they have been passed over since. */
-  stamp: string;
-  polls: number;
+  readonly status: WatchedDataset;
+  /** Of METADATA.json and the files that have failed, and when they did. */
+  readonly stamp: string;
+  readonly atMs: number;
 }
 
 export interface WatchPlace {
@@ -82,6 +88,10 @@ export class DatasetWatch implements AsyncDisposable {
   readonly #stop = new AbortController();
   #cancel: (() => void) | undefined;
   #polling: Promise<void> | undefined;
+  /** Began to listen to the file system; resolves with what ends that, where it tells anything. */
+  #listening: Promise<(() => Promise<void>) | undefined> | undefined;
+  #isHinted = false;
+  #cancelHint: (() => void) | undefined;
 
   /** For the database; users call `db.watchDatasets(dir)`. */
   constructor(place: WatchPlace, options: WatchOptions) {
@@ -107,7 +117,9 @@ export class DatasetWatch implements AsyncDisposable {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#cancel?.();
+    this.#cancelHint?.();
     await this.#polling;
+    await this.#listenNoMore();
     this.#place.onClosed();
   }
 
@@ -116,6 +128,7 @@ export class DatasetWatch implements AsyncDisposable {
   }
 
   #schedule(ms: number): void {
+    this.#cancel?.();
     if (this.#stop.signal.aborted) return;
     this.#cancel = this.#place.engine.env.clock.after(ms, () => void this.#poll());
   }
@@ -123,9 +136,52 @@ export class DatasetWatch implements AsyncDisposable {
   #poll(): Promise<void> {
     this.#polling ??= this.#look().finally(() => {
       this.#polling = undefined;
-      this.#schedule(this.#options.pollMs ?? POLL_MS);
+      this.#schedule(this.#pollMs);
     });
     return this.#polling;
+  }
+
+  get #pollMs(): number {
+    const { pollMs = POLL_MS } = this.#options;
+    return this.#isHinted ? Math.max(pollMs, HINTED_POLL_MS) : pollMs;
+  }
+
+  /** REQUIRES: the directory is there. */
+  async #listen(): Promise<(() => Promise<void>) | undefined> {
+    const { engine, dir } = this.#place;
+    const onEnd = (err: unknown): void => {
+      this.#isHinted = false;
+      this.#schedule(this.#pollMs);
+      engine.logger?.warn({ err, dir }, 'the file system tells of changes no more; the directory is polled');
+    };
+    try {
+      const stop = await engine.env.watch?.(dir, { onHint: () => this.#hint(), onEnd });
+      this.#isHinted = stop !== undefined;
+      // For what has changed before it listened.
+      if (this.#isHinted) this.#hint();
+      return stop;
+    } catch (error) {
+      if (!isSluiceError(error)) throw error;
+      onEnd(error);
+      return undefined;
+    }
+  }
+
+  async #listenNoMore(): Promise<void> {
+    const stop = await this.#listening;
+    this.#listening = undefined;
+    this.#isHinted = false;
+    await stop?.();
+  }
+
+  #hint(): void {
+    this.#cancelHint?.();
+    if (this.#stop.signal.aborted) return;
+    this.#cancelHint = this.#place.engine.env.clock.after(PAUSE_MS, () => {
+      // What is under way may have passed the change by.
+      if (this.#polling === undefined) void this.#poll();
+      else this.#hint();
+    });
   }
 
   async #look(): Promise<void> {
@@ -133,9 +189,12 @@ export class DatasetWatch implements AsyncDisposable {
     let names: string[] = [];
     try {
       names = engine.env.fs.readdirSync(dir);
+      this.#listening ??= this.#listen();
     } catch (error) {
       if (!isSluiceError(error)) throw error;
       engine.logger?.warn({ err: error, dir }, 'a directory of datasets cannot be read');
+      // One of this name may be another directory later.
+      await this.#listenNoMore();
     }
     for (const name of names.sort()) {
       if (this.#stop.signal.aborted || engine.closed) return;
@@ -154,7 +213,7 @@ export class DatasetWatch implements AsyncDisposable {
       version = metadata.version;
       files = [path, ...metadata.chain.flatMap((each) => each.files.map((file) => this.#path(name, file)))];
       const failed = seen?.status.state === 'failed' && seen.stamp === this.#stampOf(files);
-      if (failed && ++seen.polls % RETRY_POLLS !== 0) return;
+      if (failed && this.#nowMs() - seen.atMs < RETRY_MS) return;
       const missing = await this.#bring(name, metadata);
       const state = missing === undefined ? 'live' : 'waiting';
       this.#found({ name, state, version, problem: missing }, '');
@@ -207,6 +266,10 @@ export class DatasetWatch implements AsyncDisposable {
     return undefined;
   }
 
+  #nowMs(): number {
+    return this.#place.engine.env.clock.monotonicMs();
+  }
+
   #read(path: string): string {
     const file = this.#place.engine.env.fs.openSync(path, 'read');
     try {
@@ -244,7 +307,7 @@ export class DatasetWatch implements AsyncDisposable {
   #found(status: WatchedDataset, stamp: string): void {
     const { logger } = this.#place.engine;
     const before = this.#seen.get(status.name);
-    this.#seen.set(status.name, { status, stamp, polls: before?.stamp === stamp ? before.polls : 0 });
+    this.#seen.set(status.name, { status, stamp, atMs: this.#nowMs() });
     const same =
       before?.status.state === status.state &&
       before.status.version === status.version &&
