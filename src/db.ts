@@ -1,4 +1,4 @@
-/** The public database. */
+/** The public database. Longer than 400 lines because what each of its calls promises is told with it. */
 
 import { checkFlag, checkOptions } from './base/arguments.ts';
 import type { EncodingName } from './base/encoding.ts';

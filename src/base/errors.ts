@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'DATASET_VERSION_NOT_FOUND' // a dataset has no such version, or keeps it no longer
   | 'FILE_NOT_FOUND'
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
+  | 'IMPORT_ID_REUSED' // an import id that already names another import
   | 'IMPORT_NOT_FOUND' // no import of the id that is to be resumed
   | 'INGEST_BEHIND_NOT_ALLOWED' // `behind` in a keyspace that was made without allowIngestBehind
   | 'INGEST_ID_REUSED' // an ingest id that already names an ingest of other files
@@ -39,6 +40,7 @@ export type ErrorCode =
   | 'POISONED' // an earlier failed fsync; reads go on, writes need a reopen
   | 'PREFIX_MISMATCH' // an ingest that is to take a prefix off keys, and a key that does not begin with it
   | 'READ_ONLY'
+  | 'SOURCE_GONE' // an import is to go on from a stream that is not there any more; give it again
   | 'TOO_NEW' // a snapshot at a version that is not visible yet
   | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry. Or a past version that is not kept
   | 'UNDO_CONFLICT' // keys of an ingest that is to be undone were changed since; `keys` and `keyCount`

@@ -3,31 +3,159 @@
 import type { EncodingName } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { Db } from '../db.ts';
-import type { Importer, ImportTask, ImportTaskInfo } from '../import-options.ts';
+import type {
+  ByteStream,
+  EntryIterable,
+  Importer,
+  ImportOptions,
+  ImportProgress,
+  ImportResult,
+  ImportSource,
+  ImportTask,
+  ImportTaskInfo,
+  ResumeOptions,
+} from '../import-options.ts';
+import { ThreadRunner } from '../levels/compaction/runner.ts';
+import type { ImportRow } from '../manifest/rows.ts';
 import type { Engine } from '../txn/engine.ts';
+import { FinishedImport } from './finished-import.ts';
+import { ImportRun } from './import-run.ts';
+import { type ImportSpec, specOf } from './import-spec.ts';
+import { ImportRecord, newImportRow, sweepImports } from './import-state.ts';
+import { ImportWork, rowCounts } from './import-work.ts';
+import { ByteFeed, EntryFeed, type MainFeed } from './main-feed.ts';
+import { sourceName } from './source/source-spec.ts';
 
 export class Imports implements Importer {
   readonly #db: Db<EncodingName, EncodingName>;
   readonly #engine: () => Engine;
+  readonly #runs = new Map<string, ImportRun>();
+  #runner: ThreadRunner | undefined;
 
   constructor(db: Db<EncodingName, EncodingName>, engine: () => Engine) {
     this.#db = db;
     this.#engine = engine;
+    if (!db.readOnly) sweepImports(engine());
   }
 
-  start(): ImportTask {
-    this.#engine().checkWritable();
-    throw new SluiceError('UNSUPPORTED_FORMAT', `${this.#db.path}: imports are not there yet`);
+  start(source: ImportSource, options: ImportOptions): ImportTask {
+    const engine = this.#engine();
+    engine.checkWritable();
+    const spec = specOf(source, options, this.#db, engine);
+    const id = options.id ?? engine.newIngestId();
+    const earlier = engine.manifest.state.imports.get(id);
+    if (earlier !== undefined && earlier.state !== 'cancelled') {
+      checkSame(new ImportRecord(engine, earlier), spec);
+      return this.resume(id, { ...options, source });
+    }
+    if (engine.ingestOf(id) !== undefined) {
+      throw new SluiceError('INGEST_ID_REUSED', `The id ${id} was used for an ingest of files`);
+    }
+    const record = new ImportRecord(engine, newImportRow(engine, id, spec));
+    // L2: from here on the import's directories are not swept.
+    record.put({});
+    return this.#run(engine, record, feedOf(source, spec, engine), options);
   }
 
-  resume(id: string): ImportTask {
-    this.#engine().checkWritable();
-    throw new SluiceError('IMPORT_NOT_FOUND', `There is no import ${id}; db.tasks() lists them`);
+  resume(id: string, options: ResumeOptions): ImportTask {
+    if (typeof id !== 'string' || id === '') throw new TypeError('id must be a non-empty string');
+    const engine = this.#engine();
+    engine.checkWritable();
+    const running = this.#runs.get(id);
+    if (running !== undefined && !running.isOver) {
+      if (running.state !== 'paused') throw new SluiceError('BUSY', `The import ${id} is running`);
+      running.resume();
+      return running;
+    }
+    const row = engine.manifest.state.imports.get(id);
+    if (row === undefined || row.state === 'cancelled') {
+      throw new SluiceError(
+        'IMPORT_NOT_FOUND',
+        `There is no import ${id} to go on with; db.tasks() lists them`,
+      );
+    }
+    const record = new ImportRecord(engine, row);
+    if (row.result !== undefined) return new FinishedImport(row, JSON.parse(row.result) as ImportResult);
+    return this.#run(engine, record, this.#feedAgain(record, options.source), options);
+  }
+
+  #feedAgain(record: ImportRecord, source: ImportSource | undefined): MainFeed | undefined {
+    const { row, kept } = record;
+    const { spec } = kept;
+    if (spec.inputs !== undefined) return undefined;
+    if (source !== undefined) return feedOf(source, spec, this.#engine());
+    if (row.lanes.length > 0 && row.lanes.every(({ ended }) => ended)) return undefined;
+    const message = `The import ${row.id} reads a stream or entries of the program, which are gone: give them again, as options.source`;
+    throw new SluiceError('SOURCE_GONE', message);
+  }
+
+  #run(
+    engine: Engine,
+    record: ImportRecord,
+    feed: MainFeed | undefined,
+    {
+      signal,
+      onProgress,
+    }: { readonly signal?: AbortSignal; readonly onProgress?: (p: ImportProgress) => void },
+  ): ImportTask {
+    this.#runner ??= new ThreadRunner();
+    const run = new ImportRun(engine, new ImportWork(engine, this.#runner, record, feed), signal);
+    if (onProgress !== undefined) run.on(onProgress);
+    this.#runs.set(run.id, run);
+    this.#runner.keepAlive(true);
+    const ended = (): void => {
+      if ([...this.#runs.values()].every(({ isOver: over }) => over)) this.#runner?.keepAlive(false);
+    };
+    run.done.then(ended, ended);
+    return run;
   }
 
   tasks(): ImportTaskInfo[] {
-    return [];
+    const engine = this.#engine();
+    engine.checkOpen();
+    return [...engine.manifest.state.imports.values()]
+      .sort((a, b) => a.startedMs - b.startedMs)
+      .map((row) => taskInfo(engine, row));
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((run) => run.close()));
+    await this.#runner?.close();
+  }
+}
+
+function taskInfo(engine: Engine, row: ImportRow): ImportTaskInfo {
+  const { kept } = new ImportRecord(engine, row);
+  const counts = rowCounts(row);
+  return {
+    id: row.id,
+    state: row.state,
+    into: kept.spec.into,
+    dataset: kept.spec.publish?.dataset,
+    format: kept.spec.format.format,
+    sources: kept.sources.length > 0 ? kept.sources.map(sourceName) : (kept.spec.inputs ?? []),
+    started: new Date(row.startedMs),
+    ...counts,
+    rowsSorted: counts.rowsRead - counts.rowsBad,
+    runs: row.runs.length,
+    bytesWritten: row.bytesWritten,
+    error: row.state === 'failed' ? row.error : undefined,
+    result: row.result === undefined ? undefined : (JSON.parse(row.result) as ImportResult),
+  };
+}
+
+/** A retry with the id of an import is that import, so it has to ask for the same. */
+function checkSame({ row, kept }: ImportRecord, spec: ImportSpec): void {
+  const asked = ({ inputs, into, format, duplicates, publish }: ImportSpec): string =>
+    JSON.stringify([inputs, into, format, duplicates, publish]);
+  if (asked(kept.spec) === asked(spec)) return;
+  const message = `The id ${row.id} was used for another import, into ${JSON.stringify(kept.spec.into)}; give this one an id of its own`;
+  throw new SluiceError('IMPORT_ID_REUSED', message);
+}
+
+function feedOf(source: ImportSource, spec: ImportSpec, { env }: Engine): MainFeed | undefined {
+  if (spec.inputs !== undefined) return undefined;
+  if (spec.format.format !== 'entries') return new ByteFeed(source as ByteStream);
+  const encodings = { key: spec.keyEncoding, value: spec.valueEncoding };
+  return new EntryFeed(source as EntryIterable, encodings, env.clock);
 }

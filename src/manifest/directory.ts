@@ -11,6 +11,7 @@ export interface DatabasePaths {
   readonly wal: string;
   readonly tables: string;
   readonly staging: string;
+  readonly imports: string;
 }
 
 export function databasePaths(dir: string): DatabasePaths {
@@ -20,6 +21,7 @@ export function databasePaths(dir: string): DatabasePaths {
     wal: `${dir}/wal`,
     tables: `${dir}/tables`,
     staging: `${dir}/staging`,
+    imports: `${dir}/imports`,
   };
 }
 
@@ -33,7 +35,14 @@ export function tableIdOf(name: string): FileId | undefined {
   return digits === undefined ? undefined : (Number(digits) as FileId);
 }
 
-export const OWN_NAMES: ReadonlySet<string> = new Set(['LOCK', 'manifest', 'wal', 'tables', 'staging']);
+export const OWN_NAMES: ReadonlySet<string> = new Set([
+  'LOCK',
+  'manifest',
+  'wal',
+  'tables',
+  'staging',
+  'imports',
+]);
 
 export interface OpenChoice {
   readonly readOnly: boolean;

@@ -18,10 +18,10 @@
  *                                       [prefix in the file, prefix read] | null (not before version 5)], …],
  *                                       [tree, before, through, from, to | null] | null, undoneAt | null,
  *                                       undoes | null] (from skipped on: not before version 3)
- *     "S" + keyspace name, UTF-8       [lastId, [[id, tree, base | null, version, timeMs, ingest id,
- *                                       message | null], …], [[version, id], …]]
+ *     "S" + keyspace name, UTF-8       dataset-rows.ts
  *     "V" + last version, u64          [first version]
  *         big-endian
+ *     "M" + import id, UTF-8           import-rows.ts
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
@@ -33,7 +33,8 @@
  *     3   keepsTombstones in "T": compaction must not drop the tree's tombstones; versions in "I" that it must not drop
  *     4   "S", datasets: trees that no keyspace has. "V", commits of several versions; oldestReadable in "C", which
  *         compaction must move
- *     5   prefixes in "F": every key of the file begins with the first, which is read as the second
+ *     5   prefixes in "F": every key of the file begins with the first, which is read as the second; "M", imports, whose
+ *         directories are swept but for what these rows name
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -43,14 +44,15 @@ import { unreachable } from '../base/assert.ts';
 import { putFixed32 } from '../base/codec.ts';
 import type { KeySpan } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
+import { datasetValues } from './dataset-rows.ts';
 import { damaged, Fields, open, packr, unpack } from './fields.ts';
+import { importValues } from './import-rows.ts';
 import { ingestRow, ingestValues } from './ingest-row.ts';
 import { prefixOf, prefixValues } from './prefix-row.ts';
 import type {
   CommitBlockRow,
   Counters,
   DatabaseRow,
-  DatasetRow,
   Edit,
   FileId,
   IngestRow,
@@ -81,7 +83,8 @@ export type RowKind =
   | 'ranges'
   | 'ingest'
   | 'dataset'
-  | 'commitBlock';
+  | 'commitBlock'
+  | 'import';
 
 const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['D', 'database'],
@@ -93,6 +96,7 @@ const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['I', 'ingest'],
   ['S', 'dataset'],
   ['V', 'commitBlock'],
+  ['M', 'import'],
 ]);
 
 /** An LMDB put, or with no value a remove. */
@@ -185,6 +189,8 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
       return row(idKey('V', edit.block.last), [edit.block.first]);
     case 'dropCommitBlock':
       return { key: idKey('V', edit.last), value: undefined };
+    case 'putImport':
+      return row(nameKey('M', edit.row.id, 'An import id'), importValues(edit.row));
     default:
       return unreachable(edit);
   }
@@ -206,14 +212,6 @@ function tableValues(t: TableRow): unknown[] {
     t.ingestId ?? null,
     t.clearedThrough ?? null,
     prefixValues(t.prefix),
-  ];
-}
-
-function datasetValues({ lastId, versions, activations }: DatasetRow): unknown[] {
-  return [
-    lastId,
-    versions.map((v) => [v.id, v.tree, v.base ?? null, v.version, v.timeMs, v.ingestId, v.message ?? null]),
-    activations.map(({ version, id }) => [version, id]),
   ];
 }
 
@@ -318,30 +316,4 @@ export function decodeCommitBlock(key: Uint8Array, value: Uint8Array): CommitBlo
   const last = idOf<Version>(key);
   const f = open(`the row of the commit of the versions up to ${last}`, key, value);
   return { first: f.number<Version>(), last };
-}
-
-export function decodeDataset(key: Uint8Array, value: Uint8Array): DatasetRow {
-  const name = nameOf(key);
-  const what = `the row of dataset ${name}`;
-  const f = open(what, key, value);
-  return {
-    name,
-    lastId: f.number(),
-    versions: f.list().map((values) => {
-      const v = new Fields(what, values);
-      return {
-        id: v.number(),
-        tree: v.number<TreeId>(),
-        base: v.numberOrNull() ?? undefined,
-        version: v.number<Version>(),
-        timeMs: v.number(),
-        ingestId: v.text(),
-        message: v.textOrNull() ?? undefined,
-      };
-    }),
-    activations: f.list().map((values) => {
-      const a = new Fields(what, values);
-      return { version: a.number<Version>(), id: a.number() };
-    }),
-  };
 }

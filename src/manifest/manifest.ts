@@ -11,6 +11,7 @@ import type { Env } from '../base/env/env.ts';
 import { makeDirectories } from '../base/env/make-directories.ts';
 import { errnoOf } from '../base/env/system-error.ts';
 import { SluiceError } from '../base/errors.ts';
+import { decodeDataset } from './dataset-rows.ts';
 import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
 import { damaged } from './fields.ts';
 import {
@@ -18,7 +19,6 @@ import {
   decodeCommitBlock,
   decodeCounters,
   decodeDatabase,
-  decodeDataset,
   decodeIngest,
   decodeKeyspace,
   decodeRanges,
@@ -31,6 +31,7 @@ import {
   kindOf,
   type Write,
 } from './format.ts';
+import { decodeImport } from './import-rows.ts';
 import { checkMetaPages } from './meta-pages.ts';
 import type { Counters, DatabaseRow, Edit } from './rows.ts';
 import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState, rangeKey } from './state.ts';
@@ -242,7 +243,7 @@ export function checkSpace(env: Env, path: string, bytes: number): void {
 function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
   const there = new Map<string, boolean>();
   let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
-  rows += state.ranges.size + state.datasets.size + state.commitBlocks.size;
+  rows += state.ranges.size + state.datasets.size + state.commitBlocks.size + state.imports.size;
   const set = (key: string, before: boolean, after: boolean): void => {
     rows += Number(after) - Number(there.get(key) ?? before);
     there.set(key, after);
@@ -266,7 +267,8 @@ function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
       set(`V${edit.block.last}`, state.commitBlocks.has(edit.block.last), true);
     } else if (edit.kind === 'dropCommitBlock') {
       set(`V${edit.last}`, state.commitBlocks.has(edit.last), false);
-    } else if (edit.kind === 'putKeyspace') {
+    } else if (edit.kind === 'putImport') set(`M${edit.row.id}`, state.imports.has(edit.row.id), true);
+    else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
     } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
   }
@@ -289,7 +291,8 @@ function load(store: Store, pin: boolean): MutableState | undefined {
     else if (kind === 'dataset') edits.push({ kind: 'putDataset', dataset: decodeDataset(key, value) });
     else if (kind === 'commitBlock') {
       edits.push({ kind: 'addCommitBlock', block: decodeCommitBlock(key, value) });
-    } else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
+    } else if (kind === 'import') edits.push({ kind: 'putImport', row: decodeImport(key, value) });
+    else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
   });
   if (database === undefined && counters === undefined && edits.length === 0) return undefined;
   if (database === undefined || counters === undefined) throw damaged('its first rows are missing');

@@ -41,7 +41,7 @@ function bytesOf(writes: readonly Write[]): number {
 }
 
 function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
-  const { tables, keyspaces, trees, ranges, ingests, datasets, commitBlocks } = state;
+  const { tables, keyspaces, trees, ranges, ingests, datasets, imports, commitBlocks } = state;
   return [
     ...Array.from(tables.values(), (table) => ({ kind: 'addTable', table }) as const),
     ...Array.from(keyspaces.values(), (keyspace) => ({ kind: 'putKeyspace', keyspace }) as const),
@@ -49,6 +49,7 @@ function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
     ...Array.from(ranges.values(), (row) => ({ kind: 'putRangeTombstones', row }) as const),
     ...Array.from(ingests.values(), (ingest) => ({ kind: 'putIngest', ingest }) as const),
     ...Array.from(datasets.values(), (dataset) => ({ kind: 'putDataset', dataset }) as const),
+    ...Array.from(imports.values(), (row) => ({ kind: 'putImport', row }) as const),
     ...Array.from(commitBlocks.values(), (block) => ({ kind: 'addCommitBlock', block }) as const),
   ];
 }

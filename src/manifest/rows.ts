@@ -153,6 +153,59 @@ export interface DatasetRow {
   readonly activations: readonly ActivationRow[];
 }
 
+export type ImportState = 'start' | 'feeding' | 'importing' | 'imported' | 'failed' | 'paused' | 'cancelled';
+
+/** A sorted table of an import that is under way, in its own directory. */
+export interface ImportFileRow {
+  readonly id: FileId;
+  readonly bytes: number;
+  readonly entries: number;
+  readonly smallest: Uint8Array;
+  readonly largest: Uint8Array;
+}
+
+/** What was sorted at a time: tables that do not overlap, in key order. */
+export interface ImportRunRow {
+  /** Of every entry, in the order of the sources; undefined: each has its own. */
+  readonly version: Version | undefined;
+  /** The tables are as the database has them: where nothing overlaps them they need no merge. */
+  readonly movable: boolean;
+  readonly files: readonly ImportFileRow[];
+}
+
+/** Sources that are read one after the other, and how far they are in runs. */
+export interface ImportLaneRow {
+  /** The place goes on in this one: an index into the import's sources. */
+  readonly source: number;
+  /** As of RowPosition. */
+  readonly row: number;
+  readonly offset: number;
+  readonly state: string | undefined;
+  readonly rowsRead: number;
+  readonly rowsBad: number;
+  /** Of its file of rejected rows. */
+  readonly rejectBytes: number;
+  readonly runs: number;
+  readonly ended: boolean;
+}
+
+/** An import that is under way, or was: what a restart needs to go on, and the answer to a retry with the same id. */
+export interface ImportRow {
+  readonly id: string;
+  readonly state: ImportState;
+  readonly startedMs: number;
+  /** JSON: what was asked for, and where its files are. */
+  readonly spec: string;
+  readonly lanes: readonly ImportLaneRow[];
+  readonly runs: readonly ImportRunRow[];
+  readonly rowsDuplicate: number;
+  readonly bytesWritten: number;
+  /** What ended it, in state 'failed'. */
+  readonly error: string | undefined;
+  /** JSON, in state 'imported'. */
+  readonly result: string | undefined;
+}
+
 /** A commit that took more than one version: they became visible together, so nobody reads between them (L1). */
 export interface CommitBlockRow {
   readonly first: Version;
@@ -198,4 +251,5 @@ export type Edit =
   | { readonly kind: 'removeDataset'; readonly name: string }
   | { readonly kind: 'addCommitBlock'; readonly block: CommitBlockRow }
   | { readonly kind: 'dropCommitBlock'; readonly last: Version }
+  | { readonly kind: 'putImport'; readonly row: ImportRow }
   | { readonly kind: 'counters'; readonly counters: Counters };

@@ -9,6 +9,7 @@ import type {
   DatasetRow,
   Edit,
   FileId,
+  ImportRow,
   IngestRow,
   KeyspaceRow,
   RangeTombstonesRow,
@@ -25,6 +26,7 @@ export interface ManifestState {
   readonly trees: ReadonlyMap<TreeId, TreeRow>;
   readonly ingests: ReadonlyMap<string, IngestRow>;
   readonly datasets: ReadonlyMap<string, DatasetRow>;
+  readonly imports: ReadonlyMap<string, ImportRow>;
   /** By `rangeKey`. */
   readonly ranges: ReadonlyMap<string, RangeTombstonesRow>;
   /** By last version, ascending. */
@@ -52,6 +54,7 @@ export class MutableState implements ManifestState {
   readonly trees = new Map<TreeId, TreeRow>();
   readonly ingests = new Map<string, IngestRow>();
   readonly datasets = new Map<string, DatasetRow>();
+  readonly imports = new Map<string, ImportRow>();
   readonly ranges = new Map<string, RangeTombstonesRow>();
   readonly commitBlocks = new Map<Version, CommitBlockRow>();
 
@@ -100,6 +103,9 @@ export class MutableState implements ManifestState {
         return;
       case 'dropCommitBlock':
         this.commitBlocks.delete(edit.last);
+        return;
+      case 'putImport':
+        this.imports.set(edit.row.id, edit.row);
         return;
       case 'counters':
         this.counters = edit.counters;

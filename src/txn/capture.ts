@@ -108,6 +108,7 @@ function copyOf(state: ManifestState): ManifestState {
     trees: new Map(state.trees),
     ingests: new Map(state.ingests),
     datasets: new Map(state.datasets),
+    imports: doneImports(state),
     ranges: new Map(state.ranges),
     commitBlocks: new Map(state.commitBlocks),
   };
@@ -139,9 +140,15 @@ function upTo(state: ManifestState, version: Version): ManifestState {
     trees: filter(state.trees, ({ id }) => named.has(id)),
     ingests: filter(state.ingests, (row) => row.version <= version),
     datasets: new Map(datasets.map((row) => [row.name, row])),
+    imports: doneImports(state),
     ranges: filter(state.ranges, (row) => named.has(row.tree) && row.version <= version),
     commitBlocks: filter(state.commitBlocks, ({ last }) => last <= version),
   };
+}
+
+/** The others have files that are not captured. */
+function doneImports(state: ManifestState): ManifestState['imports'] {
+  return filter(state.imports, (row) => row.state === 'imported');
 }
 
 function filter<K, V>(map: ReadonlyMap<K, V>, keep: (value: V) => boolean): Map<K, V> {

@@ -24,7 +24,8 @@ function openAt(dir: string, options: Partial<ManifestOptions> = {}): Manifest {
 
 /** A copy that later edits leave alone. */
 function copyOf(state: ManifestState): ManifestState {
-  const { database, counters, tables, keyspaces, trees, ingests, datasets, ranges, commitBlocks } = state;
+  const { database, counters, tables, keyspaces, trees, ingests, datasets, imports, ranges, commitBlocks } =
+    state;
   return {
     database,
     counters,
@@ -33,6 +34,7 @@ function copyOf(state: ManifestState): ManifestState {
     trees: new Map(trees),
     ingests: new Map(ingests),
     datasets: new Map(datasets),
+    imports: new Map(imports),
     ranges: new Map(ranges),
     commitBlocks: new Map(commitBlocks),
   };

@@ -5,6 +5,7 @@ import type {
   DatasetRow,
   Edit,
   FileId,
+  ImportRow,
   IngestRow,
   KeyspaceRow,
   RangeTombstonesRow,
@@ -126,6 +127,42 @@ const dataset: fc.Arbitrary<DatasetRow> = fc.record({
   ),
   activations: fc.array(fc.record({ version, id: size }), { maxLength: 3 }),
 });
+const text = fc.option(fc.string(), { nil: undefined });
+
+const importRow: fc.Arbitrary<ImportRow> = fc.record({
+  id: fc.constantFrom('one', 'ключ'),
+  state: fc.constantFrom('start', 'feeding', 'importing', 'imported', 'failed', 'paused', 'cancelled'),
+  startedMs: size,
+  spec: fc.string(),
+  lanes: fc.array(
+    fc.record({
+      source: size,
+      row: size,
+      offset: size,
+      state: text,
+      rowsRead: size,
+      rowsBad: size,
+      rejectBytes: size,
+      runs: size,
+      ended: fc.boolean(),
+    }),
+    { maxLength: 3 },
+  ),
+  runs: fc.array(
+    fc.record({
+      version: fc.option(version, { nil: undefined }),
+      movable: fc.boolean(),
+      files: fc.array(fc.record({ id: fileId, bytes: size, entries: size, smallest: key, largest: key }), {
+        maxLength: 3,
+      }),
+    }),
+    { maxLength: 3 },
+  ),
+  rowsDuplicate: size,
+  bytesWritten: size,
+  error: text,
+  result: text,
+});
 const block = fc.integer({ min: 1, max: 9 }).map((n) => n as Version);
 
 export const edit: fc.Arbitrary<Edit> = fc.oneof(
@@ -140,6 +177,7 @@ export const edit: fc.Arbitrary<Edit> = fc.oneof(
   ingest.map((row): Edit => ({ kind: 'putIngest', ingest: row })),
   dataset.map((row): Edit => ({ kind: 'putDataset', dataset: row })),
   dataset.map((row): Edit => ({ kind: 'removeDataset', name: row.name })),
+  importRow.map((row): Edit => ({ kind: 'putImport', row })),
   fc.tuple(block, version).map(([last, first]): Edit => ({ kind: 'addCommitBlock', block: { first, last } })),
   block.map((last): Edit => ({ kind: 'dropCommitBlock', last })),
 );

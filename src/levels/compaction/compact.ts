@@ -53,7 +53,11 @@ export async function compact(
       : new CursorMerge(job, fs, workspace.caches(runs));
   const outputs = new OutputTables(job, host, fs, { heap, heapAt });
   const pace = { clock: env.clock, limiter: env.limiter, host, bytesPerSecond: job.bytesPerSecond };
-  const pacer = new Pacer({ ...pace, sliceMs: env.sliceMs }, () => outputs.bytes + merge.bytesRead);
+  const tell = progressTeller(job.progress);
+  const pacer = new Pacer({ ...pace, sliceMs: env.sliceMs }, () => {
+    tell(merge.bytesRead, outputs.bytes);
+    return outputs.bytes + merge.bytesRead;
+  });
   try {
     await merge.run(outputs, pacer);
     const rows = await outputs.finish();
@@ -72,4 +76,16 @@ export async function compact(
   } finally {
     merge.close();
   }
+}
+
+function progressTeller(words: Int32Array | undefined): (bytesRead: number, bytesWritten: number) => void {
+  if (words === undefined) return () => undefined;
+  const told = [0, 0];
+  return (...bytes) => {
+    for (const [i, sum] of bytes.entries()) {
+      const kib = Math.floor(sum / 1024);
+      Atomics.add(words, i, kib - (told[i] ?? 0));
+      told[i] = kib;
+    }
+  };
 }

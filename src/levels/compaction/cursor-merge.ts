@@ -41,9 +41,10 @@ class InputCursor extends TableCursor {
   }
 }
 
-function openRun(job: CompactionJob, rows: readonly TableRow[], fs: FileSystem, cache: BlockCache): Cursor {
+/** Over tables in key order, which are in `dir`. */
+export function runCursor(dir: string, rows: readonly TableRow[], fs: FileSystem, cache: BlockCache): Cursor {
   return new LevelCursor(rows, (row) => {
-    const path = `${job.tablesDir}/${tableName(row.id)}`;
+    const path = `${dir}/${tableName(row.id)}`;
     const cursor = new InputCursor(new Table({ path, fs, cache }), row);
     return row.prefix === undefined ? cursor : new PrefixedCursor(cursor, row.prefix, path);
   });
@@ -66,7 +67,8 @@ export class CursorMerge implements Merge {
     const coveredBy: CoveredBy | undefined =
       tombstones && ((key, start, length, upTo) => tombstones.newest(key, start, length, upTo));
     this.#rule = new GarbageRule(job.retention, coveredBy);
-    this.#inputs = mergeCursors(caches.map((cache, i) => openRun(job, elementAt(job.runs, i), fs, cache)));
+    const dir = job.inputsDir ?? job.tablesDir;
+    this.#inputs = mergeCursors(caches.map((cache, i) => runCursor(dir, elementAt(job.runs, i), fs, cache)));
   }
 
   get bytesRead(): number {

@@ -24,6 +24,12 @@ export interface CompactionJob {
   readonly tree: TreeId;
   /** DIR/tables */
   readonly tablesDir: string;
+  /** Where the inputs are, when that is not there too. */
+  readonly inputsDir?: string;
+  /** The outputs are to be ingested: their entries have version 0. Of each key only one version stays. */
+  readonly forIngest?: boolean;
+  /** Shared: KiB read, KiB written by all parts so far. */
+  readonly progress?: Int32Array;
   /** Each a sorted run: one table of level 0, or tables of another level in key order. */
   readonly runs: readonly (readonly TableRow[])[];
   /** What of the inputs is merged. */

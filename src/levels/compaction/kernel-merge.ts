@@ -9,11 +9,12 @@
 import { at as elementAt } from '../../base/assert.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import { SluiceError } from '../../base/errors.ts';
-import { type EntryType, trailerVersion } from '../../mvcc/internal-key.ts';
+import { type EntryType, TRAILER_BYTES, trailerVersion } from '../../mvcc/internal-key.ts';
 import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
 import { NO_VERSION } from '../../mvcc/version.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
 import type { Heap } from '../../sst/heap.ts';
+import { RECORD_HEAD_BYTES } from '../../sst/kernels/js-encode-blocks.ts';
 import * as M from '../../sst/kernels/merge-state.ts';
 import { readersOf } from './garbage.ts';
 import type { CompactionJob } from './job.ts';
@@ -35,17 +36,21 @@ export class KernelMerge implements Merge {
   readonly #tombstones: RangeTombstones | undefined;
   readonly #outside: OutsideSources;
   readonly #readers: Float64Array;
+  readonly #view: DataView;
+  readonly #forIngest: boolean;
 
   /** `places`: of a heap whose kernels merge, `cache`: to open tables by. */
   constructor(job: CompactionJob, fs: FileSystem, cache: BlockCache, heap: Heap, places: MergePlaces) {
     const { bytes } = heap;
     this.#heap = heap;
     this.#places = places;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#forIngest = job.forIngest ?? false;
     this.#words = new Uint32Array(bytes.buffer, places.state, M.MERGE_WORDS);
     this.#words.fill(0);
     this.#doubles = new Float64Array(bytes.buffer, places.state, M.MERGE_WORDS >>> 1);
     this.#runs = job.runs.map((rows, i) => {
-      const run = { rows, from: job.range.from, tablesDir: job.tablesDir, fs, cache };
+      const run = { rows, from: job.range.from, tablesDir: job.inputsDir ?? job.tablesDir, fs, cache };
       return new RunFeed(run, heap, places.cursors + i * M.CURSOR_WORDS * 4, elementAt(places.runs, i));
     });
     this.#cursors = new Uint32Array(bytes.buffer, places.heap, job.runs.length);
@@ -121,6 +126,9 @@ export class KernelMerge implements Merge {
     const words = this.#words;
     const entries = words[M.STAGED_ENTRIES] as number;
     if (entries === 0) return;
+    if (this.#forIngest && outputs.table !== undefined) {
+      zeroVersions(this.#view, outputs.table.stagedAt, words[M.STAGED] as number);
+    }
     outputs.table?.addStaged(
       words[M.STAGED] as number,
       entries,
@@ -211,5 +219,15 @@ export class KernelMerge implements Merge {
     const length = Math.min(key.length, KEY_ROOM);
     this.#heap.bytes.set(key.subarray(0, length), to);
     return length;
+  }
+}
+
+/** Of staged records in [at, end). */
+function zeroVersions(view: DataView, from: number, end: number): void {
+  for (let at = from; at < end; ) {
+    const trailer = at + RECORD_HEAD_BYTES + view.getUint32(at, true) - TRAILER_BYTES;
+    view.setUint32(trailer, view.getUint8(trailer), true);
+    view.setUint32(trailer + 4, 0, true);
+    at = trailer + TRAILER_BYTES + view.getUint32(at + 4, true);
   }
 }

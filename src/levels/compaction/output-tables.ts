@@ -12,6 +12,7 @@ import type { File, FileSystem } from '../../base/env/file-system.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Cursor } from '../../mvcc/cursor.ts';
+import { NO_VERSION } from '../../mvcc/version.ts';
 import { TableBuilder, type TableHeap } from '../../sst/table-builder.ts';
 import { firstReader } from './garbage.ts';
 import type { CompactionJob, Grandparent, JobHost } from './job.ts';
@@ -93,7 +94,8 @@ export class OutputTables {
   }
 
   add(entry: OutputEntry): void {
-    const { keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength } = entry;
+    const { keyBytes, keyStart, keyLength, type, valueBytes, valueStart, valueLength } = entry;
+    const version = this.#job.forIngest === true ? NO_VERSION : entry.version;
     this.#builder?.add(keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength);
   }
 

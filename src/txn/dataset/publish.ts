@@ -56,10 +56,10 @@ export async function stagePublish(
   core: TransactionCore,
   name: string,
   sources: readonly string[],
-  options: PublishOptions & { readonly keepVersions: number | undefined },
+  options: PublishOptions & { readonly keepVersions: number | undefined; readonly id?: string },
 ): Promise<void> {
   const { engine, overlay } = core;
-  const id = engine.newIngestId();
+  const id = options.id ?? engine.newIngestId();
   const publishes: PublishedVersion = {
     id: options.version,
     message: options.message,

@@ -1,0 +1,205 @@
+/**
+ * From sources to sorted runs on disk: threads that read and threads that sort, one lane of sources or more beside each other.
+ * What is told here of a finished run is told in the order of its lane, so that what comes before it is durable too.
+ */
+
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { at } from '../base/assert.ts';
+import type { Env } from '../base/env/env.ts';
+import { fromThreadError } from '../base/thread-error.ts';
+import type { ImportLaneRow } from '../manifest/rows.ts';
+import type { TableBuilderOptions } from '../sst/table-builder.ts';
+import type { FormatSpec } from './format/format-spec.ts';
+import type { MainFeed } from './main-feed.ts';
+import type { FeedingPlan } from './memory-plan.ts';
+import type { SourceSpec } from './source/source-spec.ts';
+import { makeChunkPool } from './thread/chunk-pool.ts';
+import { COUNTERS } from './thread/control.ts';
+import type {
+  FinishedRun,
+  FromImportThread,
+  LaneJob,
+  RunRules,
+  SortJob,
+  ToImportThread,
+} from './thread/messages.ts';
+
+export interface FeedingOptions {
+  readonly env: Env;
+  readonly plan: FeedingPlan;
+  readonly sources: readonly SourceSpec[];
+  readonly laneEnds: readonly number[];
+  readonly lanes: readonly ImportLaneRow[];
+  readonly format: FormatSpec;
+  readonly rules: RunRules;
+  /** Of presorted rows: the last that is in a run. */
+  readonly before: Uint8Array | undefined;
+  readonly skipsBadRows: boolean;
+  readonly badRowsMax: number;
+  readonly dir: string;
+  readonly builder: Omit<TableBuilderOptions, 'heap' | 'heapAt'>;
+  readonly targetFileBytes: number;
+  readonly control: Int32Array;
+  /** What this thread reads itself, or for another. */
+  readonly feed: MainFeed | undefined;
+  /** In a synchronous section: durable when it returns. */
+  readonly onRun: (finished: FinishedRun) => void;
+}
+
+/** Beside this file, in whichever language it is: compiled or not. */
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './thread/import-thread.ts' : './thread/import-thread.js',
+  import.meta.url,
+);
+
+export function rejectName(lane: number): string {
+  return `rejects-${lane}.jsonl`;
+}
+
+export class Feeding {
+  readonly #options: FeedingOptions;
+  readonly #workers = new Set<Worker>();
+  readonly #counters: Float64Array[] = [];
+  /** Finished, but not those before them. By lane and run. */
+  readonly #early = new Map<string, FinishedRun>();
+  readonly #nextRun: number[];
+  readonly #onLaneEnded = new Map<number, () => void>();
+  #fail: (error: unknown) => void = () => undefined;
+  #stopped = false;
+
+  constructor(options: FeedingOptions) {
+    this.#options = options;
+    this.#nextRun = options.lanes.map(({ runs }) => runs);
+  }
+
+  /** Of all threads since this began. */
+  counted(counter: number): number {
+    return this.#counters.reduce((sum, counters) => sum + (counters[counter] ?? 0), 0);
+  }
+
+  /** @throws what the first thread failed with; runs that were told of are good all the same */
+  async run(): Promise<void> {
+    const { lanes, plan } = this.#options;
+    const left = [...lanes.keys()].filter((lane) => at(lanes, lane).ended === false);
+    const failed = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    const work = async (): Promise<void> => {
+      for (let lane = left.shift(); lane !== undefined && !this.#stopped; lane = left.shift()) {
+        await this.#runLane(lane);
+      }
+    };
+    try {
+      await Promise.race([failed, Promise.all(Array.from({ length: plan.lanes }, work))]);
+    } finally {
+      await this.stop();
+    }
+  }
+
+  /** Ends all threads where they stand. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#workers].map((worker) => worker.terminate()));
+  }
+
+  async #runLane(lane: number): Promise<void> {
+    const { plan, feed, control } = this.#options;
+    const ended = new Promise<void>((resolve) => this.#onLaneEnded.set(lane, resolve));
+    const job = this.#laneJob(lane);
+    const fed = feed?.kind === 'bytes' ? feed.open() : undefined;
+    const workers: Worker[] = [];
+    if (plan.sorters === 0 && feed?.kind !== 'entries') {
+      const message: ToImportThread = { kind: 'readAndSort', job, sort: this.#sortJob(), fed };
+      workers.push(this.#start(message, fed === undefined ? [] : [fed]));
+    } else {
+      const pool = makeChunkPool(plan.poolBytes);
+      const ports: MessagePort[] = [];
+      for (let i = 0; i < Math.max(1, plan.sorters); i++) {
+        const { port1, port2 } = new MessageChannel();
+        workers.push(this.#start({ kind: 'sort', job: this.#sortJob(), pool, records: port2 }, [port2]));
+        ports.push(port1);
+      }
+      if (feed?.kind === 'entries') {
+        feed.send(job, pool, ports, control).catch(this.#fail);
+      } else {
+        const message: ToImportThread = { kind: 'read', job, pool, sorters: ports, fed };
+        workers.push(this.#start(message, fed === undefined ? ports : [...ports, fed]));
+      }
+    }
+    await ended;
+    await Promise.all(workers.map((worker) => this.#end(worker)));
+  }
+
+  #laneJob(lane: number): LaneJob {
+    const { sources, laneEnds, lanes, format, plan, rules, control, skipsBadRows, badRowsMax, dir } =
+      this.#options;
+    return {
+      lane,
+      sources,
+      from: lane === 0 ? 0 : at(laneEnds, lane - 1),
+      to: at(laneEnds, lane),
+      format,
+      start: at(lanes, lane),
+      isOnly: lanes.length === 1,
+      runBytes: plan.runBytes,
+      rules,
+      control,
+      counters: this.#newCounters(),
+      skipsBadRows,
+      badRowsMax,
+      rejectPath: `${dir}/${rejectName(lane)}`,
+    };
+  }
+
+  #sortJob(): SortJob {
+    const { sources, dir, plan, rules, before, control, builder, targetFileBytes } = this.#options;
+    const { arenaBytes } = plan;
+    const counters = this.#newCounters();
+    return { sources, dir, arenaBytes, rules, before, control, counters, builder, targetFileBytes };
+  }
+
+  #newCounters(): Float64Array {
+    const counters = new Float64Array(new SharedArrayBuffer(COUNTERS * 8));
+    this.#counters.push(counters);
+    return counters;
+  }
+
+  #start(message: ToImportThread, ports: readonly MessagePort[]): Worker {
+    const worker = new Worker(THREAD);
+    this.#workers.add(worker);
+    worker.on('message', (told: FromImportThread) => {
+      if (told.kind === 'failed') this.#fail(fromThreadError(told.error));
+      else this.#finished(told.finished);
+    });
+    worker.on('error', (error) => this.#fail(error));
+    worker.on('exit', (code) => {
+      if (this.#workers.delete(worker)) this.#fail(new Error(`a thread of an import ended with ${code}`));
+    });
+    worker.postMessage(message, [...ports]);
+    return worker;
+  }
+
+  async #end(worker: Worker): Promise<void> {
+    this.#workers.delete(worker);
+    await worker.terminate();
+  }
+
+  /** L2: a run is told of once it is durable, after all before it in its lane. */
+  #finished(finished: FinishedRun): void {
+    const { lane, run } = finished.end;
+    this.#early.set(`${lane}/${run}`, finished);
+    try {
+      for (;;) {
+        const next = `${lane}/${at(this.#nextRun, lane)}`;
+        const due = this.#early.get(next);
+        if (due === undefined || this.#stopped) return;
+        this.#early.delete(next);
+        this.#nextRun[lane] = due.end.run + 1;
+        this.#options.onRun(due);
+        if (due.end.after.ended) this.#onLaneEnded.get(lane)?.();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+}

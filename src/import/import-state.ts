@@ -1,0 +1,142 @@
+/** The manifest's row of one import, and the directories that it names. */
+
+import type { FileSystem } from '../base/env/file-system.ts';
+import { isSluiceError } from '../base/errors.ts';
+import { databasePaths } from '../manifest/directory.ts';
+import type { ImportLaneRow, ImportRow, ImportState } from '../manifest/rows.ts';
+import type { Engine } from '../txn/engine.ts';
+import type { ImportSpec } from './import-spec.ts';
+import type { SourceSpec } from './source/source-spec.ts';
+
+/** What the row's spec has as JSON. */
+export interface KeptSpec {
+  readonly spec: ImportSpec;
+  /** Of its directory in DIR/imports. */
+  readonly name: string;
+  /** Once they are known. */
+  readonly sources: readonly SourceSpec[];
+  /** Where each lane's sources end. */
+  readonly laneEnds: readonly number[];
+}
+
+export function keptSpec({ spec }: ImportRow): KeptSpec {
+  return JSON.parse(spec, revive) as KeptSpec;
+}
+
+function revive(_: string, value: unknown): unknown {
+  const shape = value as { type?: unknown; data?: unknown } | null;
+  return shape?.type === 'Buffer' && Array.isArray(shape.data) ? Buffer.from(shape.data) : value;
+}
+
+export class ImportRecord {
+  row: ImportRow;
+  kept: KeptSpec;
+  readonly #engine: Engine;
+
+  constructor(engine: Engine, row: ImportRow) {
+    this.#engine = engine;
+    this.row = row;
+    this.kept = keptSpec(row);
+  }
+
+  /** Durable when it returns. */
+  put(change: Partial<Omit<ImportRow, 'spec' | 'id'>>, kept: KeptSpec = this.kept): void {
+    const spec = kept === this.kept ? this.row.spec : JSON.stringify(kept);
+    const row = { ...this.row, ...change, spec };
+    this.#engine.apply([{ kind: 'putImport', row }]);
+    this.row = row;
+    this.kept = kept;
+  }
+
+  get #home(): string {
+    return `${importsDir(this.#engine)}/${this.kept.name}`;
+  }
+
+  get runsDir(): string {
+    const { tempDir } = this.kept.spec;
+    return tempDir === undefined ? `${this.#home}/runs` : `${tempDir}/sluice-import-${this.kept.name}`;
+  }
+
+  /** Where tables are made that the commit takes: in the database's file system. */
+  get tablesDir(): string {
+    return `${this.#home}/tables`;
+  }
+
+  makeDirectories(): void {
+    const { fs } = this.#engine.env;
+    for (const dir of [this.runsDir, this.tablesDir]) if (!fs.existsSync(dir)) fs.mkdirSync(dir);
+    fs.syncDirectorySync(this.#home);
+  }
+
+  removeDirectories(): void {
+    const { fs } = this.#engine.env;
+    for (const dir of [this.runsDir, this.tablesDir, this.#home]) removeDirectory(fs, dir);
+  }
+}
+
+export function newImportRow(engine: Engine, id: string, spec: ImportSpec): ImportRow {
+  const kept: KeptSpec = { spec, name: engine.env.random.hex(8), sources: [], laneEnds: [] };
+  return {
+    id,
+    state: 'start',
+    startedMs: engine.env.clock.nowMs(),
+    spec: JSON.stringify(kept),
+    lanes: [],
+    runs: [],
+    rowsDuplicate: 0,
+    bytesWritten: 0,
+    error: undefined,
+    result: undefined,
+  };
+}
+
+export function newLane(source: number): ImportLaneRow {
+  return {
+    source,
+    row: 0,
+    offset: 0,
+    state: undefined,
+    rowsRead: 0,
+    rowsBad: 0,
+    rejectBytes: 0,
+    runs: 0,
+    ended: false,
+  };
+}
+
+/** Nothing of it is left to be done. */
+export function isOver(state: ImportState): boolean {
+  return state === 'imported' || state === 'cancelled';
+}
+
+function importsDir(engine: Engine): string {
+  return databasePaths(`${engine.settings.tablesDir}/..`).imports;
+}
+
+/** With the files in it. */
+export function removeDirectory(fs: FileSystem, dir: string): void {
+  try {
+    for (const name of fs.readdirSync(dir)) {
+      const path = `${dir}/${name}`;
+      if (fs.statSync(path).isDirectory) removeDirectory(fs, path);
+      else fs.unlinkSync(path);
+    }
+    fs.rmdirSync(dir);
+  } catch (error) {
+    if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
+  }
+}
+
+/** L2: removes the directories that no import needs, of which a crash may have left some. */
+export function sweepImports(engine: Engine): void {
+  const { fs } = engine.env;
+  const dir = importsDir(engine);
+  if (!fs.existsSync(dir)) return;
+  const needed = new Set<string>();
+  for (const row of engine.manifest.state.imports.values()) {
+    const record = new ImportRecord(engine, row);
+    if (isOver(row.state)) record.removeDirectories();
+    else needed.add(record.kept.name);
+  }
+  for (const name of fs.readdirSync(dir)) if (!needed.has(name)) removeDirectory(fs, `${dir}/${name}`);
+}

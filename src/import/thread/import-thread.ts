@@ -1,0 +1,76 @@
+/** A thread of one import: reads a lane, or sorts, or does both in turn. */
+
+import { type MessagePort, parentPort } from 'node:worker_threads';
+import { nodeEnv } from '../../base/env/node-env.ts';
+import { toThreadError } from '../../base/thread-error.ts';
+import { ensureZstd } from '../../sst/zstd.ts';
+import { ChunkPool } from './chunk-pool.ts';
+import { fedChunks } from './fed-chunks.ts';
+import { LaneReader } from './lane-reader.ts';
+import type { FromImportThread, RecordMessage, RunEnd, ToImportThread } from './messages.ts';
+import { PortTarget, SorterTarget } from './record-target.ts';
+import { Sorter } from './sorter.ts';
+
+const { fs } = nodeEnv;
+
+function send(message: FromImportThread): void {
+  parentPort?.postMessage(message);
+}
+
+function fail(error: unknown): void {
+  send({ kind: 'failed', error: toThreadError(error) });
+}
+
+function finishRun(sorter: Sorter, end: RunEnd): void {
+  sorter.finish(end).then((finished) => send({ kind: 'run', finished }), fail);
+}
+
+async function read({ job, pool, sorters, fed }: Extract<ToImportThread, { kind: 'read' }>): Promise<void> {
+  const target = new PortTarget(new ChunkPool(pool), sorters, job.control);
+  await new LaneReader(job, fs, target).read(fedBy(fed));
+}
+
+async function readAndSort({
+  job,
+  sort,
+  fed,
+}: Extract<ToImportThread, { kind: 'readAndSort' }>): Promise<void> {
+  const sorter = new Sorter(sort, fs);
+  const target = new SorterTarget(sorter, job.control, (end) => finishRun(sorter, end));
+  await new LaneReader(job, fs, target).read(fedBy(fed));
+}
+
+function fedBy(port: MessagePort | undefined): AsyncIterable<Uint8Array> | undefined {
+  return port === undefined ? undefined : fedChunks(port);
+}
+
+function sort({ job, pool: image, records }: Extract<ToImportThread, { kind: 'sort' }>): void {
+  const pool = new ChunkPool(image);
+  let sorter: Sorter | undefined = new Sorter(job, fs);
+  records.on('message', (message: RecordMessage) => {
+    try {
+      if (message.kind === 'run') {
+        if (sorter !== undefined) finishRun(sorter, message.end);
+      } else if (message.kind === 'large') sorter?.take(message.bytes);
+      else {
+        sorter?.take(pool.bytes(message.chunk).subarray(0, message.length));
+        // Even after a failure: the thread that reads may be waiting for it.
+        pool.free(message.chunk);
+      }
+    } catch (error) {
+      sorter = undefined;
+      fail(error);
+      if (message.kind === 'chunk') pool.free(message.chunk);
+    }
+  });
+}
+
+parentPort?.on('message', (message: ToImportThread) => {
+  ensureZstd()
+    .then(() => {
+      if (message.kind === 'read') return read(message);
+      if (message.kind === 'readAndSort') return readAndSort(message);
+      return sort(message);
+    })
+    .catch(fail);
+});

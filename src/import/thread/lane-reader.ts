@@ -1,0 +1,164 @@
+/** Reads the sources of a lane one after the other, and hands their rows to whoever sorts them. */
+
+import { at } from '../../base/assert.ts';
+import type { FileSystem } from '../../base/env/file-system.ts';
+import { SluiceError } from '../../base/errors.ts';
+import type { ImportLaneRow } from '../../manifest/rows.ts';
+import { KEY_BYTES_MAX } from '../../mvcc/internal-key.ts';
+import { makeReader } from '../format/make-reader.ts';
+import type { RowPosition, RowReader, RowSink } from '../format/row-reader.ts';
+import { makeSource } from '../source/make-source.ts';
+import { sourceName } from '../source/source-spec.ts';
+import { BAD_ROWS, BYTES_READ, count, obey, ROWS_BAD, ROWS_READ } from './control.ts';
+import type { LaneJob } from './messages.ts';
+import type { RecordTarget } from './record-target.ts';
+import { RecordWriter } from './record-writer.ts';
+import { recordBytes, rowVersion } from './records.ts';
+import { RejectFile } from './reject-file.ts';
+
+/** Rows between two looks at the counters. */
+const TELL_ROWS = 256;
+
+export class LaneReader implements RowSink {
+  readonly #job: LaneJob;
+  readonly #writer: RecordWriter;
+  readonly #rejects: RejectFile;
+  /** An index into the import's sources. */
+  #source: number;
+  /** Of the source: handed out so far. */
+  #row = 0;
+  #rowsRead: number;
+  #rowsBad: number;
+  #run: number;
+  #untold = 0;
+  #reader: RowReader | undefined;
+  #tellBytes: () => void = () => undefined;
+
+  constructor(job: LaneJob, fs: FileSystem, target: RecordTarget) {
+    const { start } = job;
+    this.#job = job;
+    this.#writer = new RecordWriter(target, job.runBytes);
+    this.#rejects = new RejectFile(fs, job.rejectPath, start.rejectBytes);
+    this.#source = start.source;
+    this.#rowsRead = start.rowsRead;
+    this.#rowsBad = start.rowsBad;
+    this.#run = start.runs;
+  }
+
+  /** `fed`: of the source that is fed. @throws SluiceError BAD_INPUT, FILE_NOT_FOUND …; ABORTED when it is to stop */
+  async read(fed: AsyncIterable<Uint8Array> | undefined): Promise<void> {
+    const { sources, to, format, start, control } = this.#job;
+    const { signal } = new AbortController();
+    try {
+      for (; this.#source < to; this.#source++) {
+        obey(control);
+        const goesOn = this.#source === start.source && start.row > 0;
+        const from: RowPosition | undefined = goesOn ? positionOf(start) : undefined;
+        this.#row = from?.row ?? 0;
+        const source = makeSource(at(sources, this.#source), fed);
+        const reader = await makeReader(format);
+        this.#reader = reader;
+        let told = 0;
+        this.#tellBytes = () => {
+          count(this.#job.counters, BYTES_READ, source.takenBytes - told);
+          told = source.takenBytes;
+        };
+        await reader.read(source, this, from, signal);
+        this.#tell();
+      }
+      this.#endRun(undefined, true);
+    } finally {
+      this.#rejects.close();
+    }
+  }
+
+  row(
+    key: Uint8Array,
+    keyFrom: number,
+    keyTo: number,
+    value: Uint8Array,
+    valueFrom: number,
+    valueTo: number,
+  ): void {
+    const writer = this.#writer;
+    const keyLength = keyTo - keyFrom;
+    const valueLength = valueTo - valueFrom;
+    if (keyLength < 1 || keyLength > KEY_BYTES_MAX) {
+      this.bad(
+        `a key of ${keyLength} bytes; 1 to ${KEY_BYTES_MAX} are allowed`,
+        key.subarray(keyFrom, keyTo),
+      );
+      return;
+    }
+    if (!writer.runTakes(keyLength, valueLength)) {
+      const bytes = recordBytes(keyLength, valueLength);
+      if (bytes > writer.recordBytesMax) {
+        this.bad(
+          `a row of ${bytes} bytes, for which options.memoryLimitBytes is too small`,
+          value.subarray(valueFrom, valueTo),
+        );
+        return;
+      }
+      this.#endRun(this.#reader?.position(), false);
+    }
+    this.#row++;
+    const version = rowVersion(this.#job.rules.order, this.#source, this.#row);
+    writer.put(key, keyFrom, keyTo, value, valueFrom, valueTo, version);
+    if (++this.#untold === TELL_ROWS) this.#tell();
+  }
+
+  bad(reason: string, raw: Uint8Array): void {
+    const { sources, control, skipsBadRows, badRowsMax } = this.#job;
+    this.#row++;
+    this.#untold++;
+    const source = sourceName(at(sources, this.#source));
+    const offset = this.#reader?.position().offset ?? 0;
+    if (!skipsBadRows) {
+      throw new SluiceError(
+        'BAD_INPUT',
+        `${source}: row ${this.#row}, at byte ${offset}: ${reason}. Mend it, or leave bad rows out with options.onBadRow: 'skip'`,
+      );
+    }
+    this.#rejects.add({ source, row: this.#row, offset, reason, raw });
+    this.#rowsBad++;
+    count(this.#job.counters, ROWS_BAD, 1);
+    if (Atomics.add(control, BAD_ROWS, 1) + 1 > badRowsMax) {
+      throw new SluiceError(
+        'BAD_INPUT',
+        `More than ${badRowsMax} bad rows; the last is row ${this.#row} of ${source}, at byte ${offset}: ${reason}`,
+      );
+    }
+    if (this.#untold >= TELL_ROWS) this.#tell();
+    if (this.#rowsBad % TELL_ROWS === 0) obey(control);
+  }
+
+  #tell(): void {
+    count(this.#job.counters, ROWS_READ, this.#untold);
+    this.#rowsRead += this.#untold;
+    this.#untold = 0;
+    this.#tellBytes();
+  }
+
+  /** `position`: of the row that the next run begins with. */
+  #endRun(position: RowPosition | undefined, ended: boolean): void {
+    this.#tell();
+    const { lane, isOnly } = this.#job;
+    const run = this.#run++;
+    const after: ImportLaneRow = {
+      source: this.#source,
+      row: position?.row ?? 0,
+      offset: position?.offset ?? 0,
+      state: position?.state,
+      rowsRead: this.#rowsRead,
+      rowsBad: this.#rowsBad,
+      rejectBytes: this.#rejects.sync(),
+      runs: this.#run,
+      ended,
+    };
+    this.#writer.endRun({ lane, run, isAlone: isOnly && ended && run === 0, after });
+  }
+}
+
+function positionOf({ row, offset, state }: ImportLaneRow): RowPosition {
+  return { row, offset, ...(state === undefined ? {} : { state }) };
+}

@@ -1,0 +1,242 @@
+/**
+ * Sorts rows in an arena, and writes them as a run once it is full. All of it is in one heap, with the builder of the tables:
+ *
+ *   kernels' own | table builder | records → … ← offsets of the records, the last one first
+ *
+ * What lies between is the sort's. Rows that come in order are not sorted, and their tables are as the database has them.
+ */
+
+import { at as elementAt } from '../../base/assert.ts';
+import { compareRanges, formatKey } from '../../base/bytes.ts';
+import type { FileSystem } from '../../base/env/file-system.ts';
+import { SluiceError } from '../../base/errors.ts';
+import { trailerVersion } from '../../mvcc/internal-key.ts';
+import type { Version } from '../../mvcc/version.ts';
+import { createHeap, type Heap } from '../../sst/heap.ts';
+import { RECORD_HEAD_BYTES } from '../../sst/kernels/js-encode-blocks.ts';
+import { sortScratchBytes } from '../../sst/kernels/js-sort-records.ts';
+import { KERNEL_RESERVED_BYTES } from '../../sst/kernels/wasm-kernels.ts';
+import { builderHeapBytes } from '../../sst/table-builder.ts';
+import { sourceName } from '../source/source-spec.ts';
+import { BYTES_WRITTEN, count, ROWS_DUPLICATE, ROWS_SORTED } from './control.ts';
+import type { FinishedRun, RunEnd, SortJob } from './messages.ts';
+import { recordBytes, rowOfVersion, runVersion } from './records.ts';
+import { DUPLICATE, RejectFile } from './reject-file.ts';
+import { SortedTables } from './sorted-tables.ts';
+
+const SLACK_BYTES = 16 << 10;
+/** Of a run whose tables are not the database's as they are. */
+const RUN_FILE_BYTES = 64 << 20;
+/** Ids of a lane's runs, and of the tables of one. */
+const LANE_IDS = 1e10;
+const RUN_IDS = 1e5;
+
+/** What records may take, with SORT_BYTES each, of an arena of a size. */
+export function arenaRoom(arenaBytes: number, blockBytes: number | undefined): number {
+  return arenaBytes - builderHeapBytes(blockBytes) - SLACK_BYTES;
+}
+
+export class Sorter {
+  readonly #job: SortJob;
+  readonly #fs: FileSystem;
+  readonly #heap: Heap;
+  readonly #view: DataView;
+  readonly #offsets: Uint32Array;
+  readonly #from: number;
+  #end: number;
+  #count = 0;
+  /** Keys came in ascending order so far. */
+  #inOrder = true;
+  #lastAt = 0;
+  /** Of the run before, where its rows have to come before those of this one. */
+  #before: Uint8Array | undefined;
+
+  constructor(job: SortJob, fs: FileSystem) {
+    this.#job = job;
+    this.#fs = fs;
+    this.#before = job.before;
+    this.#heap = createHeap(Math.ceil(job.arenaBytes / 65536) * 65536);
+    const { bytes } = this.#heap;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#offsets = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+    this.#from = Math.ceil(builderHeapBytes(job.builder.blockBytes) / 8) * 8;
+    this.#end = this.#from;
+  }
+
+  /** Records, whole ones. REQUIRES: the run has room for them. */
+  take(records: Uint8Array): void {
+    const view = this.#view;
+    const offsets = this.#offsets;
+    const from = this.#end;
+    this.#heap.bytes.set(records, from);
+    const end = from + records.length;
+    for (let at = from; at < end; ) {
+      const keyLength = view.getUint32(at, true);
+      if (this.#inOrder && this.#count > 0) this.#inOrder = this.#isAfterLast(at, keyLength);
+      this.#count++;
+      offsets[offsets.length - this.#count] = at;
+      this.#lastAt = at;
+      at += recordBytes(keyLength, view.getUint32(at + 4, true));
+    }
+    this.#end = end;
+  }
+
+  /** Writes what was taken since the last run. Resolves when it is on disk; there is room again at once. */
+  finish(end: RunEnd): Promise<FinishedRun> {
+    const { rules, dir, builder, targetFileBytes, counters } = this.#job;
+    if (rules.presorted) this.#checkOrder();
+    const isMovable = !rules.keepsRows && (this.#inOrder || end.isAlone);
+    const isFinal = isMovable || (end.isAlone && rules.keepsRows);
+    const rejects = new RejectFile(this.#fs, `${dir}/${duplicatesName(end.lane, end.run)}`, 0);
+    const tables = new SortedTables({
+      fs: this.#fs,
+      dir,
+      firstId: (end.lane + 1) * LANE_IDS + end.run * RUN_IDS,
+      heap: this.#heap,
+      heapAt: KERNEL_RESERVED_BYTES,
+      view: this.#view,
+      builder: isFinal
+        ? { ...builder, external: true }
+        : { ...builder, external: !rules.keepsRows, filterBitsPerKey: 0 },
+      targetFileBytes: isFinal ? targetFileBytes : RUN_FILE_BYTES,
+      keepVersions: !isFinal && rules.keepsRows,
+    });
+    const rows = this.#count;
+    let duplicates = 0;
+    try {
+      duplicates = this.#write(tables, rejects);
+      rejects.sync();
+    } catch (error) {
+      tables.abandon();
+      throw error;
+    } finally {
+      rejects.close();
+    }
+    const synced = tables.finish();
+    this.#reset(rules.presorted);
+    const { files, bytes } = tables;
+    const version = rules.keepsRows && !isFinal ? undefined : runVersion(rules.order, end.lane, end.run);
+    count(counters, ROWS_SORTED, rows);
+    count(counters, ROWS_DUPLICATE, duplicates);
+    count(counters, BYTES_WRITTEN, bytes);
+    const run = { version, movable: isFinal, files };
+    // L2: bytes, then names, before the manifest has the run.
+    return synced
+      .then(() => this.#fs.syncDirectory(dir))
+      .then(() => ({ end, run, rowsDuplicate: duplicates, bytesWritten: bytes }));
+  }
+
+  /** Returns how many rows were left out. */
+  #write(tables: SortedTables, rejects: RejectFile): number {
+    const total = this.#count;
+    const offsets = this.#offsets.subarray(this.#offsets.length - total);
+    // Of one key the rows that came later are before the others, as offsets are noted; a stable sort keeps that.
+    if (this.#inOrder) offsets.reverse();
+    else this.#sort(total);
+    const { order, duplicates } = this.#job.rules;
+    const takesFirst = this.#inOrder === (order === 'first');
+    let left = 0;
+    for (let i = 0; i < total; ) {
+      let next = i + 1;
+      while (next < total && this.#isSameKey(elementOf(offsets, i), elementOf(offsets, next))) next++;
+      if (next - i > 1) {
+        left += next - i - 1;
+        if (duplicates === 'fail') this.#failDuplicate(elementOf(offsets, i), elementOf(offsets, i + 1));
+        if (duplicates === 'report') this.#report(offsets.subarray(i, next), rejects);
+      }
+      tables.add(elementOf(offsets, takesFirst ? i : next - 1));
+      i = next;
+    }
+    return left;
+  }
+
+  #sort(total: number): void {
+    const offsetsAt = this.#heap.bytes.length - total * 4;
+    const scratch = offsetsAt - Math.ceil(sortScratchBytes(total) / 8) * 8;
+    this.#heap.kernels.sortRecords(offsetsAt, total, scratch);
+  }
+
+  #reset(keepsLast: boolean): void {
+    if (keepsLast && this.#count > 0) this.#before = this.#keyAt(this.#lastAt);
+    this.#count = 0;
+    this.#end = this.#from;
+    this.#inOrder = true;
+  }
+
+  #isAfterLast(at: number, keyLength: number): boolean {
+    const { bytes } = this.#heap;
+    const last = this.#lastAt;
+    const lastLength = this.#view.getUint32(last, true);
+    const [key, lastKey] = [at + RECORD_HEAD_BYTES, last + RECORD_HEAD_BYTES];
+    const order = compareRanges(bytes, key, keyLength, bytes, lastKey, lastLength);
+    if (order < 0 && this.#job.rules.presorted) this.#failOrder(at, this.#keyAt(last));
+    return order >= 0;
+  }
+
+  /** Of presorted rows the first of a run has to come after the last of the run before. */
+  #checkOrder(): void {
+    const before = this.#before;
+    if (before === undefined || this.#count === 0) return;
+    const first = this.#from;
+    const key = this.#keyAt(first);
+    const order = compareRanges(key, 0, key.length, before, 0, before.length);
+    if (order < 0) this.#failOrder(first, before);
+  }
+
+  #isSameKey(a: number, b: number): boolean {
+    const view = this.#view;
+    const length = view.getUint32(a, true);
+    if (length !== view.getUint32(b, true)) return false;
+    const { bytes } = this.#heap;
+    const [left, right] = [a + RECORD_HEAD_BYTES, b + RECORD_HEAD_BYTES];
+    // Neighbours share how they begin.
+    for (let i = length - 1; i >= 0; i--) if (bytes[left + i] !== bytes[right + i]) return false;
+    return true;
+  }
+
+  #keyAt(at: number): Uint8Array {
+    const from = at + RECORD_HEAD_BYTES;
+    return this.#heap.bytes.slice(from, from + this.#view.getUint32(at, true));
+  }
+
+  #placeOf(at: number): { source: string; row: number } {
+    const trailer = at + RECORD_HEAD_BYTES + this.#view.getUint32(at, true);
+    const version: Version = trailerVersion(this.#heap.bytes, trailer);
+    const { source, row } = rowOfVersion(this.#job.rules.order, version);
+    return { source: sourceName(elementAt(this.#job.sources, source)), row };
+  }
+
+  #failOrder(at: number, before: Uint8Array): never {
+    const { source, row } = this.#placeOf(at);
+    const message = `${source}: row ${row} has the key ${formatKey(this.#keyAt(at))}, which comes before ${formatKey(before)} of the row before it; leave out options.presorted to have the rows sorted`;
+    throw new SluiceError('NOT_SORTED', message);
+  }
+
+  #failDuplicate(a: number, b: number): never {
+    const [one, other] = [this.#placeOf(a), this.#placeOf(b)].sort((x, y) => x.row - y.row);
+    const key = Buffer.from(this.#keyAt(a));
+    const message = `The key ${formatKey(key)} comes twice: in row ${one?.row} of ${one?.source} and in row ${other?.row} of ${other?.source}`;
+    throw new SluiceError('KEY_EXISTS', message, { keys: [key], keyCount: 1 });
+  }
+
+  /** All but the first row of a key. */
+  #report(same: Uint32Array, rejects: RejectFile): void {
+    const inOrder = this.#inOrder ? [...same] : [...same].reverse();
+    for (const at of inOrder.slice(1)) {
+      const keyFrom = at + RECORD_HEAD_BYTES;
+      const keyTo = keyFrom + this.#view.getUint32(at, true);
+      const { bytes } = this.#heap;
+      const value = bytes.subarray(keyTo + 8, keyTo + 8 + this.#view.getUint32(at + 4, true));
+      const key = bytes.subarray(keyFrom, keyTo);
+      rejects.add({ ...this.#placeOf(at), offset: undefined, reason: DUPLICATE, key, value });
+    }
+  }
+}
+
+function elementOf(offsets: Uint32Array, i: number): number {
+  return offsets[i] as number;
+}
+
+export function duplicatesName(lane: number, run: number): string {
+  return `duplicates-${lane}-${run}.jsonl`;
+}
