@@ -13,17 +13,14 @@ export async function makeReader(spec: FormatSpec): Promise<RowReader> {
     case 'text':
       return new (await import('./delimited-reader.ts')).DelimitedReader(spec);
     case 'jsonl':
-    case 'parquet':
     case 'entries':
       throw new SluiceError('UNSUPPORTED_FORMAT', `Rows of the format ${spec.format} cannot be read yet`);
-    case 'sequencefile': {
-      const { SequenceFileReader } = await import('./sequencefile/sequence-file-reader.ts');
-      return new SequenceFileReader(spec);
-    }
-    case 'sst': {
-      const { SstReader } = await import('./sst-reader.ts');
-      return new SstReader();
-    }
+    case 'sequencefile':
+      return new (await import('./sequencefile/sequence-file-reader.ts')).SequenceFileReader(spec);
+    case 'parquet':
+      return new (await import('./parquet/parquet-reader.ts')).ParquetReader(spec);
+    case 'sst':
+      return new (await import('./sst-reader.ts')).SstReader();
     default:
       return unreachable(spec);
   }

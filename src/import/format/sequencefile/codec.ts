@@ -12,9 +12,8 @@ import { gunzipSync, inflateSync } from 'node:zlib';
 import { unreachable } from '../../../base/assert.ts';
 import { EMPTY_BYTES } from '../../../base/bytes.ts';
 import { SluiceError } from '../../../base/errors.ts';
-import { giveHeapBack, type Heap, heapOf, takeHeap } from '../../../sst/heap.ts';
-import { KERNEL_RESERVED_BYTES } from '../../../sst/kernels/wasm-kernels.ts';
 import { ensureZstd, zstdDecompressFrames } from '../../../sst/zstd.ts';
+import { unsnapped } from '../raw-blocks.ts';
 import { bunzip2 } from './bzip2.ts';
 import { int32 } from './numbers.ts';
 
@@ -87,7 +86,7 @@ function unsnap(input: Uint8Array, maxBytes: number): Uint8Array {
       const from = at + 4;
       const to = from + lengthAt(input, at);
       if (to > input.length) throw damaged('Snappy', 'a chunk reaches beyond the end');
-      const raw = unsnapChunk(input.subarray(from, to), blockEnd - length);
+      const raw = unsnapped(input.subarray(from, to), blockEnd - length);
       // Memory is taken for what is there, not for what is claimed.
       output = withRoom(output, length, raw.length, maxBytes);
       output.set(raw, length);
@@ -104,36 +103,6 @@ function withRoom(bytes: Uint8Array, length: number, more: number, maxBytes: num
   const grown = new Uint8Array(Math.min(maxBytes, Math.max(length + more, 2 * length)));
   grown.set(bytes.subarray(0, length));
   return grown;
-}
-
-/** Three bytes of Snappy stand for 64 at most. */
-const SNAPPY_FACTOR_MAX = 22;
-/** Of one size, so that it is made once. Beyond it JavaScript does it where the bytes are; Hadoop's chunks have 256 KiB. */
-const HEAP_BYTES = 4 << 20;
-
-function unsnapChunk(chunk: Uint8Array, maxBytes: number): Uint8Array {
-  const most = Math.min(maxBytes, chunk.length * SNAPPY_FACTOR_MAX);
-  const bytes = KERNEL_RESERVED_BYTES + chunk.length + most;
-  const heap = bytes <= HEAP_BYTES ? takeHeap(HEAP_BYTES) : heapOf(new Uint8Array(bytes));
-  try {
-    return unsnapIn(heap, chunk, maxBytes, most);
-  } finally {
-    giveHeapBack(heap);
-  }
-}
-
-function unsnapIn(heap: Heap, chunk: Uint8Array, maxBytes: number, most: number): Uint8Array {
-  const src = KERNEL_RESERVED_BYTES;
-  const dst = src + chunk.length;
-  heap.bytes.set(chunk, src);
-  const raw = heap.kernels.snappyRawLength(src, chunk.length);
-  if (raw <= 0 || raw > maxBytes) {
-    throw damaged('Snappy', `a chunk claims ${raw} bytes, where ${maxBytes} are left of its block`);
-  }
-  if (raw > most || !heap.kernels.snappyDecompress(src, chunk.length, dst, raw)) {
-    throw damaged('Snappy', 'a chunk does not decompress');
-  }
-  return heap.bytes.slice(dst, dst + raw);
 }
 
 function lengthAt(input: Uint8Array, at: number): number {

@@ -13,6 +13,7 @@
 import { unreachable } from '../../../base/assert.ts';
 import { EMPTY_BYTES } from '../../../base/bytes.ts';
 import { SluiceError } from '../../../base/errors.ts';
+import { shortestFloat } from '../shortest-float.ts';
 import { int32, int64, vint, vintBytes, vlong } from './numbers.ts';
 
 export type Rendering = 'text' | 'bytes' | 'serialized';
@@ -151,7 +152,7 @@ export class WritableDecoder {
       case 'LongWritable':
         return this.#text(String(int64(bytes, from)));
       case 'FloatWritable':
-        return this.#text(shortest(viewOf(bytes).getFloat32(from)));
+        return this.#text(shortestFloat(viewOf(bytes).getFloat32(from)));
       case 'DoubleWritable':
         return this.#text(String(viewOf(bytes).getFloat64(from)));
       case 'BooleanWritable':
@@ -175,15 +176,6 @@ const WIDTHS = {
   LongWritable: 8,
   DoubleWritable: 8,
 } as const;
-
-/** The fewest digits that read back as the same 32-bit float. */
-function shortest(value: number): string {
-  for (let digits = 1; digits < 9; digits++) {
-    const rounded = Number(value.toPrecision(digits));
-    if (Math.fround(rounded) === value) return String(rounded);
-  }
-  return String(value);
-}
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
