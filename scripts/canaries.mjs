@@ -13,6 +13,8 @@ const ROOT = resolve(import.meta.dirname, '..');
 const CANARIES = join(ROOT, 'test/canaries');
 const COPIED = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const TIMEOUT_MS = 180_000;
+/** As long as the long tests of the test command: a run ends at the first test that fails. */
+const TEST_LENGTH = '3';
 
 const { values } = parseArgs({
   options: { only: { type: 'string', multiple: true }, jobs: { type: 'string', default: '2' } },
@@ -27,7 +29,12 @@ function headOf(text, field) {
 /** Resolves with the exit code and all output. */
 function run(command, cwd) {
   return new Promise((resolve) => {
-    const child = spawn('bash', ['-c', command], { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('bash', ['-c', command], {
+      cwd,
+      detached: true,
+      env: { ...process.env, SLUICE_TEST_LENGTH: TEST_LENGTH },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (data) => {

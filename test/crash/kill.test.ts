@@ -8,15 +8,17 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { memoryDirectory, openText } from '../base/database.ts';
+import { LENGTH } from '../base/length.ts';
 import { tableFiles } from '../base/sst-files.ts';
 import { DELETED, KEYSPACES, keyOf, WORKERS, writesOf } from './commits.ts';
 
 /** Of each of two databases. */
-const ROUNDS = 25;
+const ROUNDS = Math.round(9 * LENGTH);
 const HOOKS = new URL('../base/typescript-hooks.mjs', import.meta.url).href;
 const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
-/** The longest that a child may work, once open. */
-const WORK_MS = 300;
+/** The most that a child may tell once it is open, and how much longer it may live then: some is told at each commit. */
+const LINES = 90;
+const LINGER_MS = 10;
 
 function spawnChild(dir: string) {
   return spawn(process.execPath, ['--import', HOOKS, CHILD, dir], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -49,12 +51,12 @@ class Crashes {
     const started = performance.now();
     child.stdin.write(`${durability} ${this.#next}\n`);
     if (early) setTimeout(() => child.kill('SIGKILL'), this.#openMs * Math.random() * 1.2);
+    let left = Math.floor(Math.random() * LINES);
     for await (const line of createInterface(child.stdout)) {
       const [word, n = '', worker = ''] = line.split(' ');
-      if (word === 'open') {
-        this.#openMs = performance.now() - started;
-        setTimeout(() => child.kill('SIGKILL'), Math.random() * WORK_MS);
-      } else if (word === 'begun') this.#begin(Number(n));
+      if (left-- === 0) setTimeout(() => child.kill('SIGKILL'), Math.random() * LINGER_MS);
+      if (word === 'open') this.#openMs = performance.now() - started;
+      else if (word === 'begun') this.#begin(Number(n));
       else if (word === 'files') this.#files.add(Number(n));
       else if (word === 'done') {
         this.done.add(Number(n));

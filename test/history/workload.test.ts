@@ -2,9 +2,11 @@
 
 import { expect, onTestFinished, test } from 'vitest';
 import { makeMemoryDirectory } from '../base/database.ts';
+import { LENGTH } from '../base/length.ts';
 import { Epochs } from './epochs.ts';
 
-const TRANSACTIONS = 100_000;
+/** Over 100,000 with the test command. */
+const TRANSACTIONS = Math.round(35_000 * LENGTH);
 const EPOCHS = 5;
 const READERS = 2;
 

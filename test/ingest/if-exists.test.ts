@@ -51,7 +51,8 @@ describe("'keep'", () => {
       ['e', 'new'],
       ['f', 'new'],
     ]);
-    expect(tableFiles(join(dir, 'db'))).toHaveLength(3);
+    // Without the input, and without the table of "c", which is collected a moment after its keys are deleted.
+    await expect.poll(() => tableFiles(join(dir, 'db'))).toHaveLength(2);
     await db.close();
     const again = await openDatabase(join(dir, 'db'));
     expect(await again.get('e')).toBe('new');

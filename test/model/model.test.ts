@@ -1,11 +1,12 @@
 /** Random histories read as the oracle says, whatever is flushed, ingested, rolled back or reopened between. */
 
 import { afterAll, beforeAll, test } from 'vitest';
+import { LENGTH } from '../base/length.ts';
 import { checkHistories, TIMEOUT_MS } from './check.ts';
 import { Run } from './run.ts';
 
 const PARTS = [0, 1, 2, 3];
-const HISTORIES = 1200;
+const HISTORIES = PARTS.length * Math.round(100 * LENGTH);
 
 // The kernels' TypeScript twins: with them small tables are made quickest. All other tests use WebAssembly.
 const { SLUICE_KERNELS: kernels } = process.env;

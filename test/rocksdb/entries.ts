@@ -1,6 +1,8 @@
 /** The TypeScript side of `entries.h`: sorted entries in one flat file. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import { compareBytes } from '../../src/base/bytes.ts';
 
 export interface Entry {
   readonly key: Uint8Array;
@@ -47,4 +49,17 @@ export function hexOf(bytes: Uint8Array): string {
 /** One line an entry, to compare whole tables with a readable difference. */
 export function linesOf(entries: Iterable<Entry>): string[] {
   return Array.from(entries, ({ key, value }) => `${hexOf(key)} ${value === undefined ? '-' : hexOf(value)}`);
+}
+
+/** Throws where they differ, with all lines of both. Thousands of equal ones are told by their bytes. */
+export function expectEntries(got: readonly Entry[], wanted: readonly Entry[]): void {
+  if (got.length === wanted.length && got.every((entry, i) => isSame(entry, wanted[i]))) return;
+  expect(linesOf(got)).toEqual(linesOf(wanted));
+  throw new Error('entries that differ have the same lines');
+}
+
+function isSame(a: Entry, b: Entry | undefined): boolean {
+  if (b === undefined || compareBytes(a.key, b.key) !== 0) return false;
+  if (a.value === undefined || b.value === undefined) return a.value === b.value;
+  return compareBytes(a.value, b.value) === 0;
 }

@@ -1,7 +1,7 @@
 // Writes, with RocksDB's own SstFileWriter, the same entries in every combination of format version 2 to 5, checksum,
 // compression, filter and index; and range deletions.
 //
-//   generate DIR  →  DIR/entries.bin (see entries.h), one .sst per combination,
+//   generate DIR [FILE]  →  DIR/entries.bin (see entries.h), one .sst per combination or only FILE,
 //                    DIR/manifest.tsv: file, format version, checksum, compression, filter, index;
 //                    DIR/ranges.sst, DIR/ranges-only.sst: range deletions, with entries in and beside them, and alone;
 //                    DIR/ranges-before.bin: what a database held before RocksDB ingested the two,
@@ -155,8 +155,9 @@ static void ShowRanges(const std::string& dir) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 2) Fail("usage: generate DIR");
+  if (argc != 2 && argc != 3) Fail("usage: generate DIR [FILE]");
   const std::string dir = argv[1];
+  const std::string only = argc == 3 ? argv[2] : "";
   const std::vector<Entry> entries = MakeEntries();
   WriteEntries(dir + "/entries.bin", entries);
   std::ofstream manifest(dir + "/manifest.tsv");
@@ -174,6 +175,7 @@ int main(int argc, char** argv) {
             if (filter.value) table.filter_policy.reset(NewBloomFilterPolicy(10));
             const std::string name = "fv" + std::to_string(format_version) + "-" + checksum.name + "-" + compression.name +
                                      "-" + filter.name + "-" + index.name + ".sst";
+            if (!only.empty() && only != name) continue;
             WriteFile(dir + "/" + name, table, static_cast<CompressionType>(compression.value), entries);
             manifest << name << '\t' << format_version << '\t' << checksum.name << '\t' << compression.name << '\t'
                      << filter.name << '\t' << index.name << '\n';

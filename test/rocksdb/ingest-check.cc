@@ -1,8 +1,8 @@
-// Lets RocksDB itself judge one file: ingests it with all checksums verified, gets every key, scans both ways.
+// Lets RocksDB itself judge files: ingests each with all checksums verified, gets every key, scans both ways.
 //
-//   ingest-check DB EXPECTED FILE DUMP
+//   ingest-check (DB EXPECTED FILE DUMP)…
 //
-// DB must not exist. EXPECTED and DUMP are in the form of entries.h; DUMP receives what a forward scan shows. Exits 1
+// Each DB must not exist. EXPECTED and DUMP are in the form of entries.h; DUMP receives what a forward scan shows. Exits 1
 // with a message on the first thing that is not as expected.
 
 #include <rocksdb/db.h>
@@ -12,24 +12,28 @@
 
 using namespace rocksdb;
 
+static std::string judged;
+
+static void Wrong(const std::string& what) { Fail(judged + ": " + what); }
+
 static void Check(const Status& s, const char* what) {
-  if (!s.ok()) Fail(std::string(what) + ": " + s.ToString());
+  if (!s.ok()) Wrong(std::string(what) + ": " + s.ToString());
 }
 
-int main(int argc, char** argv) {
-  if (argc != 5) Fail("usage: ingest-check DB EXPECTED FILE DUMP");
-  const std::vector<Entry> expected = ReadEntries(argv[2]);
+static void Judge(const std::string& path, const std::vector<Entry>& expected, const std::string& file,
+                  const std::string& dump) {
+  judged = file;
 
   Options options;
   options.create_if_missing = true;
   options.error_if_exists = true;
   DB* db = nullptr;
-  Check(DB::Open(options, argv[1], &db), "open");
+  Check(DB::Open(options, path, &db), "open");
 
   IngestExternalFileOptions ingest;
   ingest.verify_checksums_before_ingest = true;
   ingest.write_global_seqno = false;  // the file under test stays as it is
-  Check(db->IngestExternalFile({argv[3]}, ingest), "ingest");
+  Check(db->IngestExternalFile({file}, ingest), "ingest");
 
   const ReadOptions read;
   std::string value;
@@ -39,9 +43,9 @@ int main(int argc, char** argv) {
     if (e.put) {
       puts++;
       Check(s, "get");
-      if (value != e.value) Fail("get: another value at entry " + std::to_string(&e - expected.data()));
+      if (value != e.value) Wrong("get: another value at entry " + std::to_string(&e - expected.data()));
     } else if (!s.IsNotFound()) {
-      Fail("get: a deleted key is there: " + s.ToString());
+      Wrong("get: a deleted key is there: " + s.ToString());
     }
   }
 
@@ -55,11 +59,16 @@ int main(int argc, char** argv) {
   for (it->SeekToLast(); it->Valid(); it->Prev()) backward++;
   Check(it->status(), "backward scan");
   delete it;
-  if (scanned.size() != puts || backward != puts) Fail("scan: another number of entries");
-  WriteEntries(argv[4], scanned);
+  if (scanned.size() != puts || backward != puts) Wrong("scan: another number of entries");
+  WriteEntries(dump, scanned);
 
   Check(db->VerifyChecksum(), "verify");
   Check(db->Close(), "close");
   delete db;
+}
+
+int main(int argc, char** argv) {
+  if (argc < 5 || argc % 4 != 1) Fail("usage: ingest-check (DB EXPECTED FILE DUMP)...");
+  for (int i = 1; i < argc; i += 4) Judge(argv[i], ReadEntries(argv[i + 1]), argv[i + 2], argv[i + 3]);
   return 0;
 }

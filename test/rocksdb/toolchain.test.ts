@@ -1,6 +1,6 @@
 /** The judges are judged first: RocksDB's tools must accept RocksDB's own files and refuse what is wrong. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -14,16 +14,16 @@ const dump = join(dir, 'dump.bin');
 
 beforeAll(async () => {
   mkdirSync(join(dir, 'files'));
-  await generate(join(dir, 'files'));
+  await generate(join(dir, 'files'), 'fv5-xxh3-lz4-bloom-plain.sst');
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 test('accepts a file of RocksDB and dumps what is in it', async () => {
   await sstVerify(sample);
-  await ingestCheck(join(dir, 'accepts'), expected, sample, dump);
+  await ingestCheck({ db: join(dir, 'accepts'), expected, file: sample, dump });
   const puts = readEntries(expected).filter((entry) => entry.value !== undefined);
   expect(linesOf(readEntries(dump))).toEqual(linesOf(puts));
-  expect(await sstScan(sample)).toHaveLength(readEntries(expected).length);
+  expect((await sstScan(sample)).get(sample)).toHaveLength(readEntries(expected).length);
 });
 
 test('refuses a file with one flipped bit in a block', async () => {
@@ -31,8 +31,14 @@ test('refuses a file with one flipped bit in a block', async () => {
   const bytes = readFileSync(sample);
   bytes[2000] = (bytes[2000] as number) ^ 1;
   writeFileSync(damaged, bytes);
-  await expect(ingestCheck(join(dir, 'flipped'), expected, damaged, dump)).rejects.toThrow(/checksum/i);
+  const judged = { db: join(dir, 'flipped'), expected, file: damaged, dump };
+  await expect(ingestCheck(judged)).rejects.toThrow(/damaged\.sst.*checksum/i);
   await expect(sstVerify(damaged)).rejects.toThrow();
+  // Among others too.
+  copyFileSync(sample, join(dir, 'sound.sst'));
+  await expect(sstVerify(dir)).rejects.toThrow(/damaged\.sst/);
+  rmSync(damaged);
+  expect(await sstVerify(dir)).toEqual([join(dir, 'sound.sst')]);
 });
 
 test('refuses a file that lacks an entry, has one too many or another value', async () => {
@@ -46,8 +52,7 @@ test('refuses a file that lacks an entry, has one too many or another value', as
   };
   for (const [name, list] of Object.entries(lists)) {
     writeEntries(join(dir, name), list);
-    await expect(ingestCheck(join(dir, `${name}-db`), join(dir, name), sample, dump)).rejects.toThrow(
-      /get|scan/,
-    );
+    const judged = { db: join(dir, `${name}-db`), expected: join(dir, name), file: sample, dump };
+    await expect(ingestCheck(judged)).rejects.toThrow(/get|scan/);
   }
 });

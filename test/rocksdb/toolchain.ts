@@ -29,29 +29,54 @@ async function output(program: string, args: readonly string[]): Promise<string>
   }
 }
 
-/** Fills `dir` as the head of `generate.cc` says. */
-export async function generate(dir: string): Promise<void> {
-  await output(await build('generate'), [dir]);
+/** Fills `dir` as the head of `generate.cc` says; of the tables, `only` one. */
+export async function generate(dir: string, only?: string): Promise<void> {
+  await output(await build('generate'), only === undefined ? [dir] : [dir, only]);
 }
 
-/** RocksDB ingests `file` into a new database at `db`, reads all of `expected` and dumps its scan; throws on any difference. */
-export async function ingestCheck(db: string, expected: string, file: string, dump: string): Promise<void> {
-  await output(await build('ingest-check'), [db, expected, file, dump]);
+export interface Judged {
+  /** Of a database of RocksDB that is made for it. */
+  readonly db: string;
+  /** What the file must hold, and where to put what a scan shows: in the form of `entries.ts`. */
+  readonly expected: string;
+  readonly file: string;
+  readonly dump: string;
 }
 
-/** `sst_dump --command=verify`, which must say that the file is ok. (Without `--verify_checksum` it says so of any file.) */
-export async function sstVerify(file: string): Promise<void> {
-  const text = await output('sst_dump', [`--file=${file}`, '--command=verify', '--verify_checksum']);
-  if (!text.includes('The file is ok')) throw new Error(`sst_dump does not accept ${file}:\n${text}`);
+/** RocksDB ingests each file into a new database, reads all that is expected and dumps its scan; throws on any difference. */
+export async function ingestCheck(...all: readonly Judged[]): Promise<void> {
+  const args = all.flatMap(({ db, expected, file, dump }) => [db, expected, file, dump]);
+  await output(await build('ingest-check'), args);
 }
 
-/** The lines of `sst_dump --command=scan --output_hex`: `'<KEY>' seq:<n>, type:<t> => <VALUE>`, in upper-case hex. */
-export async function sstScan(file: string): Promise<string[]> {
-  const text = await output('sst_dump', [
-    `--file=${file}`,
-    '--command=scan',
-    '--output_hex',
-    '--verify_checksum',
-  ]);
-  return text.split('\n').filter((line) => line.startsWith("'"));
+/** `sst_dump` of a file, or of all of a directory: the lines that it prints of each, by path. One process does them all. */
+async function sstDump(path: string, ...args: readonly string[]): Promise<Map<string, string[]>> {
+  const text = await output('sst_dump', [`--file=${path}`, '--verify_checksum', ...args]);
+  const files = new Map<string, string[]>();
+  let lines: string[] = [];
+  for (const line of text.split('\n')) {
+    const file = /^Process (.*)$/.exec(line)?.[1];
+    if (file === undefined) lines.push(line);
+    else {
+      lines = [];
+      files.set(file, lines);
+    }
+  }
+  return files;
+}
+
+/** `sst_dump --command=verify`, which must say of each file that it is ok. (Without `--verify_checksum` it says so of any.) */
+export async function sstVerify(path: string): Promise<string[]> {
+  const files = await sstDump(path, '--command=verify');
+  for (const [file, lines] of files) {
+    if (!lines.includes('The file is ok'))
+      throw new Error(`sst_dump does not accept ${file}:\n${lines.join('\n')}`);
+  }
+  return [...files.keys()];
+}
+
+/** By file, the lines of `sst_dump --command=scan --output_hex`: `'<KEY>' seq:<n>, type:<t> => <VALUE>`, in upper-case hex. */
+export async function sstScan(path: string): Promise<Map<string, string[]>> {
+  const files = await sstDump(path, '--command=scan', '--output_hex');
+  return new Map([...files].map(([file, lines]) => [file, lines.filter((line) => line.startsWith("'"))]));
 }

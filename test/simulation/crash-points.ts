@@ -31,7 +31,7 @@ const STAGES = stages().map(({ content, done }) => ({
   past: show(new Map([...content].filter(([name]) => !name.includes('@')))),
   done,
 }));
-/** From the step after it on its directory is there, whole. */
+/** From the step after it on its directory is there, whole, however durable commits are. */
 const CHECKPOINT = STEPS.findIndex(({ name }) => name === 'checkpoint');
 
 /** Tells the image at each call to `onPoint`. */
@@ -75,6 +75,8 @@ export async function tellStory(machine: Machine, options: TestOptions): Promise
 interface Allowed {
   readonly from: number;
   readonly to: number;
+  /** The checkpoint was reported done. */
+  readonly checkpoint: boolean;
   /** As of the crash point. */
   readonly versions: readonly number[];
 }
@@ -91,8 +93,13 @@ function fateOf(name: FateName, seed: number): Fate {
 /** @param durable whether what was done survives more than the end of the process */
 export function allowedAt(point: CrashPoint, fate: FateName, durable: boolean): Allowed {
   const kept = durable || fate === 'the process alone dies';
-  const from = kept ? stageAfter(point.done) : 0;
-  return { from, to: stageAfter(point.begun), versions: point.versions };
+  const { done, begun, versions } = point;
+  return {
+    from: kept ? stageAfter(done) : 0,
+    to: stageAfter(begun),
+    checkpoint: done > CHECKPOINT,
+    versions,
+  };
 }
 
 /** The first of so many steps done: those behind it are of the step after. */
@@ -123,7 +130,6 @@ export async function recoverFrom(
   try {
     known = foundIn(show(await contentOf(db)), allowed);
     checkInputs(machine, STAGES[known.to]?.done ?? 0);
-    if (allowed.from > stageAfter(CHECKPOINT)) expect(machine.names('checkpoint/tables')).not.toEqual([]);
     await checkFiles(machine, db);
     if (!again) {
       await checkPast(db, known, seed);
@@ -133,14 +139,38 @@ export async function recoverFrom(
   } finally {
     await db.close();
   }
+  await checkCheckpoint(machine, seed, allowed.checkpoint);
   return images;
 }
 
+/** L2: what has the name of the checkpoint is it, whole; what has the name of one that is being made is that, or refused. */
+async function checkCheckpoint(machine: Machine, seed: number, isDone: boolean): Promise<void> {
+  const outcome = await openedCheckpoint(machine, seed, machine.checkpoint);
+  const isThere = machine.disk.directory(machine.checkpoint) !== undefined;
+  expect(outcome, 'the checkpoint').toBe(isDone || isThere ? 'whole' : 'NOT_A_DATABASE');
+  const partial = await openedCheckpoint(machine, seed, machine.partialCheckpoint);
+  expect(['whole', 'NOT_A_DATABASE', 'CORRUPTION'], 'the unfinished checkpoint').toContain(partial);
+}
+
+async function openedCheckpoint(machine: Machine, seed: number, dir: string): Promise<string> {
+  return outcomeOf(async () => {
+    const options = { ...OPTIONS, createIfMissing: false };
+    const db = await machine.open(machine.fileSystem(), new SeededRandom(seed), options, dir);
+    try {
+      expect(show(await contentOf(db))).toBe(STAGES[stageAfter(CHECKPOINT)]?.shown);
+      expect((await db.verify({ full: true })).problems).toEqual([]);
+    } finally {
+      await db.close();
+    }
+  }).then((outcome) => (outcome === 'ok' ? 'whole' : outcome));
+}
+
 /** Which of the stages that are allowed it is; several in a row may have the same content. */
-function foundIn(content: string, { from, to, versions }: Allowed): Allowed {
+function foundIn(content: string, allowed: Allowed): Allowed {
+  const { from, to } = allowed;
   const found = STAGES.flatMap(({ shown }, i) => (shown === content && i >= from && i <= to ? [i] : []));
   const [first] = found;
-  if (first !== undefined) return { from: first, to: found.at(-1) ?? first, versions };
+  if (first !== undefined) return { ...allowed, from: first, to: found.at(-1) ?? first };
   const known = STAGES.findIndex(({ shown }) => shown === content);
   const after = (stage: number): string => {
     const { done = 0 } = STAGES[stage] ?? {};

@@ -24,6 +24,8 @@ const META_BYTES = 8192;
 export interface Image {
   readonly disk: Disk;
   readonly manifest: Uint8Array | undefined;
+  /** The checkpoint's, under whichever of its two names it is. */
+  readonly checkpointManifest: Uint8Array | undefined;
 }
 
 export class Machine {
@@ -31,7 +33,7 @@ export class Machine {
   readonly schedule = new Schedule();
   disk: Disk;
   readonly #inputs = new Map<string, Uint8Array>();
-  #lastManifest: Uint8Array | undefined;
+  readonly #lastManifests = new Map<string, Buffer>();
 
   /** @param root a real directory, empty, which LMDB's is made in */
   constructor(root: string) {
@@ -47,6 +49,11 @@ export class Machine {
 
   get checkpoint(): string {
     return join(this.root, 'checkpoint');
+  }
+
+  /** What the checkpoint is called while it is made. */
+  get partialCheckpoint(): string {
+    return `${this.checkpoint}.partial-checkpoint`;
   }
 
   input(name: string): string {
@@ -66,8 +73,9 @@ export class Machine {
     };
   }
 
-  open(fs: SimulatedFileSystem, random: SeededRandom, options: TestOptions): Promise<TextDb> {
-    return openText(this.db, { ...options, env: this.env(fs, random) });
+  /** @param dir the database's, unless told otherwise */
+  open(fs: SimulatedFileSystem, random: SeededRandom, options: TestOptions, dir = this.db): Promise<TextDb> {
+    return openText(dir, { ...options, env: this.env(fs, random) });
   }
 
   /** Writes an SST file, durably; returns its name. */
@@ -124,34 +132,41 @@ export class Machine {
   }
 
   image(): Image {
-    const manifest = this.#manifest();
-    return { disk: this.disk.image(), manifest };
+    const manifest = this.#manifest(this.db);
+    const checkpointManifest = this.#manifest(this.checkpoint) ?? this.#manifest(this.partialCheckpoint);
+    return { disk: this.disk.image(), manifest, checkpointManifest };
   }
 
-  #manifest(): Uint8Array | undefined {
-    const path = this.#dataPath();
+  #manifest(dir: string): Uint8Array | undefined {
+    const path = dataPath(dir);
     if (!existsSync(path)) return undefined;
     noteManifest(this.disk, dirname(path));
     const bytes = readFileSync(path);
-    const last = this.#lastManifest;
-    const same = last !== undefined && bytes.subarray(0, META_BYTES).equals(last.subarray(0, META_BYTES));
-    if (!same) this.#lastManifest = bytes;
-    return this.#lastManifest;
+    const last = this.#lastManifests.get(dir);
+    if (last?.subarray(0, META_BYTES).equals(bytes.subarray(0, META_BYTES))) return last;
+    this.#lastManifests.set(dir, bytes);
+    return bytes;
   }
 
   /** REQUIRES: no database of this machine is open. */
-  restart({ disk, manifest }: Image, fate: Fate): void {
+  restart({ disk, manifest, checkpointManifest }: Image, fate: Fate): void {
     this.disk = disk.afterCrash(fate);
     for (const name of readdirSync(this.root)) rmSync(join(this.root, name), { recursive: true });
-    if (this.disk.directory(this.db) !== undefined) mkdirSync(this.db);
-    const data = this.#dataPath();
-    if (this.disk.directory(dirname(data)) !== undefined) mkdirSync(dirname(data));
-    if (manifest !== undefined && this.disk.entry(data) !== undefined) writeFileSync(data, manifest);
+    this.#restore(this.db, manifest);
+    this.#restore(this.checkpoint, checkpointManifest);
+    this.#restore(this.partialCheckpoint, checkpointManifest);
   }
 
-  #dataPath(): string {
-    return join(this.db, 'manifest', 'data.mdb');
+  /** What is really there of a database: its directory and LMDB's. */
+  #restore(dir: string, manifest: Uint8Array | undefined): void {
+    const data = dataPath(dir);
+    for (const path of [dir, dirname(data)]) if (this.disk.directory(path) !== undefined) mkdirSync(path);
+    if (manifest !== undefined && this.disk.entry(data) !== undefined) writeFileSync(data, manifest);
   }
+}
+
+function dataPath(dir: string): string {
+  return join(dir, 'manifest', 'data.mdb');
 }
 
 /** In key order; of entries with one key the last counts. */

@@ -5,9 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import type { Env } from '../../../src/base/env/env.ts';
 import { nodeEnv } from '../../../src/base/env/node-env.ts';
 import { JobGate } from '../../../src/levels/compaction/job-gate.ts';
 import { memoryDirectory, openDatabase, openText, type TextDb, TINY } from '../../base/database.ts';
+
+/** In `src/levels/compaction/pacer.ts`. */
+const COMPACTION_NAP_MS = 20;
 
 const name = (i: number): string => `key${String(i % 97).padStart(3, '0')}`;
 
@@ -19,21 +23,44 @@ function statesOf(db: TextDb): string[] {
   return states;
 }
 
+/**
+ * Compaction gets no further than its first pause, for its rate, until it is let go; then it need not pause. Writers that
+ * are slowed down pause as well, each for a few milliseconds.
+ */
+function heldCompaction(): { env: Env; letGo: () => void } {
+  let letGo = (): void => undefined;
+  let held: Promise<void> | undefined = new Promise((resolve) => {
+    letGo = () => {
+      held = undefined;
+      resolve();
+    };
+  });
+  const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+    ms < COMPACTION_NAP_MS ? nodeEnv.clock.sleep(ms, signal) : (held ?? Promise.resolve());
+  return { env: { ...nodeEnv, clock: { ...nodeEnv.clock, sleep } }, letGo };
+}
+
 test('writers are slowed down, then stopped, then let go, as level 0 grows and shrinks', async () => {
-  // Compaction that hardly moves: stopping is what it takes to keep level 0 small.
+  const { env, letGo } = heldCompaction();
   const db = await openDatabase(memoryDirectory(), {
     ...TINY,
     levelBaseBytes: 1 << 20,
-    backgroundBytesPerSecond: 300_000,
+    backgroundBytesPerSecond: 10_000,
+    env,
   });
   const states = statesOf(db);
+  db.on((event) => {
+    if (event.kind === 'stall' && event.state === 'stopped') setTimeout(letGo, 20);
+  });
   const random = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');
-  const beganMs = performance.now();
-  for (let i = 0; !states.includes('stopped') || i % 50 !== 0; i++) {
-    await db.put(name(i), random.slice(i % 1000, (i % 1000) + 2000));
-    if (performance.now() - beganMs > 40_000) break;
+  let puts = 0;
+  while (!states.includes('stopped')) {
+    await db.put(name(puts), random.slice(puts % 1000, (puts % 1000) + 2000));
+    puts++;
   }
+  await db.put(name(puts), 'stopped');
   expect(states.slice(0, 2)).toEqual(['slow', 'stopped']);
+  await expect.poll(() => states.at(-1), { timeout: 30_000 }).toBe('none');
   // The write that was stopped has come through, and it is told why it had to wait.
   const { stall, keyspaces } = db.stats();
   expect(stall).toMatchObject({ reason: expect.stringMatching(/tables in level 0|^$/) });
