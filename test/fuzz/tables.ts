@@ -148,10 +148,22 @@ export async function tryTable(bytes: Uint8Array): Promise<string> {
     if (facts instanceof SluiceError) {
       // Damage may also come to a file that was taken long ago.
       await typed(() => readEverything(table, []));
+      await typed(() => readPrefixed(fs));
       return facts.code;
     }
     compare(plainTable(bytes), facts, table);
     return 'ok';
+  } finally {
+    table.dispose();
+  }
+}
+
+/** A prefix that most keys have, so that some are without it, or shorter. */
+function readPrefixed(fs: MemoryFiles): void {
+  const prefix = { from: Buffer.from('key0'), to: Buffer.from('another') };
+  const table = new Table({ path: PATH, fs, cache, prefix });
+  try {
+    readEverything(table, []);
   } finally {
     table.dispose();
   }

@@ -7,7 +7,6 @@
  */
 
 import type { BufferCopier } from '../../base/buffer-copier.ts';
-import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { decode, type EncodingName, type Output } from '../../base/encoding.ts';
 import { throwIfAborted } from '../../base/errors.ts';
 import type { Tree } from '../../levels/tree.ts';
@@ -86,10 +85,8 @@ function unsharedTables(engine: Engine, a: Tree, b: Tree): HeldTable[] | undefin
   return own * LOOKUP_PART <= entries ? unshared : undefined;
 }
 
-function contentOf(engine: Engine, { id, globalVersion, prefix }: TableRow): string {
-  const { from, to } = prefix ?? { from: EMPTY_BYTES, to: EMPTY_BYTES };
-  const under = `${Buffer.from(from).toString('hex')}>${Buffer.from(to).toString('hex')}`;
-  return `${engine.env.fs.statSync(engine.tablePath(id)).identity}@${globalVersion ?? 'own'} ${under}`;
+function contentOf(engine: Engine, { id, globalVersion }: TableRow): string {
+  return `${engine.env.fs.statSync(engine.tablePath(id)).identity}@${globalVersion ?? 'own'}`;
 }
 
 function sameTombstones(
