@@ -149,7 +149,7 @@ function parseIngest(line: LineScanner, budget: KeyBudget): Statement {
     if (clause === undefined) {
       keyspace =
         keyspaceOf(line) ??
-        line.fail('expected mode, verify, id, ifExists, replace, behind, requireBottom or in');
+        line.fail('expected mode, verify, id, ifExists, replace, behind, under, requireBottom or in');
       break;
     }
     const twice = Object.keys(clause).find((name) => name in clauses);
@@ -166,6 +166,10 @@ function parseClause(line: LineScanner): IngestClauses | undefined {
   if (line.tryWord('ifExists')) return { ifExists: choice(line, 'ifExists', IF_EXISTS) };
   if (line.tryWord('replace')) return { replace: intervalOf(line) ?? true };
   if (line.tryWord('behind')) return { behind: true };
+  if (line.tryWord('under')) {
+    const to = line.token('a prefix').bytes;
+    return { prefix: line.tryWord('replacing') ? { from: line.token('a prefix').bytes, to } : to };
+  }
   if (line.tryWord('requireBottom')) return { requireBottom: true };
   if (line.tryWord('undoable')) return { undoable: true };
   return undefined;

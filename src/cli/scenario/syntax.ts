@@ -45,7 +45,7 @@ export interface FileSource {
 /** How files are ingested, in the words of the options that `ingest` has. */
 export type IngestClauses = Pick<
   IngestOptions,
-  'mode' | 'verify' | 'id' | 'ifExists' | 'replace' | 'behind' | 'requireBottom' | 'undoable'
+  'mode' | 'verify' | 'id' | 'ifExists' | 'replace' | 'behind' | 'requireBottom' | 'undoable' | 'prefix'
 >;
 
 /** Undefined keyspaces are the default one. */
