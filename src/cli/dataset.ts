@@ -3,6 +3,7 @@ import type { DatasetVersion } from '../txn/dataset/dataset.ts';
 import { type Arguments, type Command, EXIT_OK, type Flag, UsageError } from './command.ts';
 import { JSON_FLAG, READONLY_FLAG, withDatabase, withWritable } from './database.ts';
 import { type Io, Output, write } from './io.ts';
+import { PREFIX_FLAGS, prefixOf } from './prefix-flags.ts';
 import { bytesText, columns, countText, entriesText, plural } from './text.ts';
 
 const KEEP: Flag = { type: 'string', value: 'N', about: 'drop all but the newest N versions' };
@@ -53,6 +54,7 @@ export const datasetPublish: Command = {
       multiple: true,
       about: 'digest of a file; once for each, in order',
     },
+    ...PREFIX_FLAGS,
     json: JSON_FLAG,
   },
   positionals: [3, Number.POSITIVE_INFINITY],
@@ -74,6 +76,7 @@ export const datasetPublish: Command = {
         ...(message !== undefined && { message }),
         ...(mode !== undefined && { mode }),
         ...(sha256.length > 0 && { sha256 }),
+        ...prefixOf(args),
         ...(io.signal && { signal: io.signal }),
         onProgress: ({ bytesDone, bytesTotal }) => progress.show(bytesDone, bytesTotal),
       }),

@@ -6,6 +6,7 @@ import type { IngestPlan } from '../txn/explain.ts';
 import { type Command, EXIT_OK } from './command.ts';
 import { HEX_FLAG, JSON_FLAG, READONLY_FLAG, withDatabase } from './database.ts';
 import { Output } from './io.ts';
+import { PREFIX_FLAGS, prefixOf } from './prefix-flags.ts';
 import { bytesText, entriesText, jsonField, plural } from './text.ts';
 
 /** `sluice explain` */
@@ -15,6 +16,7 @@ export const explain: Command = {
   about: 'Tell where an ingest would put files, and what keeps them from lower levels',
   flags: {
     into: { type: 'string', value: 'KEYSPACE', about: 'where the entries would go; `default` when absent' },
+    ...PREFIX_FLAGS,
     hex: HEX_FLAG,
     json: JSON_FLAG,
     readonly: READONLY_FLAG,
@@ -24,7 +26,11 @@ export const explain: Command = {
 
   async run(args, io) {
     const into = args.text('into');
-    const options = { ...(into !== undefined && { into }), ...(io.signal && { signal: io.signal }) };
+    const options = {
+      ...(into !== undefined && { into }),
+      ...prefixOf(args),
+      ...(io.signal && { signal: io.signal }),
+    };
     const plans = await withDatabase(args, (db) => db.explainIngest(args.positionals.slice(1), options));
     const out = new Output(io.stdout);
     const hex = args.flag('hex');

@@ -58,10 +58,11 @@ function cells({ id, version, time, keyspace, files, undoable, undoneAt, undoes 
 
 /** Keys as text would lose bytes. */
 function printed(record: IngestRecord): object {
-  const files = record.files.map(({ smallest, largest, ...file }) => ({
+  const files = record.files.map(({ smallest, largest, prefix, ...file }) => ({
     ...file,
     smallestHex: smallest.toString('hex'),
     largestHex: largest.toString('hex'),
+    ...(prefix && { prefix: { fromHex: prefix.from.toString('hex'), toHex: prefix.to.toString('hex') } }),
   }));
   return { ...record, files };
 }

@@ -20,7 +20,8 @@ export const sstInspect: Command = {
     json: JSON_FLAG,
   },
   positionals: [1, 1],
-  more: 'Reads footer, index, properties and both ends; `sluice sst dump` reads all entries.',
+  more: `Reads footer, index, properties and both ends; \`sluice sst dump\` reads all entries. Keys are as the file has them: a
+table of a database may be read under another prefix, as \`sluice ingests --json\` tells.`,
 
   async run(args, io) {
     await withTable(args.at(0, 'FILE'), async (table) => {
