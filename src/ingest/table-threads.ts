@@ -5,7 +5,8 @@
  * A writer whose calls are synchronous cannot wait for another to be done with a thread: it gets one now, or none.
  */
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../base/background-thread.ts';
 import { cores, nodeEnv } from '../base/env/node-env.ts';
 
 const THREADS_MAX = 8;
@@ -34,7 +35,7 @@ class TableThreads {
     }
     if (this.#threads >= this.#max) return undefined;
     this.#threads++;
-    const worker = new Worker(THREAD);
+    const worker = startThread(THREAD);
     worker.unref();
     return worker;
   }

@@ -3,7 +3,8 @@
  * there is something to check and end when there has been nothing for a while.
  */
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../base/background-thread.ts';
 import { backgroundThreads, nodeEnv } from '../base/env/node-env.ts';
 import { throwIfAborted } from '../base/errors.ts';
 import { fromThreadError, type ThreadError } from '../base/thread-error.ts';
@@ -81,7 +82,7 @@ class ThreadPool implements CheckThreads {
 
   #start(): Worker {
     this.#threads++;
-    return new Worker(THREAD);
+    return startThread(THREAD);
   }
 
   #give(worker: Worker, { job, cancelled, onBytes, resolve, reject }: Waiting): void {

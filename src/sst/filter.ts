@@ -19,6 +19,10 @@ const FIRST_PART_WORDS = 2048;
 const PART_WORDS = 65_536;
 const GOLDEN = 0x9e3779b9 | 0;
 
+/** Parts of PART_WORDS of builders that are done, 8 MiB at most: they would be garbage of that size for each table. */
+const idleParts: Uint32Array[] = [];
+const IDLE_PARTS_MAX = 32;
+
 export interface Filter {
   readonly kind: 'bloom' | 'ribbon';
   readonly bytes: number;
@@ -128,7 +132,10 @@ export class FilterBuilder {
     for (let from = 0; from < hashes.length; ) {
       let part = this.#parts.at(-1);
       if (part === undefined || this.#lastWords === part.length) {
-        part = new Uint32Array(part === undefined ? FIRST_PART_WORDS : PART_WORDS);
+        part =
+          part === undefined
+            ? new Uint32Array(FIRST_PART_WORDS)
+            : (idleParts.pop() ?? new Uint32Array(PART_WORDS));
         this.#parts.push(part);
         this.#lastWords = 0;
       }
@@ -160,6 +167,8 @@ export class FilterBuilder {
 
   /** Frees the hashes. */
   clear(): void {
+    for (const part of this.#parts)
+      if (part.length === PART_WORDS && idleParts.length < IDLE_PARTS_MAX) idleParts.push(part);
     this.#parts = [];
     this.#count = 0;
   }

@@ -10,15 +10,31 @@ import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { INDEX_RECORD_HEAD_BYTES, SPLITS_KEY } from './kernels/js-encode-blocks.ts';
 import { putSeparator, SEPARATOR_SAME_KEY } from './kernels/js-separator.ts';
 
-export class IndexBuilder {
+interface Room {
   /** Separators with trailers, one after the other. */
-  #keys = new Uint8Array(65536);
+  keys: Uint8Array;
+  ends: Float64Array;
+  offsets: Float64Array;
+  sizes: Uint32Array;
+}
+
+/** Of builders that are done: V8 would let tens of megabytes of it pile up before it looked for what nobody uses. */
+const idleRooms: Room[] = [];
+const IDLE_ROOMS_MAX = 2;
+const IDLE_BLOCKS_MAX = 65_536;
+const IDLE_KEY_BYTES_MAX = 4 << 20;
+
+export class IndexBuilder {
+  readonly #room: Room = idleRooms.pop() ?? {
+    keys: new Uint8Array(65536),
+    ends: new Float64Array(1024),
+    offsets: new Float64Array(1024),
+    sizes: new Uint32Array(1024),
+  };
   #keyBytes = 0;
-  #ends = new Float64Array(1024);
-  #offsets = new Float64Array(1024);
-  #sizes = new Uint32Array(1024);
   #blocks = 0;
   #internalKeys = false;
+  #isOver = false;
 
   get blocks(): number {
     return this.#blocks;
@@ -34,10 +50,11 @@ export class IndexBuilder {
    */
   add(last: Uint8Array, next: Uint8Array | undefined, offset: number, stored: number): void {
     this.#reserve(last.length);
+    const { keys } = this.#room;
     let length = last.length;
-    if (next === undefined) this.#keys.set(last, this.#keyBytes);
+    if (next === undefined) keys.set(last, this.#keyBytes);
     else {
-      length = putSeparator(this.#keys, this.#keyBytes, last, 0, last.length, next, 0, next.length);
+      length = putSeparator(keys, this.#keyBytes, last, 0, last.length, next, 0, next.length);
       if (length === SEPARATOR_SAME_KEY) {
         this.#internalKeys = true;
         length = last.length;
@@ -54,7 +71,7 @@ export class IndexBuilder {
       if (fixed32(bytes, at + 8) === SPLITS_KEY) this.#internalKeys = true;
       this.#reserve(length);
       at += INDEX_RECORD_HEAD_BYTES;
-      const keys = this.#keys;
+      const { keys } = this.#room;
       const to = this.#keyBytes;
       if (length > 48) keys.set(bytes.subarray(at, at + length), to);
       else for (let i = 0; i < length; i++) keys[to + i] = bytes[at + i] as number;
@@ -65,57 +82,72 @@ export class IndexBuilder {
   }
 
   #reserve(length: number): void {
-    if (this.#blocks === this.#ends.length) this.#growBlocks();
-    if (this.#keyBytes + length <= this.#keys.length) return;
-    const grown = new Uint8Array(Math.max(this.#keys.length * 2, this.#keyBytes + length));
-    grown.set(this.#keys.subarray(0, this.#keyBytes));
-    this.#keys = grown;
+    const room = this.#room;
+    if (this.#blocks === room.ends.length) this.#growBlocks();
+    if (this.#keyBytes + length <= room.keys.length) return;
+    const grown = new Uint8Array(Math.max(room.keys.length * 2, this.#keyBytes + length));
+    grown.set(room.keys.subarray(0, this.#keyBytes));
+    room.keys = grown;
   }
 
   #added(length: number, offset: number, stored: number): void {
+    const { ends, offsets, sizes } = this.#room;
     this.#keyBytes += length;
-    this.#ends[this.#blocks] = this.#keyBytes;
-    this.#offsets[this.#blocks] = offset;
-    this.#sizes[this.#blocks] = stored;
+    ends[this.#blocks] = this.#keyBytes;
+    offsets[this.#blocks] = offset;
+    sizes[this.#blocks] = stored;
     this.#blocks++;
   }
 
   #growBlocks(): void {
+    const room = this.#room;
     const n = this.#blocks * 2;
-    const ends = new Float64Array(n);
-    ends.set(this.#ends);
-    this.#ends = ends;
-    const offsets = new Float64Array(n);
-    offsets.set(this.#offsets);
-    this.#offsets = offsets;
-    const sizes = new Uint32Array(n);
-    sizes.set(this.#sizes);
-    this.#sizes = sizes;
+    const { ends, offsets, sizes } = room;
+    room.ends = new Float64Array(n);
+    room.ends.set(ends);
+    room.offsets = new Float64Array(n);
+    room.offsets.set(offsets);
+    room.sizes = new Uint32Array(n);
+    room.sizes.set(sizes);
   }
 
-  /** The index block, restart interval 1, so that every handle is whole though the form is the delta-coded one. */
+  /**
+   * The index block, restart interval 1, so that every handle is whole though the form is the delta-coded one. The builder
+   * is of no use any more.
+   */
   finish(): Uint8Array {
+    const { keys, ends, offsets, sizes } = this.#room;
     const trailer = this.#internalKeys ? 0 : 8;
     const block = new Uint8Array(this.#keyBytes + this.#blocks * 32 + 8);
-    const restarts = new Uint32Array(Math.max(1, this.#blocks));
     let p = 0;
     let start = 0;
     for (let b = 0; b < this.#blocks; b++) {
-      const end = this.#ends[b] as number;
+      const end = ends[b] as number;
       const length = end - start - trailer;
-      restarts[b] = p;
+      const restart = p;
       block[p++] = 0;
       p = putVarint(block, p, length);
-      block.set(this.#keys.subarray(start, start + length), p);
-      p = putVarint(block, p + length, this.#offsets[b] as number);
-      p = putVarint(block, p, this.#sizes[b] as number);
+      block.set(keys.subarray(start, start + length), p);
+      p = putVarint(block, p + length, offsets[b] as number);
+      p = putVarint(block, p, sizes[b] as number);
+      sizes[b] = restart;
       start = end;
     }
-    for (const restart of restarts) {
-      putFixed32(block, p, restart);
-      p += 4;
-    }
-    putFixed32(block, p, restarts.length);
-    return block.slice(0, p + 4);
+    // Even an empty block has one restart.
+    if (this.#blocks === 0) sizes[0] = 0;
+    const restarts = Math.max(1, this.#blocks);
+    for (let b = 0; b < restarts; b++, p += 4) putFixed32(block, p, sizes[b] as number);
+    putFixed32(block, p, restarts);
+    this.abandon();
+    return block.subarray(0, p + 4);
+  }
+
+  /** Gives the memory back, once: after `finish` it may be another builder's. */
+  abandon(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { keys, sizes } = this.#room;
+    if (idleRooms.length === IDLE_ROOMS_MAX) return;
+    if (sizes.length <= IDLE_BLOCKS_MAX && keys.length <= IDLE_KEY_BYTES_MAX) idleRooms.push(this.#room);
   }
 }

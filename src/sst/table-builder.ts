@@ -384,6 +384,7 @@ export class TableBuilder {
   abandon(): void {
     this.#finished = true;
     this.#filter?.clear();
+    this.#index.abandon();
     this.#giveHeapBack();
   }
 

@@ -63,15 +63,28 @@ export class TableOutput {
       stored = length;
       type = 0;
     }
-    bytes[out + stored] = type;
-    putFixed32(bytes, out + stored + 1, this.#checksum(this.#heap, out, stored));
-    this.took(out + stored + BLOCK_TRAILER_BYTES);
+    this.#seal(out, stored, type);
     return stored;
   }
 
-  /** Writes a block that is not in the heap at once. */
+  /** Puts the trailer after the block at `out`, which is the next one. */
+  #seal(out: number, stored: number, type: number): void {
+    const { bytes } = this.#heap;
+    bytes[out + stored] = type;
+    putFixed32(bytes, out + stored + 1, this.#checksum(this.#heap, out, stored));
+    this.took(out + stored + BLOCK_TRAILER_BYTES);
+  }
+
+  /** Writes a block that is not in the heap. */
   write(block: Uint8Array, length: number, compression: CompressionKind): BlockHandle {
     this.#flush();
+    const room = this.limit - this.#outAt;
+    if (compression === 'none' && length + BLOCK_TRAILER_BYTES <= room) {
+      const handle = { offset: this.#written, bytes: length };
+      this.#heap.bytes.set(block.length === length ? block : block.subarray(0, length), this.#outAt);
+      this.#seal(this.#outAt, length, 0);
+      return handle;
+    }
     const packed = compression === 'none' ? undefined : compressed(block, length, compression);
     const stored = packed === undefined ? length : packed.length - BLOCK_TRAILER_BYTES;
     const disk = packed ?? new Uint8Array(length + BLOCK_TRAILER_BYTES);

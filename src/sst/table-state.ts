@@ -147,10 +147,15 @@ interface Read {
 /** `zstd`: that library must be there before the next step, which may decompress with it. */
 type Steps<T> = Generator<Read | 'zstd', T, undefined>;
 
-export function openTableSync(fs: FileSystem, cache: BlockCache, path: string): TableState {
+export function openTableSync(
+  fs: FileSystem,
+  cache: BlockCache,
+  path: string,
+  withoutFilter = false,
+): TableState {
   const file = fs.openSync(path, 'read');
   try {
-    const steps = openSteps(cache, file.path, file.sizeSync());
+    const steps = openSteps(cache, file.path, file.sizeSync(), withoutFilter);
     for (;;) {
       const step = steps.next();
       if (step.done) return new TableState(cache, file, step.value);
@@ -167,10 +172,15 @@ export function openTableSync(fs: FileSystem, cache: BlockCache, path: string): 
   }
 }
 
-export async function openTable(fs: FileSystem, cache: BlockCache, path: string): Promise<TableState> {
+export async function openTable(
+  fs: FileSystem,
+  cache: BlockCache,
+  path: string,
+  withoutFilter = false,
+): Promise<TableState> {
   const file = await fs.open(path, 'read');
   try {
-    const steps = openSteps(cache, file.path, file.sizeSync());
+    const steps = openSteps(cache, file.path, file.sizeSync(), withoutFilter);
     for (;;) {
       const step = steps.next();
       if (step.done) return new TableState(cache, file, step.value);
@@ -238,7 +248,12 @@ class TailReader {
   }
 }
 
-function* openSteps(cache: BlockCache, path: string, fileBytes: number): Steps<TableParts> {
+function* openSteps(
+  cache: BlockCache,
+  path: string,
+  fileBytes: number,
+  withoutFilter: boolean,
+): Steps<TableParts> {
   const tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES));
   yield { target: tail, position: fileBytes - tail.length };
   const footer = decodeFooter(
@@ -281,7 +296,7 @@ function* openSteps(cache: BlockCache, path: string, fileBytes: number): Steps<T
   }
   const filterAt = fullFilter(metaBlocks);
   let filter: Filter | undefined;
-  if (filterAt !== undefined && hasWholeKeyFilter(properties)) {
+  if (filterAt !== undefined && !withoutFilter && hasWholeKeyFilter(properties)) {
     const raw = yield* reader.raw(filterAt, source);
     filter = readFilter(raw.bytes.subarray(raw.start, raw.start + raw.length));
   }

@@ -34,6 +34,8 @@ export interface TableOptions {
   readonly tableCache?: TableCache | undefined;
   /** Its keys are read under another prefix than the file has them: of all that `Table` tells but for `state`. */
   readonly prefix?: PrefixRewrite | undefined;
+  /** True: the filter is not read, as nobody asks for single keys. */
+  readonly withoutFilter?: boolean;
 }
 
 export interface TableCursorOptions {
@@ -57,6 +59,7 @@ export class Table {
   readonly #prefixed: PrefixedProbe | undefined;
   readonly #fs: FileSystem;
   readonly #tableCache: TableCache | undefined;
+  readonly #withoutFilter: boolean;
   #state: TableState | undefined;
   #opening: Promise<TableState> | undefined;
   #facts: TableFacts | undefined;
@@ -73,6 +76,7 @@ export class Table {
     this.#tableCache = options.tableCache;
     this.prefix = options.prefix;
     this.#prefixed = options.prefix && new PrefixedProbe(options.prefix);
+    this.#withoutFilter = options.withoutFilter ?? false;
   }
 
   get state(): TableState | undefined {
@@ -83,7 +87,7 @@ export class Table {
   openSync(): TableState {
     if (this.#state !== undefined) return this.#state;
     this.#requireUsable();
-    return this.#opened(openTableSync(this.#fs, this.cache, this.path));
+    return this.#opened(openTableSync(this.#fs, this.cache, this.path, this.#withoutFilter));
   }
 
   async open(): Promise<TableState> {
@@ -97,7 +101,7 @@ export class Table {
 
   async #openOnce(): Promise<TableState> {
     const epoch = this.#epoch;
-    const state = await openTable(this.#fs, this.cache, this.path);
+    const state = await openTable(this.#fs, this.cache, this.path, this.#withoutFilter);
     if (this.#state !== undefined || this.#disposed || epoch !== this.#epoch) {
       // Opened synchronously, or closed, meanwhile.
       state.retire();

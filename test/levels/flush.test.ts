@@ -132,3 +132,18 @@ it('in another thread makes the same file, and tells the same errors', async () 
     await runner.close();
   }
 });
+
+it('ends threads that have nothing to do, and starts others when there is', async () => {
+  const entries = Array.from({ length: 2000 }, (_, i) => entryOf(`key${i}`, i + 1, 'v'.repeat(600)));
+  const memtable = memtableOf(entries, 4 << 20);
+  const runner = new ThreadRunner(20);
+  try {
+    for (let round = 0; round < 2; round++) {
+      await runner.flush(memtable, jobIn(temporaryDirectory()));
+      expect(runner.threads).toBe(1);
+      while (runner.threads > 0) await nodeEnv.clock.sleep(5);
+    }
+  } finally {
+    await runner.close();
+  }
+});

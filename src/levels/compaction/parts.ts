@@ -50,7 +50,8 @@ export function splitKeys(job: CompactionJob, fs: FileSystem, cache: BlockCache)
 }
 
 function anchorsOf(job: CompactionJob, row: TableRow, fs: FileSystem, cache: BlockCache): Anchor[] {
-  const table = new Table({ path: `${job.inputsDir ?? job.tablesDir}/${tableName(row.id)}`, fs, cache });
+  const path = `${job.inputsDir ?? job.tablesDir}/${tableName(row.id)}`;
+  const table = new Table({ path, fs, cache, withoutFilter: true });
   try {
     const { index } = table.openSync();
     const anchors: Anchor[] = [];

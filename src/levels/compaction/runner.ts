@@ -3,7 +3,8 @@
  * do not have (a test's).
  */
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../base/background-thread.ts';
 import type { Env } from '../../base/env/env.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { fromThreadError } from '../../base/thread-error.ts';
@@ -86,14 +87,31 @@ export class InlineRunner implements BackgroundRunner {
 /** Beside this file, in whichever language it is: compiled or not. */
 const THREAD = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url);
 
-/** Threads are started when jobs need them and kept; none keeps the process alive by itself. */
+/**
+ * A thread that has had nothing to do for so long ends: it holds tens of megabytes. Starting one costs what compacting a
+ * megabyte does.
+ */
+const IDLE_MS = 3000;
+
+/** Threads are started when jobs need them; none keeps the process alive by itself. */
 export class ThreadRunner implements BackgroundRunner {
-  readonly #idle: Worker[] = [];
+  /** With what calls off its end; the one that was used last is at the end, and taken first. */
+  readonly #idle: { readonly worker: Worker; readonly stay: () => void }[] = [];
   readonly #all = new Set<Worker>();
   /** Threads that flush, which is soon done: the process stays alive for it. */
   readonly #flushing = new Set<Worker>();
+  readonly #idleMs: number;
   #lastFlush: Promise<unknown> = Promise.resolve();
   #keepsAlive = false;
+
+  constructor(idleMs = IDLE_MS) {
+    this.#idleMs = idleMs;
+  }
+
+  /** Those that are ending too. */
+  get threads(): number {
+    return this.#all.size;
+  }
 
   run(job: CompactionJob, newFileId: () => FileId): RunningJob {
     if (job.partsMax === 1) return this.#runPart(job, newFileId);
@@ -101,7 +119,7 @@ export class ThreadRunner implements BackgroundRunner {
   }
 
   #split(job: CompactionJob): Promise<readonly Uint8Array[]> {
-    const worker = this.#idle.pop() ?? this.#start();
+    const worker = this.#take();
     const keys = this.#answer(worker, (message) => (message.kind === 'split' ? message.keys : undefined));
     this.#refer(worker);
     const message: ToThread = { kind: 'split', job };
@@ -110,7 +128,7 @@ export class ThreadRunner implements BackgroundRunner {
   }
 
   #runPart(job: CompactionJob, newFileId: () => FileId): RunningJob {
-    const worker = this.#idle.pop() ?? this.#start();
+    const worker = this.#take();
     const send = (message: ToThread): void => worker.postMessage(message);
     let isOver = false;
     const done = this.#answer(worker, (message) => {
@@ -141,7 +159,7 @@ export class ThreadRunner implements BackgroundRunner {
   }
 
   #flushInThread(memtable: Memtable, job: FlushJob): Promise<TableRow> {
-    const worker = this.#idle.pop() ?? this.#start();
+    const worker = this.#take();
     this.#flushing.add(worker);
     const done = this.#answer(worker, (message) => (message.kind === 'flushed' ? message.row : undefined));
     this.#refer(worker);
@@ -159,7 +177,7 @@ export class ThreadRunner implements BackgroundRunner {
     return new Promise<T>((resolve, reject) => {
       const finish = (): void => {
         this.#forget(worker);
-        if (this.#all.has(worker)) this.#idle.push(worker);
+        if (this.#all.has(worker)) this.#rest(worker);
       };
       worker.on('message', (message: FromThread) => {
         const result = resultOf(message);
@@ -187,26 +205,43 @@ export class ThreadRunner implements BackgroundRunner {
   async close(): Promise<void> {
     const all = [...this.#all];
     this.#all.clear();
-    this.#idle.length = 0;
+    for (const { stay } of this.#idle.splice(0)) stay();
     await Promise.all(all.map((worker) => worker.terminate()));
   }
 
-  #start(): Worker {
-    const worker = new Worker(THREAD);
+  #take(): Worker {
+    const idle = this.#idle.pop();
+    idle?.stay();
+    if (idle !== undefined) return idle.worker;
+    const worker = startThread(THREAD);
     this.#all.add(worker);
     return worker;
+  }
+
+  #rest(worker: Worker): void {
+    const idle = {
+      worker,
+      stay: nodeEnv.clock.after(this.#idleMs, () => {
+        this.#idle.splice(this.#idle.indexOf(idle), 1);
+        void worker.terminate();
+      }),
+    };
+    this.#idle.push(idle);
   }
 
   /** Nobody waits for it now; should it die all the same, the next job gets another one. */
   #forget(worker: Worker): void {
     worker.removeAllListeners();
-    const drop = (): void => {
-      this.#all.delete(worker);
-      const place = this.#idle.indexOf(worker);
-      if (place >= 0) this.#idle.splice(place, 1);
-    };
-    worker.on('error', drop);
-    worker.on('exit', drop);
+    worker.on('error', () => this.#drop(worker));
+    worker.on('exit', () => this.#drop(worker));
+  }
+
+  #drop(worker: Worker): void {
+    this.#all.delete(worker);
+    const place = this.#idle.findIndex((idle) => idle.worker === worker);
+    if (place < 0) return;
+    const [idle] = this.#idle.splice(place, 1);
+    idle?.stay();
   }
 
   /** Listening to messages refs a worker, so this comes after it. */
