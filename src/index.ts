@@ -2,6 +2,7 @@
 
 export type { EncodingName } from './base/encoding.ts';
 export { type ConflictCause, type ErrorCode, isSluiceError, SluiceError } from './base/errors.ts';
+export { Decimal, decodeTuple, encodeTuple, type TupleElement, tupleRange } from './base/tuple.ts';
 export type { Db } from './db.ts';
 export type { CompactionMode, DbOptions, Durability } from './db-options.ts';
 export { open } from './import/open.ts';

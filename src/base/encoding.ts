@@ -3,16 +3,18 @@
  *
  *   buffer    Buffer (the default)       view   Uint8Array
  *   utf8      string                     json   JSON text            msgpack   MessagePack
+ *   tuple     an array, in bytes of its order (tuple.ts)
  *
- * Byte encodings take strings as well, as UTF-8. Bytes given are borrowed until the call returns; bytes handed out
+ * Byte encodings take strings as well, as UTF-8; 'tuple' takes bytes as well, of a tuple that is encoded. Bytes given are borrowed until the call returns; bytes handed out
  * are the caller's own.
  */
 
 import { Packr } from 'msgpackr';
 import { unreachable } from './assert.ts';
 import { SluiceError } from './errors.ts';
+import { decodeTuple, encodeTuple, isTuple, type TupleElement } from './tuple.ts';
 
-export type EncodingName = 'buffer' | 'view' | 'utf8' | 'json' | 'msgpack';
+export type EncodingName = 'buffer' | 'view' | 'utf8' | 'json' | 'msgpack' | 'tuple';
 
 export interface EncodingOutputs {
   buffer: Buffer;
@@ -20,19 +22,24 @@ export interface EncodingOutputs {
   utf8: string;
   json: unknown;
   msgpack: unknown;
+  tuple: TupleElement[];
 }
 
 /** What a read hands out. */
 export type Output<E extends EncodingName> = EncodingOutputs[E];
 /** What a write or a key argument takes. */
-export type Input<E extends EncodingName> = E extends 'json' | 'msgpack' ? unknown : string | Uint8Array;
+export type Input<E extends EncodingName> = E extends 'json' | 'msgpack'
+  ? unknown
+  : E extends 'tuple'
+    ? readonly TupleElement[] | Uint8Array
+    : string | Uint8Array;
 
 /** Makes Buffers that are their receiver's own. */
 export interface BytesCopier {
   copy(bytes: Uint8Array, start: number, length: number): Buffer;
 }
 
-const ENCODING_NAMES: ReadonlySet<string> = new Set(['buffer', 'view', 'utf8', 'json', 'msgpack']);
+const ENCODING_NAMES: ReadonlySet<string> = new Set(['buffer', 'view', 'utf8', 'json', 'msgpack', 'tuple']);
 
 // Plain maps and no shared structures: a value must be readable by itself, by any MessagePack library.
 const packr = new Packr({ useRecords: false, structuredClone: false });
@@ -60,6 +67,10 @@ export function encode(encoding: EncodingName, input: unknown, argument: string)
     case 'msgpack':
       if (input === undefined) throw new TypeError(`${argument} must be given; got undefined`);
       return packr.pack(input);
+    case 'tuple':
+      if (input instanceof Uint8Array) return input;
+      if (isTuple(input)) return encodeTuple(input, argument);
+      throw new TypeError(`${argument} must be an array or a Uint8Array; got ${describe(input)}`);
     default:
       return unreachable(encoding);
   }
@@ -97,6 +108,8 @@ function decodeAny(
       return decoded('JSON', () => JSON.parse(view(bytes, start, length).toString('utf8')));
     case 'msgpack':
       return decoded('MessagePack', () => packr.unpack(copier.copy(bytes, start, length)));
+    case 'tuple':
+      return decodeTuple(view(bytes, start, length));
     default:
       return unreachable(encoding);
   }

@@ -48,6 +48,24 @@ const BYTES = 0x58;
 const SIGN = 1n << 63n;
 const literals = new TextEncoder();
 
+/** Of the elements, `encodeTuple` will see. */
+export function isTuple(value: unknown): value is readonly TupleElement[] {
+  return Array.isArray(value);
+}
+
+/**
+ * The bounds of all tuples that begin with these elements, for range reads under any key encoding: `db.iterator(tupleRange(['user', 42]))`.
+ * @throws TypeError as `encodeTuple`
+ */
+export function tupleRange(prefix: readonly TupleElement[]): { gte: Uint8Array; lt: Uint8Array } {
+  const gte = encodeTuple(prefix, 'prefix');
+  const lt = new Uint8Array(gte.length + 1);
+  lt.set(gte);
+  // No element begins with it.
+  lt[gte.length] = 255;
+  return { gte, lt };
+}
+
 /** @throws TypeError where an element has no place in the order; `argument` is its name in the message. */
 export function encodeTuple(tuple: readonly TupleElement[], argument = 'tuple'): Uint8Array {
   const out = new ByteWriter(64);

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { open, SstWriter } from '../../src/index.ts';
+import { open, SstWriter, tupleRange } from '../../src/index.ts';
 import { memoryDirectory, openDatabase, outcomeOf } from '../base/database.ts';
 
 describe.each(['fsync', 'os'] as const)("durability '%s'", (durability) => {
@@ -96,6 +96,25 @@ test('every encoding gives back what it was given, by keyspace and by call', asy
     expect(await inside.get('inside')).toEqual([1]);
   });
   expect(await json.get('inside')).toEqual([1]);
+  await db.close();
+});
+
+test('keys that are tuples are in the order of their elements', async () => {
+  const db = await open(join(memoryDirectory(), 'db'), { durability: 'os', keyEncoding: 'tuple' });
+  const keys = [['a', -10], ['a', 9], ['a', 10], ['a', 10, null], ['a\0'], ['b', new Date(0)]];
+  for (const key of keys.toReversed()) await db.put(key, JSON.stringify(key));
+  expect(await db.keys().all()).toEqual(keys);
+  expect((await db.get(['a', 10n]))?.toString()).toBe('["a",10]');
+  expect(await db.keys({ gt: ['a', 9], lt: ['b'] }).all()).toEqual(keys.slice(2, 5));
+  expect(await db.keys(tupleRange(['a'])).all()).toEqual(keys.slice(0, 4));
+  expect(await db.keys(tupleRange(['a', 10])).all()).toEqual(keys.slice(2, 4));
+  expect(await outcomeOf(() => db.put([], ''))).toBe('INVALID_KEY');
+  expect(await outcomeOf(() => db.get([Number.NaN]))).toMatch(
+    /^TypeError: key must be an array of .*; got NaN$/,
+  );
+  await db.put(['c'], 'x', { keyEncoding: 'tuple' });
+  await db.put('text', 'x', { keyEncoding: 'utf8' });
+  expect(await outcomeOf(() => db.keys({ gt: ['c'] }).all())).toBe('CORRUPTION');
   await db.close();
 });
 
