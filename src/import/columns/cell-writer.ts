@@ -1,7 +1,6 @@
 /** Cells in the three forms that they are stored in: an element of a tuple, a member of a JSON object, of a MessagePack map. */
 
 import { isUtf8 } from 'node:buffer';
-import { Packr } from 'msgpackr';
 import { unreachable } from '../../base/assert.ts';
 import type { ByteWriter } from '../../base/byte-writer.ts';
 import { putNumber } from '../../base/ordered-number.ts';
@@ -9,10 +8,10 @@ import { putBoolean, putBytes, putDate, putFloat, putNull, putString } from '../
 import type { ColumnType } from '../../import-options.ts';
 import * as cell from './cells.ts';
 import { putJsonInt, putJsonString } from './json-text.ts';
+import { putJsonAsMsgpack } from './json-to-msgpack.ts';
 import * as pack from './msgpack.ts';
 import { isInt, latin1, TypedText } from './typed-text.ts';
 
-const packr = new Packr({ useRecords: false, structuredClone: false });
 const typed = new TypedText();
 
 /** How a cell is read: by the type that its column was given, or as what its format says that it is. */
@@ -194,8 +193,7 @@ export function putMsgpack(out: ByteWriter, cells: cell.Cells, slot: number, giv
     return undefined;
   }
   if (type === 'json') {
-    const packed = packr.pack(JSON.parse(Buffer.from(bytes.subarray(from, to)).toString('utf8')));
-    out.append(packed, 0, packed.length);
+    putJsonAsMsgpack(out, bytes, from);
     return undefined;
   }
   const refusal = refuse(cells, slot, type) ?? notUtf8(cells, slot);
@@ -206,9 +204,13 @@ export function putMsgpack(out: ByteWriter, cells: cell.Cells, slot: number, giv
     pack.putBinary(out, raw, 0, raw.length);
   } else if (type === 'int' || type === 'float' || (type === 'decimal' && given === undefined)) {
     const literal = latin1(bytes, typed.from, typed.to);
-    const whole = isInt(bytes, typed.from, typed.to);
-    if (!(whole ? pack.putInt(out, literal) : pack.putFloat(out, Number(literal))))
-      return `${cells.text(slot)} is out of range`;
+    if (isInt(bytes, typed.from, typed.to) && type !== 'float') {
+      if (!pack.putInt(out, literal)) return `${cells.text(slot)} has more than 64 bits`;
+      return undefined;
+    }
+    const value = Number(literal);
+    if (!Number.isFinite(value)) return `${cells.text(slot)} is out of range of a float`;
+    pack.putFloat(out, value);
   } else pack.putString(out, bytes, typed.from, typed.to);
   return undefined;
 }

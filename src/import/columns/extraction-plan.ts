@@ -26,6 +26,8 @@ export type ValuePlan =
   | { readonly as: 'plain'; readonly member: Member }
   | { readonly as: 'json' | 'msgpack'; readonly members: readonly Member[] }
   | { readonly as: 'raw' }
+  /** The whole row, as MessagePack. */
+  | { readonly as: 'packed'; readonly member: Member }
   | { readonly as: 'empty' };
 
 export interface ExtractionPlan {
@@ -183,6 +185,10 @@ export function planExtraction(spec: ExtractionSpec, set: ColumnSet): Extraction
   const slots = new Slots(set, spec.types ?? {});
   const key = planKey(spec.key, slots, set);
   const value = planValue(spec.value, key, slots, set);
+  // Where columns have no list, a name that is wrong would only be one that no row has.
+  const stray = Object.keys(spec.types ?? {}).find((column) => !slots.columns.map(String).includes(column));
+  if (set.names === undefined && stray !== undefined)
+    throw new TypeError(`options.types.${stray} is of no column that key or value name`);
   return { columns: slots.columns, key, value };
 }
 
@@ -226,8 +232,7 @@ function planValue(spec: ValueSpec | undefined, key: KeyPlan, slots: Slots, set:
   if (spec.as === 'raw') return { as: 'raw' };
   const columns = spec.columns ?? names?.map((_, place) => place);
   if (columns === undefined) {
-    if (spec.as === 'json') return { as: 'raw' };
-    return { as: 'msgpack', members: [slots.member('')] };
+    return spec.as === 'json' ? { as: 'raw' } : { as: 'packed', member: slots.member('') };
   }
   return { as: spec.as, members: columns.map((column) => slots.member(column)) };
 }

@@ -10,7 +10,9 @@ const FLOAT64 = 0xcb;
 const UINT8 = 0xcc;
 const INT8 = 0xd0;
 const STR8 = 0xd9;
+const ARRAY32 = 0xdd;
 const MAP16 = 0xde;
+const MAP32 = 0xdf;
 
 const scratch = new DataView(new ArrayBuffer(8));
 const scratchBytes = new Uint8Array(scratch.buffer);
@@ -26,7 +28,17 @@ export function putBoolean(out: ByteWriter, value: boolean): void {
 export function putMapHead(out: ByteWriter, members: number): void {
   if (members < 16) out.byte(0x80 | members);
   else if (members < 65_536) putUnsigned(out, MAP16, members, 2);
-  else putUnsigned(out, MAP16 + 1, members, 4);
+  else putUnsigned(out, MAP32, members, 4);
+}
+
+/** The head of a map or a list whose length is set later; returns its place. */
+export function putLongHead(out: ByteWriter, isMap: boolean): number {
+  putUnsigned(out, isMap ? MAP32 : ARRAY32, 0, 4);
+  return out.length - 4;
+}
+
+export function setLongHead(out: ByteWriter, at: number, members: number): void {
+  for (let i = 0; i < 4; i++) out.bytes[at + i] = members >>> (24 - i * 8);
 }
 
 export function putString(out: ByteWriter, utf8: Uint8Array, from: number, to: number): void {
@@ -41,16 +53,16 @@ export function putBinary(out: ByteWriter, bytes: Uint8Array, from: number, to: 
   out.append(bytes, from, to);
 }
 
-/** False: it is not finite. */
-export function putFloat(out: ByteWriter, value: number): boolean {
-  if (!Number.isFinite(value)) return false;
+export function putFloat(out: ByteWriter, value: number): void {
   scratch.setFloat64(0, value);
   out.byte(FLOAT64);
   out.append(scratchBytes, 0, 8);
-  return true;
 }
 
-/** The shortest form of a whole number. False: it has more than 64 bits. */
+/**
+ * A whole number, as valueEncoding 'msgpack' writes it: of more than 32 bits as a float where that is exact (what is written
+ * as 64 bits is read as a bigint), of up to 64 else. False: it has more, and nothing is written.
+ */
 export function putInt(out: ByteWriter, literal: string): boolean {
   const value = Number(literal);
   if (!Number.isSafeInteger(value)) return putLongInt(out, BigInt(literal.replace(/^\+/, '')));
@@ -59,12 +71,12 @@ export function putInt(out: ByteWriter, literal: string): boolean {
     else if (value < 256) putUnsigned(out, UINT8, value, 1);
     else if (value < 65_536) putUnsigned(out, UINT8 + 1, value, 2);
     else if (value < 2 ** 32) putUnsigned(out, UINT8 + 2, value, 4);
-    else return putLongInt(out, BigInt(value));
+    else putFloat(out, value);
   } else if (value >= -32) out.byte(value & 255);
   else if (value >= -128) putUnsigned(out, INT8, value & 255, 1);
   else if (value >= -32_768) putUnsigned(out, INT8 + 1, value & 65_535, 2);
   else if (value >= -(2 ** 31)) putUnsigned(out, INT8 + 2, value >>> 0, 4);
-  else return putLongInt(out, BigInt(value));
+  else putFloat(out, value);
   return true;
 }
 

@@ -3,7 +3,7 @@
 import { ByteWriter } from '../../base/byte-writer.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { type CellType, putJson, putMsgpack, putPlain, putTuple, type Refusal } from './cell-writer.ts';
-import { ABSENT, BYTES, type Cells, NULL, TEXT } from './cells.ts';
+import { ABSENT, BYTES, type Cells, JSON_TEXT, NULL, TEXT } from './cells.ts';
 import type { ExtractionPlan, KeyPlan, Member, TemplatePart, ValuePlan } from './extraction-plan.ts';
 import { putJsonString } from './json-text.ts';
 import { putMapHead, putString } from './msgpack.ts';
@@ -55,6 +55,7 @@ export class RowExtractor {
       const { slot, type } = plan.member;
       const missing = nothingIn(cells, plan.member);
       if (missing !== undefined) return missing;
+      if (cells.kind(slot) === JSON_TEXT) return named(plan.member, 'an object or a list cannot be a key');
       if (standsAlone(cells, slot, type)) {
         this.key = cells.bytes[slot] as Uint8Array;
         this.keyFrom = cells.from[slot] as number;
@@ -98,7 +99,9 @@ export class RowExtractor {
         ? this.#plainValue(cells, plan.member)
         : plan.as === 'empty'
           ? undefined
-          : this.#object(cells, plan.as, plan.members);
+          : plan.as === 'packed'
+            ? putMsgpack(out, cells, plan.member.slot, undefined)
+            : this.#object(cells, plan.as, plan.members);
     this.value = out.bytes;
     this.valueFrom = 0;
     this.valueTo = out.length;
@@ -166,6 +169,8 @@ function templateKey(out: ByteWriter, cells: Cells, parts: readonly TemplatePart
   for (const { text, member } of parts) {
     out.append(text, 0, text.length);
     if (member === undefined) continue;
+    if (cells.kind(member.slot) === JSON_TEXT)
+      return named(member, 'an object or a list cannot be part of a key');
     const refusal = nothingIn(cells, member) ?? putPlain(out, cells, member.slot, member.type);
     if (refusal !== undefined) return named(member, refusal);
   }

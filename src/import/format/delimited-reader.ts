@@ -9,11 +9,8 @@ import { type DelimitedScanner, ESCAPED } from './delimited-scanner.ts';
 import { DelimitedSettings } from './delimited-settings.ts';
 import type { DelimitedSpec } from './format-spec.ts';
 import type { RowPosition, RowReader, RowSink } from './row-reader.ts';
-import { RowWindow } from './row-window.ts';
-
-/** What a report has of a bad row. */
-const REPORTED_BYTES = 65_536;
-const BOM = [0xef, 0xbb, 0xbf];
+import { RowWindow, tooLong } from './row-window.ts';
+import { MARK_BYTES, markLength } from './text-mark.ts';
 
 /** What is known of the columns once the first row was seen. */
 interface Columns {
@@ -70,7 +67,7 @@ export class DelimitedReader implements RowReader {
       throwIfAborted(signal);
       this.#take(chunk);
       if (!begun) {
-        if (this.#window.end < 3) continue;
+        if (this.#window.end < MARK_BYTES) continue;
         this.#begin(source);
         begun = true;
       }
@@ -92,11 +89,7 @@ export class DelimitedReader implements RowReader {
 
   /** The mark of UTF-8 at the beginning is none of the text. */
   #begin(source: Source): void {
-    const { bytes, end } = this.#window;
-    if (end >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))) {
-      throw new SluiceError('BAD_INPUT', `${source.name} is UTF-16; convert it to UTF-8`);
-    }
-    if (end >= 3 && BOM.every((byte, i) => bytes[i] === byte)) this.#scanner.at = 3;
+    this.#scanner.at = markLength(this.#window.bytes, this.#window.end, source.name);
   }
 
   #rows(source: Source, sink: RowSink, last: boolean): void {
@@ -115,19 +108,12 @@ export class DelimitedReader implements RowReader {
       if (refusal === undefined) {
         const { key, keyFrom, keyTo, value, valueFrom, valueTo } = this.#extractorOf();
         sink.row(key, keyFrom, keyTo, value, valueFrom, valueTo);
-      } else sink.bad(refusal, this.#head ?? this.#reported());
+      } else sink.bad(refusal, this.#head ?? window.reported(scanner.rowFrom, scanner.rowTo));
       this.#head = undefined;
       this.#row++;
     }
-    const tooLong = scanner.inRow && window.end - scanner.rowFrom > this.#settings.rowBytesMax;
-    if (tooLong && this.#head === undefined) {
-      this.#head = Buffer.from(window.bytes.subarray(scanner.rowFrom, scanner.rowFrom + REPORTED_BYTES));
-    }
-  }
-
-  #reported(): Uint8Array {
-    const { rowFrom, rowTo } = this.#scanner;
-    return this.#window.bytes.subarray(rowFrom, Math.min(rowTo, rowFrom + REPORTED_BYTES));
+    const long = scanner.inRow && window.end - scanner.rowFrom > this.#settings.rowBytesMax;
+    if (long && this.#head === undefined) this.#head = window.reported(scanner.rowFrom, window.end);
   }
 
   /** What is wrong with the row whatever its columns hold. */
@@ -136,9 +122,9 @@ export class DelimitedReader implements RowReader {
     if (scanner.defect === 'open-quote') {
       return `the quote at byte ${this.#window.offset + scanner.quoteFrom} is not closed before the source ends`;
     }
-    if (this.#head !== undefined || scanner.rowTo - scanner.rowFrom > this.#settings.rowBytesMax) {
-      return `it has ${scanner.rowTo - scanner.rowFrom} bytes, more than rowBytesMax, which is ${this.#settings.rowBytesMax}`;
-    }
+    const bytes = scanner.rowTo - scanner.rowFrom;
+    if (this.#head !== undefined || bytes > this.#settings.rowBytesMax)
+      return tooLong(bytes, this.#settings.rowBytesMax);
     if (scanner.defect === 'text-after-quote') {
       return `text follows the quoted field that begins at byte ${this.#window.offset + scanner.quoteFrom}`;
     }

@@ -4,9 +4,9 @@ import { equalRanges } from '../../base/bytes.ts';
 import { checkExtraction } from '../columns/extraction-plan.ts';
 import { DelimitedScanner, type Dialect, QUOTED } from './delimited-scanner.ts';
 import type { DelimitedSpec, ExtractionSpec } from './format-spec.ts';
+import { checkedRowBytes } from './row-window.ts';
 
 const COLUMNS_MAX = 16_384;
-const ROW_BYTES_MAX = 64 << 20;
 
 export class DelimitedSettings {
   readonly extraction: ExtractionSpec;
@@ -38,8 +38,8 @@ export class DelimitedSettings {
     if (!named && typeof header !== 'boolean')
       throw new TypeError('options.header must be a boolean or a list of names');
     this.header = header;
-    this.skipLines = count(spec.skipLines ?? 0, 'options.skipLines', 0);
-    this.rowBytesMax = count(spec.rowBytesMax ?? ROW_BYTES_MAX, 'options.rowBytesMax', 1);
+    this.skipLines = checkedLines(spec.skipLines ?? 0);
+    this.rowBytesMax = checkedRowBytes(spec.rowBytesMax);
     this.extraction = spec;
     this.#null = spec.nullText === undefined ? undefined : Buffer.from(spec.nullText);
   }
@@ -79,7 +79,7 @@ function oneByte(character: unknown, argument: string): number | undefined {
   return byte;
 }
 
-function count(value: unknown, argument: string, least: number): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
-  throw new TypeError(`${argument} must be a whole number of ${least} at least; got ${String(value)}`);
+function checkedLines(value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new TypeError(`options.skipLines must be a whole number; got ${String(value)}`);
 }

@@ -13,6 +13,7 @@ export async function makeReader(spec: FormatSpec): Promise<RowReader> {
     case 'text':
       return new (await import('./delimited-reader.ts')).DelimitedReader(spec);
     case 'jsonl':
+      return new (await import('./json-lines-reader.ts')).JsonLinesReader(spec);
     case 'entries':
       throw new SluiceError('UNSUPPORTED_FORMAT', `Rows of the format ${spec.format} cannot be read yet`);
     case 'sequencefile':

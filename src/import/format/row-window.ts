@@ -1,6 +1,22 @@
 /** The bytes of a source that are not handed out yet, in one piece: rows never end at the borders of chunks. */
 
 const FIRST_BYTES = 1 << 16;
+/** What is told of a bad row. */
+const REPORTED_BYTES = 1 << 16;
+const ROW_BYTES_MAX = 64 << 20;
+
+/** The option `rowBytesMax`, or what it is by default. @throws TypeError */
+export function checkedRowBytes(given: unknown): number {
+  if (given === undefined) return ROW_BYTES_MAX;
+  // A window is one array, and grows to twice its rows.
+  if (typeof given === 'number' && Number.isSafeInteger(given) && given >= 1 && given <= 2 ** 30)
+    return given;
+  throw new TypeError(`options.rowBytesMax must be a whole number from 1 to 1 GiB; got ${String(given)}`);
+}
+
+export function tooLong(bytes: number, most: number): string {
+  return `it has ${bytes} bytes, more than rowBytesMax, which is ${most}`;
+}
 
 export class RowWindow {
   bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
@@ -27,5 +43,10 @@ export class RowWindow {
     }
     this.bytes.set(chunk, this.end);
     this.end = needed;
+  }
+
+  /** A copy of the first bytes of a range, for a report. */
+  reported(from: number, to: number): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.bytes, from, Math.min(to, from + REPORTED_BYTES));
   }
 }
