@@ -7,16 +7,20 @@ export interface ThreadError {
   readonly code: ErrorCode | undefined;
   readonly message: string;
   readonly stack: string | undefined;
+  /** As of SluiceError. */
+  readonly keys?: readonly Uint8Array[];
 }
 
 export function toThreadError(error: unknown): ThreadError {
   const code = isSluiceError(error) ? error.code : undefined;
   if (!(error instanceof Error)) return { code, message: String(error), stack: undefined };
-  return { code, message: error.message, stack: error.stack };
+  const keys = isSluiceError(error) ? error.keys : [];
+  return { code, message: error.message, stack: error.stack, keys };
 }
 
-export function fromThreadError({ code, message, stack }: ThreadError): Error {
-  const error = code === undefined ? new Error(message) : new SluiceError(code, message);
+export function fromThreadError({ code, message, stack, keys = [] }: ThreadError): Error {
+  const own = keys.map((key) => Buffer.from(key));
+  const error = code === undefined ? new Error(message) : new SluiceError(code, message, { keys: own });
   if (stack !== undefined) error.stack = `${error.stack}\n    in the background thread: ${stack}`;
   return error;
 }

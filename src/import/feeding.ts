@@ -106,7 +106,8 @@ export class Feeding {
     const { plan, feed, control } = this.#options;
     const ended = new Promise<void>((resolve) => this.#onLaneEnded.set(lane, resolve));
     const job = this.#laneJob(lane);
-    const fed = feed?.kind === 'bytes' ? feed.open() : undefined;
+    const isFed = job.sources.slice(job.from, job.to).some(({ kind }) => kind === 'fed');
+    const fed = feed?.kind === 'bytes' && isFed ? feed.open() : undefined;
     const workers: Worker[] = [];
     if (plan.sorters === 0 && feed?.kind !== 'entries') {
       const message: ToImportThread = { kind: 'readAndSort', job, sort: this.#sortJob(), fed };

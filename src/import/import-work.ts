@@ -1,6 +1,7 @@
 /** The work of one import, step by step. Each step begins at what the row says, so a restart runs the same code. */
 
 import { at } from '../base/assert.ts';
+import { standardInput } from '../base/env/byte-streams.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { BackgroundRunner } from '../levels/compaction/runner.ts';
 import { tableIdOf } from '../manifest/directory.ts';
@@ -9,7 +10,7 @@ import type { Engine } from '../txn/engine.ts';
 import { firstDuplicate } from './duplicates.ts';
 import { Feeding } from './feeding.ts';
 import { type ImportRecord, newLane } from './import-state.ts';
-import type { MainFeed } from './main-feed.ts';
+import { ByteFeed, type MainFeed } from './main-feed.ts';
 import { fanIn, lanesOf, planFeeding } from './memory-plan.ts';
 import { type MergedTables, Merging } from './merging.ts';
 import { expandSources } from './source/make-source.ts';
@@ -51,7 +52,9 @@ export class ImportWork {
     const { record } = this;
     const { spec } = record.kept;
     const sources =
-      spec.inputs === undefined ? [fedSource(spec.compression)] : await expandSources(spec.inputs);
+      spec.inputs === undefined
+        ? [fedSource(spec.compression)]
+        : await expandSources(spec.inputs, spec.compression);
     if (sources.length > SOURCES_MAX) throw new TypeError(`source must be at most ${SOURCES_MAX} files`);
     const lanes = lanesOf(sources.length, spec.threads, spec.presorted);
     const ends = divided(
@@ -60,9 +63,7 @@ export class ImportWork {
     );
     const kept = {
       ...record.kept,
-      sources: sources.map((source) =>
-        spec.compression === 'auto' ? source : { ...source, compression: spec.compression },
-      ),
+      sources,
       laneEnds: ends,
     };
     record.put({ state: 'feeding', lanes: ends.map((_, i) => newLane(i === 0 ? 0 : at(ends, i - 1))) }, kept);
@@ -94,7 +95,7 @@ export class ImportWork {
       builder: { ...builder, dbId: this.#engine.manifest.state.database.id },
       targetFileBytes: compaction.limits.targetFileBytes,
       control: this.control,
-      feed: this.#feed,
+      feed: this.#feed ?? (kept.sources.some(({ kind }) => kind === 'fed') ? standardInputFeed() : undefined),
       onRun: (finished) => this.#addRun(finished),
     });
     await this.feeding.run();
@@ -205,6 +206,11 @@ export class ImportWork {
     }
     return sum;
   }
+}
+
+/** Of an import that goes on: given again, from its beginning. */
+function standardInputFeed(): MainFeed {
+  return new ByteFeed(standardInput());
 }
 
 /** Above those of lanes. */

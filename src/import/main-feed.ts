@@ -7,6 +7,7 @@ import { SluiceError } from '../base/errors.ts';
 import { toThreadError } from '../base/thread-error.ts';
 import type { ByteStream, EntryIterable } from '../import-options.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
+import { byteChunks } from './source/fed-bytes.ts';
 import { CHUNK_BYTES, ChunkPool, type ChunkPoolImage } from './thread/chunk-pool.ts';
 import { COMMAND, count, GO_ON, ROWS_READ, STOP } from './thread/control.ts';
 import type { FromFeeder } from './thread/fed-chunks.ts';
@@ -153,14 +154,19 @@ export class ByteFeed {
   /** The port is the thread's. */
   open(): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    const chunks = this.#stream[Symbol.asyncIterator]();
-    const send = (message: FromFeeder): void => port1.postMessage(message);
+    const chunks = byteChunks(this.#stream, 'the stream')[Symbol.asyncIterator]();
+    const send = (message: FromFeeder, given: ArrayBuffer[] = []): void => port1.postMessage(message, given);
     let last: Promise<void> = Promise.resolve();
     const next = async (): Promise<void> => {
       try {
         const { done, value } = await chunks.next();
-        if (done === true) send({ kind: 'end' });
-        else send({ kind: 'bytes', bytes: typeof value === 'string' ? Buffer.from(value) : value });
+        if (done === true) {
+          send({ kind: 'end' });
+          return;
+        }
+        // Its own memory: a part of a pool would take the pool along.
+        const bytes = new Uint8Array(value);
+        send({ kind: 'bytes', bytes }, [bytes.buffer]);
       } catch (error) {
         send({ kind: 'failed', error: toThreadError(error) });
       }

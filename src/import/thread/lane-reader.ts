@@ -27,6 +27,8 @@ export class LaneReader implements RowSink {
   #source: number;
   /** Of the source: handed out so far. */
   #row = 0;
+  /** So many of the source are in runs already, and come once more. */
+  #passedRows = 0;
   #rowsRead: number;
   #rowsBad: number;
   #run: number;
@@ -53,9 +55,12 @@ export class LaneReader implements RowSink {
       for (; this.#source < to; this.#source++) {
         obey(control);
         const goesOn = this.#source === start.source && start.row > 0;
-        const from: RowPosition | undefined = goesOn ? positionOf(start) : undefined;
+        const spec = at(sources, this.#source);
+        // What is fed was given again from its beginning.
+        const from = goesOn && spec.kind !== 'fed' ? positionOf(start) : undefined;
+        this.#passedRows = goesOn && spec.kind === 'fed' ? start.row : 0;
         this.#row = from?.row ?? 0;
-        const source = makeSource(at(sources, this.#source), fed);
+        const source = makeSource(spec, fed);
         const reader = await makeReader(format);
         this.#reader = reader;
         let told = 0;
@@ -80,6 +85,7 @@ export class LaneReader implements RowSink {
     valueFrom: number,
     valueTo: number,
   ): void {
+    if (this.#passesOver()) return;
     const writer = this.#writer;
     const keyLength = keyTo - keyFrom;
     const valueLength = valueTo - valueFrom;
@@ -108,6 +114,7 @@ export class LaneReader implements RowSink {
   }
 
   bad(reason: string, raw: Uint8Array): void {
+    if (this.#passesOver()) return;
     const { sources, control, skipsBadRows, badRowsMax } = this.#job;
     this.#row++;
     this.#untold++;
@@ -130,6 +137,12 @@ export class LaneReader implements RowSink {
     }
     if (this.#untold >= TELL_ROWS) this.#tell();
     if (this.#rowsBad % TELL_ROWS === 0) obey(control);
+  }
+
+  #passesOver(): boolean {
+    if (this.#row >= this.#passedRows) return false;
+    this.#row++;
+    return true;
   }
 
   #tell(): void {
