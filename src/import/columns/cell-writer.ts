@@ -164,8 +164,11 @@ export function putJson(out: ByteWriter, cells: cell.Cells, slot: number, given:
   if (type === 'json') out.append(bytes, from, to);
   else if (type === 'bytes') out.text(`"${Buffer.from(bytes.subarray(from, to)).toString('base64')}"`);
   else if (kind === cell.NUMBER && given === undefined) out.append(bytes, from, to);
-  else {
-    const refusal = refuse(cells, slot, type) ?? notUtf8(cells, slot);
+  else if (type === 'text') {
+    if (kind === cell.JSON_TEXT) return refuse(cells, slot, type);
+    if (!putJsonString(out, bytes, from, to)) return `${cells.text(slot)} is not UTF-8`;
+  } else {
+    const refusal = refuse(cells, slot, type);
     if (refusal !== undefined) return refusal;
     if (type === 'int') putJsonInt(out, bytes, typed.from, typed.to);
     else if (type === 'bool') out.text(typed.truth ? 'true' : 'false');

@@ -1,26 +1,37 @@
 /** JSON text written from bytes: no digit is lost and nothing becomes an object. */
 
+import { isUtf8 } from 'node:buffer';
 import type { ByteWriter } from '../../base/byte-writer.ts';
 
 const QUOTE = 34;
 const BACKSLASH = 92;
 const HEX = '0123456789abcdef';
 
-/** A string; the bytes are UTF-8. */
-export function putJsonString(out: ByteWriter, utf8: Uint8Array, from: number, to: number): void {
+/** A string. False: the bytes are not UTF-8, and what is written is of no use. */
+export function putJsonString(out: ByteWriter, utf8: Uint8Array, from: number, to: number): boolean {
   out.byte(QUOTE);
-  let begin = from;
+  out.reserve(to - from);
+  let { bytes, length } = out;
+  let high = 0;
+  // Copying and looking in one loop: text is short, and a call for each part of it costs more.
   for (let i = from; i < to; i++) {
     const byte = utf8[i] as number;
-    if (byte >= 32 && byte !== QUOTE && byte !== BACKSLASH) continue;
-    out.append(utf8, begin, i);
-    begin = i + 1;
+    if (byte >= 32 && byte !== QUOTE && byte !== BACKSLASH) {
+      bytes[length++] = byte;
+      high |= byte;
+      continue;
+    }
+    out.length = length;
     out.byte(BACKSLASH);
     if (byte >= 32) out.byte(byte);
     else putControl(out, byte);
+    out.reserve(to - i);
+    bytes = out.bytes;
+    length = out.length;
   }
-  out.append(utf8, begin, to);
+  out.length = length;
   out.byte(QUOTE);
+  return high < 128 || isUtf8(utf8.subarray(from, to));
 }
 
 function putControl(out: ByteWriter, byte: number): void {
