@@ -72,11 +72,32 @@ export type Step =
   | { readonly op: 'savepoint' }
   | { readonly op: 'rollback'; readonly to: number };
 
+/** Versions are meant by their place in the list of those that are kept. */
+export interface Activation {
+  readonly keyspace: string;
+  readonly of: number;
+}
+
+export type DatasetOp =
+  | {
+      readonly op: 'publish';
+      readonly keyspace: string;
+      readonly kind: 'base' | 'delta';
+      readonly hidden: boolean;
+      readonly files: readonly (readonly Entry[])[];
+    }
+  | ({ readonly op: 'activate' | 'dropVersion' } & Activation)
+  | { readonly op: 'goBack'; readonly keyspace: string }
+  | { readonly op: 'retain'; readonly keyspace: string; readonly count: number };
+
 export type Op =
   | Statement
+  | DatasetOp
   | { readonly op: 'batch'; readonly entries: readonly KeyedEntry[] }
   | {
       readonly op: 'transaction';
+      /** Before its steps. */
+      readonly activations?: readonly Activation[];
       readonly steps: readonly Step[];
       readonly end: 'commit' | 'abort' | 'throw';
     }
@@ -199,6 +220,35 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.nat(3).map((to): Step => ({ op: 'rollback', to })) },
 );
 
+const activation: fc.Arbitrary<Activation> = fc.record({ keyspace, of: fc.nat(5) });
+const datasetOp: fc.Arbitrary<DatasetOp> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constant('publish' as const),
+      keyspace,
+      kind: fc.constantFrom('base', 'delta', 'delta'),
+      hidden: fc.constantFrom(false, false, true),
+      files: fc.array(fileEntries, { minLength: 1, maxLength: 2 }),
+    }),
+  },
+  { weight: 2, arbitrary: activation.map((which) => ({ op: 'activate' as const, ...which })) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('goBack' as const), keyspace }) },
+  { weight: 1, arbitrary: activation.map((which) => ({ op: 'dropVersion' as const, ...which })) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      op: fc.constant('retain' as const),
+      keyspace,
+      count: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+);
+const activations = fc.oneof(
+  { weight: 4, arbitrary: fc.constant([]) },
+  { weight: 1, arbitrary: fc.array(activation, { minLength: 1, maxLength: 2 }) },
+);
+
 const compact: fc.Arbitrary<Op> = fc.oneof(
   fc.constant<Op>({ op: 'compact' }),
   fc.record({ op: fc.constant('compact' as const), keyspace, gte: key }),
@@ -224,10 +274,12 @@ export const op: fc.Arbitrary<Op> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       op: fc.constant('transaction' as const),
+      activations,
       steps: fc.array(step, { minLength: 1, maxLength: 10 }),
       end: fc.constantFrom('commit', 'commit', 'commit', 'abort', 'throw'),
     }),
   },
+  { weight: 6, arbitrary: datasetOp },
   { weight: 2, arbitrary: fc.constant<Op>({ op: 'snapshot' }) },
   { weight: 1, arbitrary: fc.nat(6).map((back): Op => ({ op: 'snapshot', back })) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('closeSnapshot' as const), slot }) },

@@ -1,6 +1,6 @@
 /** What an ingest does, as puts, deletes and range deletions do it. */
 
-import type { IngestOptions } from '../../src/index.ts';
+import type { IngestOptions, Transaction } from '../../src/index.ts';
 import { type Entry, writeSst } from '../base/sst-files.ts';
 import { BEHIND, type IngestStatement, KEYS, type KeyedEntry, type Span } from './history.ts';
 import { isWithin, type State } from './oracle.ts';
@@ -45,9 +45,11 @@ export function entriesOf(state: State, ingest: IngestStatement): KeyedEntry[] |
   const all = files.flatMap((entries) => entries.map(([key, value]) => ({ keyspace, key, value })));
   if (behind === true) {
     if (keyspace !== BEHIND) return 'INGEST_BEHIND_NOT_ALLOWED';
+    if (state.wasSwapped(keyspace)) return 'BUSY';
     return all.filter(({ key }) => !state.wasTouched(keyspace, key));
   }
   if (ifExists === undefined) return all;
+  if (state.wasSwapped(keyspace)) return 'BUSY';
   const absent = all.filter(({ key }) => state.get(keyspace, key) === undefined);
   return ifExists === 'keep' || absent.length === all.length ? absent : 'KEY_EXISTS';
 }
@@ -70,8 +72,8 @@ export interface Undoable {
 
 /** What undoing it writes; the error's code where it fails. */
 export function undoingOf(state: State, { ingest, before, after, gone }: Undoable): KeyedEntry[] | string {
-  if (gone) return 'UNDO_IMPOSSIBLE';
   const { keyspace } = ingest;
+  if (gone || state.generation(keyspace) !== after.generation(keyspace)) return 'UNDO_IMPOSSIBLE';
   const entries = entriesOf(before, ingest);
   const own = new Set(typeof entries === 'string' ? [] : entries.map(({ key }) => key));
   const replaced = replacedBy(ingest);
@@ -82,4 +84,37 @@ export function undoingOf(state: State, { ingest, before, after, gone }: Undoabl
   return keys
     .filter((key) => (before.get(keyspace, key) ?? after.get(keyspace, key)) !== undefined)
     .map((key) => ({ keyspace, key, value: before.get(keyspace, key) }));
+}
+
+/* In a transaction. */
+
+export function put(txn: Transaction<'utf8', 'utf8'>, { keyspace, key, value }: KeyedEntry): void {
+  const target = txn.keyspace(keyspace);
+  if (value === undefined) target.del(key);
+  else target.put(key, value);
+}
+
+export function deleteSpan(txn: Transaction<'utf8', 'utf8'>, { keyspace, ...bounds }: Span): void {
+  txn.keyspace(keyspace).deleteRange(bounds);
+}
+
+export function putAll(txn: Transaction<'utf8', 'utf8'>, state: State, ingest: IngestStatement): void {
+  const replaced = replacedBy(ingest);
+  if (replaced !== undefined) deleteSpan(txn, replaced);
+  const entries = entriesOf(state, ingest);
+  if (typeof entries !== 'string') for (const entry of entries) put(txn, entry);
+}
+
+/** Without policies: what is replaced as a range deletion, what may be there already as puts of the keys that are absent. */
+export async function ingestPlainly(
+  txn: Transaction<'utf8', 'utf8'>,
+  state: State,
+  ingest: IngestStatement,
+  newPath: () => string,
+): Promise<void> {
+  const { replace: _, ifExists, behind, ...plain } = ingest;
+  if (ifExists !== undefined || behind !== undefined) return putAll(txn, state, ingest);
+  const replaced = replacedBy(ingest);
+  if (replaced !== undefined) deleteSpan(txn, replaced);
+  await txn.ingest(await writeFiles(plain, newPath), optionsOf(plain));
 }

@@ -2,9 +2,8 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import type { Snapshot, Transaction } from '../../src/index.ts';
+import type { Transaction } from '../../src/index.ts';
 import type { Savepoint } from '../../src/txn/transaction.ts';
 import {
   makeMemoryDirectory,
@@ -14,8 +13,12 @@ import {
   type TextDb,
   TINY,
 } from '../base/database.ts';
+import { checkGet, checkScan, expectEqual } from './checked-reads.ts';
+import { activateIn, checkVersions, runDatasetOp } from './datasets.ts';
 import {
+  type Activation,
   BEHIND,
+  type DatasetOp,
   type History,
   type IngestStatement,
   KEYS,
@@ -23,15 +26,17 @@ import {
   type KeyedEntry,
   type Op,
   type Range,
-  type Span,
   type Statement,
   type Step,
 } from './history.ts';
 import {
   afterIngest,
+  deleteSpan,
   entriesOf,
+  ingestPlainly,
   optionsOf,
-  replacedBy,
+  put,
+  putAll,
   type Undoable,
   undoingOf,
   writeFiles,
@@ -40,8 +45,11 @@ import { State } from './oracle.ts';
 import { Past, type SnapshotPair } from './past.ts';
 
 export interface RunOptions {
-  /** Replaces every ingest by puts and deletes of the same entries in a transaction (L7). */
-  readonly ingestAsPuts?: boolean;
+  /**
+   * In the place of every ingest, in a transaction: puts and deletes of the same entries (L7); or range deletions for what is
+   * replaced, puts of the keys that are absent, and ingests without policies.
+   */
+  readonly ingestAs?: 'puts' | 'statements';
   readonly open?: TestOptions;
   /** At the end reads at every version there was, as far as it is kept. */
   readonly everyVersion?: boolean;
@@ -118,13 +126,13 @@ export class Run {
         return;
       }
       case 'get':
-        return this.#get(this.#db, this.#state, op.keyspace, op.key);
+        return checkGet(this.#db, this.#state, op.keyspace, op.key);
       case 'scan':
-        return this.#scan(this.#db, this.#state, op.range);
+        return checkScan(this.#db, this.#state, op.range);
       case 'batch':
         return this.#batch(op.entries);
       case 'transaction':
-        return this.#transaction(op.steps, op.end);
+        return this.#transaction(op.steps, op.end, op.activations);
       case 'snapshot':
         return this.#snapshot(op.back);
       case 'closeSnapshot':
@@ -132,16 +140,16 @@ export class Run {
         return;
       case 'snapshotGet':
         return this.#atSnapshot(op.slot, (at) =>
-          this.#get(this.#db, at.state, op.keyspace, op.key, at.snapshot),
+          checkGet(this.#db, at.state, op.keyspace, op.key, at.snapshot),
         );
       case 'snapshotScan':
-        return this.#atSnapshot(op.slot, (at) => this.#scan(this.#db, at.state, op.range, at.snapshot));
+        return this.#atSnapshot(op.slot, (at) => checkScan(this.#db, at.state, op.range, at.snapshot));
       case 'undo':
       case 'release': {
         const undoable = this.#undoable[op.ingest];
         if (undoable === undefined) return;
         if (op.op === 'undo') return this.#undo(undoable);
-        if (this.#options.ingestAsPuts !== true) this.#db.releaseIngest(undoable.id);
+        if (this.#options.ingestAs === undefined) this.#db.releaseIngest(undoable.id);
         undoable.gone = true;
         return;
       }
@@ -151,6 +159,12 @@ export class Run {
         const { op: _, ...range } = op;
         return this.#db.compactRange(range);
       }
+      case 'publish':
+      case 'activate':
+      case 'goBack':
+      case 'dropVersion':
+      case 'retain':
+        return this.#dataset(op);
       case 'reopen':
         return this.#reopen();
       case 'dropKeyspace':
@@ -162,6 +176,10 @@ export class Run {
         this.#makeKeyspace(op.keyspace);
         return;
     }
+  }
+
+  async #dataset(op: DatasetOp): Promise<void> {
+    this.#state = await runDatasetOp(this.#db, this.#state, op, () => this.#newPath());
   }
 
   #makeKeyspace(name: string): void {
@@ -185,7 +203,7 @@ export class Run {
   }
 
   async #ingestAlone(op: IngestStatement): Promise<void> {
-    if (this.#options.ingestAsPuts) return this.#transaction([op], 'commit');
+    if (this.#options.ingestAs !== undefined) return this.#transaction([op], 'commit');
     const before = this.#state;
     const files = await this.#filesOf(op);
     const id = await this.#ingest(this.#db, op, files);
@@ -193,19 +211,23 @@ export class Run {
     this.#noteUndoable(op, before, id);
   }
 
-  async #transaction(steps: readonly Step[], end: 'commit' | 'abort' | 'throw'): Promise<void> {
+  async #transaction(
+    steps: readonly Step[],
+    end: 'commit' | 'abort' | 'throw',
+    activations: readonly Activation[] = [],
+  ): Promise<void> {
     const before = this.#state;
     let after = before;
     try {
       await this.#db.transaction(async (txn) => {
-        after = await this.#steps(txn, before, steps);
+        after = await this.#steps(txn, activateIn(txn, before, activations), steps);
         if (end === 'abort') txn.abort();
         if (end === 'throw') throw new Thrown();
       });
     } catch (error) {
       if (!(error instanceof Thrown)) throw error;
     }
-    if (end === 'commit') this.#state = after;
+    if (end === 'commit') this.#state = after.committed();
   }
 
   async #steps(txn: Transaction<'utf8', 'utf8'>, before: State, steps: readonly Step[]): Promise<State> {
@@ -230,18 +252,19 @@ export class Run {
         put(txn, statement.entry);
         return state.write([statement.entry]);
       case 'ingest':
-        if (this.#options.ingestAsPuts) putAll(txn, state, statement);
+        if (this.#options.ingestAs === 'puts') putAll(txn, state, statement);
+        else if (this.#options.ingestAs === 'statements')
+          await ingestPlainly(txn, state, statement, () => this.#newPath());
         else await this.#ingest(txn, statement, await this.#filesOf(statement), state);
         return afterIngest(state, statement);
-      case 'deleteRange': {
+      case 'deleteRange':
         deleteSpan(txn, statement.span);
         return state.deleteRange(statement.span);
-      }
       case 'get':
-        await this.#get(txn, state, statement.keyspace, statement.key);
+        await checkGet(txn, state, statement.keyspace, statement.key);
         return state;
       case 'scan':
-        await this.#scan(txn, state, statement.range);
+        await checkScan(txn, state, statement.range);
         return state;
     }
   }
@@ -254,7 +277,7 @@ export class Run {
   async #undo(undoable: Undoable): Promise<void> {
     const entries = undoingOf(this.#state, undoable);
     const failed = typeof entries === 'string';
-    if (this.#options.ingestAsPuts !== true) {
+    if (this.#options.ingestAs === undefined) {
       const outcome = await outcomeOf(() => this.#db.undoIngest(undoable.id));
       expectEqual(outcome, failed ? entries : 'ok', `undo ${JSON.stringify(undoable.ingest)}`);
     } else if (!failed) {
@@ -284,45 +307,11 @@ export class Run {
   }
 
   async #filesOf(ingest: IngestStatement): Promise<string[]> {
-    return writeFiles(ingest, () => join(this.#dir, `${this.#files++}.sst`));
+    return writeFiles(ingest, () => this.#newPath());
   }
 
-  async #get(
-    target: Target,
-    state: State,
-    keyspace: string,
-    key: string,
-    snapshot?: Snapshot,
-  ): Promise<void> {
-    const options = snapshot === undefined ? {} : { snapshot };
-    const reader = target.keyspace(keyspace);
-    const wanted = state.get(keyspace, key);
-    expectEqual(await reader.get(key, options), wanted, `get ${keyspace} ${key}`);
-    expectEqual(reader.getSync(key, options), wanted, `getSync ${keyspace} ${key}`);
-  }
-
-  async #scan(target: Target, state: State, range: Range, snapshot?: Snapshot): Promise<void> {
-    const { keyspace, limit, seeks, ...bounds } = range;
-    const options = { ...bounds, ...(snapshot === undefined ? {} : { snapshot }) };
-    const what = `scan ${JSON.stringify(range)}`;
-    const reader = target.keyspace(keyspace);
-    if (seeks.length === 0) {
-      expectEqual(await reader.iterator({ ...options, limit }).all(), state.scan(range), what);
-      const entries: [string, string][] = [];
-      for await (const batch of reader.cursor({ ...options, limit })) {
-        for (let i = 0; i < batch.count; i++) entries.push([String(batch.key(i)), String(batch.value(i))]);
-      }
-      expectEqual(entries, state.scan(range), `cursor, ${what}`);
-      return;
-    }
-    const iterator = reader.iterator(options);
-    const got: unknown[] = [];
-    for (const { key, steps } of seeks) {
-      iterator.seek(key);
-      for (let i = 0; i < steps; i++) got.push(await iterator.next());
-    }
-    iterator.close();
-    expectEqual(got, state.scan(range), what);
+  #newPath(): string {
+    return join(this.#dir, `${this.#files++}.sst`);
   }
 
   async #atSnapshot(slot: number, read: (at: SnapshotPair) => Promise<void>): Promise<void> {
@@ -339,7 +328,7 @@ export class Run {
   async #checkPast(): Promise<void> {
     for (let at = 0; at <= this.#db.version; at++) {
       for (const { snapshot, state } of this.#past.snapshotsAt(this.#db, at)) {
-        for (const keyspace of KEYSPACES) await this.#scan(this.#db, state, { ...FULL, keyspace }, snapshot);
+        for (const keyspace of KEYSPACES) await checkScan(this.#db, state, { ...FULL, keyspace }, snapshot);
         snapshot.close();
       }
     }
@@ -350,14 +339,15 @@ export class Run {
     const readings = [{ state: this.#state, snapshot: undefined }, ...this.#snapshots];
     for (const { state, snapshot } of readings) {
       for (const keyspace of KEYSPACES) {
-        await this.#scan(this.#db, state, { ...FULL, keyspace }, snapshot);
-        await this.#scan(this.#db, state, { ...FULL, keyspace, reverse: true }, snapshot);
+        await checkScan(this.#db, state, { ...FULL, keyspace }, snapshot);
+        await checkScan(this.#db, state, { ...FULL, keyspace, reverse: true }, snapshot);
         const options = snapshot === undefined ? {} : { snapshot };
         const values = await this.#db.keyspace(keyspace).getMany(KEYS, options);
         const wanted = KEYS.map((key) => state.get(keyspace, key));
         expectEqual(values, wanted, `getMany ${keyspace}`);
       }
     }
+    await checkVersions(this.#db, this.#state);
   }
 
   async #reopen(): Promise<void> {
@@ -375,26 +365,4 @@ export class Run {
     this.#snapshots = [];
     await this.#db.close();
   }
-}
-
-function put(txn: Transaction<'utf8', 'utf8'>, { keyspace, key, value }: KeyedEntry): void {
-  const target = txn.keyspace(keyspace);
-  if (value === undefined) target.del(key);
-  else target.put(key, value);
-}
-
-function deleteSpan(txn: Transaction<'utf8', 'utf8'>, { keyspace, ...bounds }: Span): void {
-  txn.keyspace(keyspace).deleteRange(bounds);
-}
-
-function putAll(txn: Transaction<'utf8', 'utf8'>, state: State, ingest: IngestStatement): void {
-  const replaced = replacedBy(ingest);
-  if (replaced !== undefined) deleteSpan(txn, replaced);
-  const entries = entriesOf(state, ingest);
-  if (typeof entries !== 'string') for (const entry of entries) put(txn, entry);
-}
-
-function expectEqual(got: unknown, wanted: unknown, what: string): void {
-  if (isDeepStrictEqual(got, wanted)) return;
-  throw new Error(`${what}: got ${JSON.stringify(got)}, expected ${JSON.stringify(wanted)}`);
 }

@@ -120,7 +120,12 @@ export class Life {
         return this.#readAt(snapshots[op.slot], { ...op, op: 'scan' });
       case 'undo':
       case 'release':
-        // Which ingests there are to be undone depends on the other lanes.
+      case 'publish':
+      case 'activate':
+      case 'goBack':
+      case 'dropVersion':
+      case 'retain':
+        // Which ingests there are to be undone, and which versions, depends on the other lanes.
         return Promise.resolve();
       case 'flush':
         return db.flush();

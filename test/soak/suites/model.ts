@@ -10,7 +10,7 @@ const CHUNK = 25;
 
 async function bothWays(history: History): Promise<void> {
   await Run.history(history);
-  await Run.history(history, { ingestAsPuts: true });
+  await Run.history(history, { ingestAs: 'puts' });
 }
 
 export const suite: Suite = {
