@@ -69,8 +69,14 @@ export interface ImportOptions {
   readonly types?: Readonly<Record<string, ColumnType>>;
   /** Of csv, tsv and text. One character or more; ',' of CSV, a tab otherwise. */
   readonly separator?: string;
-  /** '"' of CSV; of the others nothing is quoted. */
+  /** '"' of CSV; of the others nothing is quoted. '' for none. */
   readonly quote?: string;
+  /** Of csv, tsv and text: what makes a quote, or itself, data within quotes, besides a doubled quote. */
+  readonly escape?: string;
+  /** Of csv, tsv and text: lines that begin with it are left out. */
+  readonly comment?: string;
+  /** Of csv, tsv and text: so many lines are left out, before the header. */
+  readonly skipLines?: number;
   /** True: the first row has the names. Or the names. By default true of CSV and TSV, false of plain text. */
   readonly header?: boolean | readonly string[];
   readonly nullText?: string;

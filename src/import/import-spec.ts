@@ -16,6 +16,7 @@ import { checkKeyspaceName } from '../txn/catalog.ts';
 import type { Engine } from '../txn/engine.ts';
 import { checkIngestOptions, keyspaceOf } from '../txn/ingest-options.ts';
 import { Keyspace } from '../txn/keyspace.ts';
+import { checkedFormat } from './format/check-format.ts';
 import type { FormatSpec } from './format/format-spec.ts';
 import { formatOf } from './format/make-reader.ts';
 import type { SourceSpec } from './source/source-spec.ts';
@@ -93,7 +94,7 @@ export function specOf(
   return {
     into: options.publish?.dataset ?? keyspaceOf(into === undefined ? {} : { into }, engine),
     inputs,
-    format: formatSpec(format, options),
+    format: checkedFormat(formatSpec(format, options)),
     compression: oneOf(options.compression, ['auto', 'none', 'gzip', 'zstd'] as const, 'compression', 'auto'),
     keyEncoding: keyspace.keyEncoding,
     valueEncoding: keyspace.valueEncoding,
@@ -152,14 +153,29 @@ function nameOf(inputs: readonly string[] | undefined, { format }: ImportOptions
 }
 
 function formatSpec(format: FormatName, options: ImportOptions): FormatSpec {
-  const { key, value, types, separator, quote, header, nullText } = options;
+  const {
+    key,
+    value,
+    types,
+    separator,
+    quote,
+    escape: escaping,
+    comment,
+    skipLines,
+    header,
+    nullText,
+  } = options;
   const rowBytesMax = integer(options.rowBytesMax, 'rowBytesMax', ROW_BYTES_DEFAULT, 1, 2 ** 30);
   const extraction = { ...given({ key, value, types, nullText }), rowBytesMax };
   switch (format) {
     case 'csv':
     case 'tsv':
     case 'text':
-      return { format, ...extraction, ...given({ separator, quote, header }) };
+      return {
+        format,
+        ...extraction,
+        ...given({ separator, quote, escape: escaping, comment, skipLines, header }),
+      };
     case 'jsonl':
     case 'parquet':
       return { format, ...extraction };

@@ -12,7 +12,7 @@ export const STANDARD_INPUT = 'standard input';
 
 /**
  * The sources of a path, pattern, directory, URL or '-'; those of a pattern or a directory by their names. A file whose name
- * looks like a pattern is that file. What is neither file nor directory (a pipe) is fed, under its path as name.
+ * looks like a pattern is that file.
  */
 export function expand(fs: FileSystem, input: string, compression: SourceCompression): SourceSpec[] {
   if (typeof input !== 'string' || input === '')
@@ -23,9 +23,7 @@ export function expand(fs: FileSystem, input: string, compression: SourceCompres
   const files = (paths: readonly string[]): SourceSpec[] =>
     paths.map((file) => ({ kind: 'file', path: file, compression }));
   try {
-    const stat = fs.statSync(path);
-    if (stat.isFile) return files([path]);
-    if (!stat.isDirectory) return [{ kind: 'fed', name: path, compression }];
+    if (!fs.statSync(path).isDirectory) return files([path]);
     const inside = filesUnder(fs, path);
     if (inside.length > 0) return files(inside);
     throw new SluiceError(

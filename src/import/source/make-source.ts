@@ -1,6 +1,7 @@
 /** From what a caller names to the descriptions of sources, and from those to the sources, in the thread that reads them. */
 
 import { unreachable } from '../../base/assert.ts';
+import { readPipe } from '../../base/env/byte-streams.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { SourceCompression } from '../../import-options.ts';
@@ -16,7 +17,10 @@ import { UrlBytes } from './url-bytes.ts';
 export function makeSource(spec: SourceSpec, fed: AsyncIterable<Uint8Array> | undefined): Source {
   switch (spec.kind) {
     case 'file':
-      return new ByteSource(new FileBytes(nodeEnv.fs, spec.path), spec.compression);
+      // A pipe has no places to read at: it is read as it comes, once.
+      return nodeEnv.fs.statSync(spec.path).isFile
+        ? new ByteSource(new FileBytes(nodeEnv.fs, spec.path), spec.compression)
+        : new ByteSource(new FedBytes(spec.path, readPipe(spec.path)), spec.compression);
     case 'url':
       return new ByteSource(new UrlBytes(spec.url, nodeEnv.clock), spec.compression);
     case 'fed':

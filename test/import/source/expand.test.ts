@@ -2,9 +2,11 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { expandSources } from '../../../src/import/source/make-source.ts';
+import { expandSources, makeSource } from '../../../src/import/source/make-source.ts';
 import { temporaryDirectory } from '../../base/temporary-directory.ts';
 
 const FILES = [
@@ -75,11 +77,22 @@ describe('in a tree of files', () => {
     expect(await paths('c.tsv', 'b?.csv', 'a.csv')).toEqual(['c.tsv', 'b1.csv', 'b2.csv', 'a.csv']);
   });
 
-  test('a pipe is fed', async () => {
-    execFileSync('mkfifo', [join(root, 'pipe')]);
-    expect(await expandSources([join(root, 'pipe')])).toEqual([
-      { kind: 'fed', name: join(root, 'pipe'), compression: 'auto' },
-    ]);
+  test('a pipe is read as it comes, once', async () => {
+    const path = join(root, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const [spec] = await expandSources([path]);
+    expect(spec).toEqual({ kind: 'file', path, compression: 'auto' });
+    if (spec === undefined) return;
+    const writing = writeFile(path, gzipSync('a,b\n1,2\n'));
+    const source = makeSource(spec, undefined);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source.read(0, new AbortController().signal)) chunks.push(Buffer.from(chunk));
+    await writing;
+    expect(Buffer.concat(chunks).toString()).toBe('a,b\n1,2\n');
+    const again = async () => {
+      for await (const chunk of source.read(0, new AbortController().signal)) chunks.push(chunk);
+    };
+    await expect(again()).rejects.toMatchObject({ code: 'BAD_INPUT' });
   });
 
   test('what stands for nothing is told', async () => {
