@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { at as elementAt } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
-import type { File, FileSystem } from '../base/env/file-system.ts';
+import type { FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { FileId } from '../manifest/rows.ts';
 import type { PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
@@ -81,6 +81,12 @@ export interface StagingOptions {
 
 /** Of one call: while one is synced another is checked. */
 const FILES_AT_A_TIME = 8;
+/**
+ * The same where one of them is large: to copy and to sync it takes a thread of Node's pool for as long as the disk takes, and
+ * of the four there are, others are for readers whose blocks are not in memory.
+ */
+const LARGE_FILES_AT_A_TIME = 2;
+const LARGE_FILE_BYTES = 16 << 20;
 /** Of all files of a call: less is checked before a thread has started. */
 const THREADS_BYTES_MIN = 8 << 20;
 
@@ -119,7 +125,9 @@ export class Staging {
         }
       }
     };
-    await Promise.all(Array.from({ length: Math.min(FILES_AT_A_TIME, sources.length) }, work));
+    const isLarge = bytes.some((each) => each > LARGE_FILE_BYTES);
+    const atATime = isLarge ? LARGE_FILES_AT_A_TIME : FILES_AT_A_TIME;
+    await Promise.all(Array.from({ length: Math.min(atATime, sources.length) }, work));
     const files = staged.filter((file) => file !== undefined);
     try {
       // What is wrong with the first of them is told, whichever was found first.
@@ -181,7 +189,7 @@ export class Staging {
     const table = this.#options.openTable(path, options.prefix);
     try {
       await this.#adopt(source, path, options);
-      const sha256 = await this.#digest(source, path, index, options);
+      const sha256 = await this.#digest(source, path, index, options, threads);
       const facts = await checkTable(table, {
         verify: options.verify,
         external: true,
@@ -242,16 +250,11 @@ export class Staging {
     path: string,
     index: number,
     { sha256, signal }: StageOptions,
+    threads: CheckThreads | undefined,
   ): Promise<string | undefined> {
     if (sha256 === undefined) return undefined;
     const expected = sha256 === true ? undefined : sha256[index];
-    const file = await this.#options.env.fs.open(path, 'read');
-    let actual: string;
-    try {
-      actual = await sha256OfFile(file, signal);
-    } finally {
-      file.closeSync();
-    }
+    const actual = await sha256Of(path, this.#options.env, threads, signal);
     if (expected !== undefined && actual !== expected) {
       const message = `${source} has the SHA-256 digest ${actual}, not ${expected} as given; get the file again`;
       throw new SluiceError('CHECKSUM_MISMATCH', message);
@@ -315,15 +318,26 @@ function named(error: unknown, path: string, source: string): unknown {
   return new SluiceError(error.code, error.message.replaceAll(path, source), { cause: error });
 }
 
-/** Lower-case hex, read in 1 MiB pieces. */
-export async function sha256OfFile(file: File, signal?: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  const chunk = new Uint8Array(DIGEST_CHUNK_BYTES);
-  for (let position = 0; ; ) {
-    throwIfAborted(signal);
-    const n = await file.read(chunk, 0, chunk.length, position);
-    if (n === 0) return hash.digest('hex');
-    hash.update(n === chunk.length ? chunk : chunk.subarray(0, n));
-    position += n;
+/** Of a file, in lower-case hex; without threads read in 1 MiB pieces. */
+export async function sha256Of(
+  path: string,
+  { fs }: Env,
+  threads: CheckThreads | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (threads !== undefined) return threads.digest(path, signal);
+  const file = await fs.open(path, 'read');
+  try {
+    const hash = createHash('sha256');
+    const chunk = new Uint8Array(DIGEST_CHUNK_BYTES);
+    for (let position = 0; ; ) {
+      throwIfAborted(signal);
+      const n = await file.read(chunk, 0, chunk.length, position);
+      if (n === 0) return hash.digest('hex');
+      hash.update(n === chunk.length ? chunk : chunk.subarray(0, n));
+      position += n;
+    }
+  } finally {
+    file.closeSync();
   }
 }

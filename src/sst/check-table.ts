@@ -25,7 +25,7 @@ import type { TableState } from './table-state.ts';
 
 export type CheckDepth = 'blocks' | 'checksums' | 'footer' | 'none';
 
-/** Where data blocks are checked, if not on this thread. */
+/** Where files are checked, if not on this thread. */
 export interface CheckThreads {
   /** How many can work at a time. */
   readonly count: number;
@@ -37,6 +37,8 @@ export interface CheckThreads {
     signal: AbortSignal | undefined,
     onBytes: (bytes: number) => void,
   ): Promise<CheckedEntries>;
+  /** SHA-256 of a file, in lower-case hex. @throws ABORTED, IO */
+  digest(path: string, signal: AbortSignal | undefined): Promise<string>;
 }
 
 export interface CheckTableOptions {

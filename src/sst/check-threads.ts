@@ -1,9 +1,10 @@
 /**
- * Threads that check blocks, for all databases of the process: as many as leave a core to the event loop. They are started when
- * there is something to check and end when there has been nothing for a while.
+ * Threads that check files, for all databases of the process: as many as leave a core to the event loop, and they give way to it.
+ * They are started when there is something to check and end when there has been nothing for a while.
  */
 
 import type { Worker } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
 import { startThread } from '../base/background-thread.ts';
 import { backgroundThreads, nodeEnv } from '../base/env/node-env.ts';
 import { throwIfAborted } from '../base/errors.ts';
@@ -11,15 +12,23 @@ import { fromThreadError, type ThreadError } from '../base/thread-error.ts';
 import type { BlockCheckJob, CheckedEntries } from './check-blocks.ts';
 import type { CheckThreads } from './check-table.ts';
 
+export type CheckTask =
+  | { readonly kind: 'blocks'; readonly job: BlockCheckJob }
+  | { readonly kind: 'digest'; readonly path: string };
+
 export interface ToCheckThread {
-  readonly job: BlockCheckJob;
+  readonly task: CheckTask;
   /** Shared; not 0: the job is to end. */
   readonly cancelled: Int32Array;
 }
 
-export type FromCheckThread =
-  | { readonly kind: 'bytes'; readonly bytes: number }
+export type CheckAnswer =
   | { readonly kind: 'checked'; readonly result: CheckedEntries }
+  | { readonly kind: 'digest'; readonly sha256: string };
+
+export type FromCheckThread =
+  | CheckAnswer
+  | { readonly kind: 'bytes'; readonly bytes: number }
   | { readonly kind: 'failed'; readonly error: ThreadError };
 
 const THREADS_MAX = 8;
@@ -32,10 +41,10 @@ const THREAD = new URL(
 );
 
 interface Waiting {
-  readonly job: BlockCheckJob;
+  readonly task: CheckTask;
   readonly cancelled: Int32Array;
   readonly onBytes: (bytes: number) => void;
-  readonly resolve: (result: CheckedEntries) => void;
+  readonly resolve: (answer: CheckAnswer) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -52,6 +61,22 @@ class ThreadPool implements CheckThreads {
     signal: AbortSignal | undefined,
     onBytes: (bytes: number) => void,
   ): Promise<CheckedEntries> {
+    const answer = await this.#done({ kind: 'blocks', job }, signal, onBytes);
+    assert(answer.kind === 'checked', 'a check is answered by another');
+    return answer.result;
+  }
+
+  async digest(path: string, signal: AbortSignal | undefined): Promise<string> {
+    const answer = await this.#done({ kind: 'digest', path }, signal, () => undefined);
+    assert(answer.kind === 'digest', 'a digest is answered by another');
+    return answer.sha256;
+  }
+
+  async #done(
+    task: CheckTask,
+    signal: AbortSignal | undefined,
+    onBytes: (bytes: number) => void,
+  ): Promise<CheckAnswer> {
     throwIfAborted(signal);
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const cancel = (): void => {
@@ -59,8 +84,8 @@ class ThreadPool implements CheckThreads {
     };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      return await new Promise<CheckedEntries>((resolve, reject) => {
-        this.#waiting.push({ job, cancelled, onBytes, resolve, reject });
+      return await new Promise<CheckAnswer>((resolve, reject) => {
+        this.#waiting.push({ task, cancelled, onBytes, resolve, reject });
         this.#pump();
       });
     } catch (error) {
@@ -85,7 +110,7 @@ class ThreadPool implements CheckThreads {
     return startThread(THREAD);
   }
 
-  #give(worker: Worker, { job, cancelled, onBytes, resolve, reject }: Waiting): void {
+  #give(worker: Worker, { task, cancelled, onBytes, resolve, reject }: Waiting): void {
     this.#cancelEnd?.();
     this.#cancelEnd = undefined;
     worker.removeAllListeners();
@@ -108,8 +133,8 @@ class ThreadPool implements CheckThreads {
       done();
       this.#rest(worker);
       if (thrown !== undefined) reject(thrown.error);
-      else if (message.kind === 'checked') resolve(message.result);
-      else reject(fromThreadError(message.error));
+      else if (message.kind === 'failed') reject(fromThreadError(message.error));
+      else resolve(message);
     });
     // It did not answer and never will: out of memory, or a bug of ours.
     const gone = (error: Error): void => {
@@ -119,10 +144,10 @@ class ThreadPool implements CheckThreads {
       reject(error);
     };
     worker.on('error', gone);
-    worker.on('exit', (code) => gone(new Error(`a thread that checks blocks ended with exit code ${code}`)));
+    worker.on('exit', (code) => gone(new Error(`a thread that checks files ended with exit code ${code}`)));
     worker.ref();
-    const message: ToCheckThread = { job, cancelled };
-    worker.postMessage(message, buffersOf(job));
+    const message: ToCheckThread = { task, cancelled };
+    worker.postMessage(message, task.kind === 'blocks' ? buffersOf(task.job) : []);
   }
 
   #rest(worker: Worker): void {

@@ -3,7 +3,7 @@
 import { checkCallback, checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import { compareBytes, formatKey } from '../base/bytes.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
-import { sha256OfFile } from '../ingest/staging.ts';
+import { sha256Of } from '../ingest/staging.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
 import { checkTable } from '../sst/check-table.ts';
@@ -170,14 +170,9 @@ async function checkDigest(
   if (expected === undefined || source !== 'ingest') return;
   const path = engine.tablePath(id);
   try {
-    const file = await engine.env.fs.open(path, 'read');
-    try {
-      const actual = await sha256OfFile(file, signal);
-      if (actual !== expected)
-        problems.push(`${path}: its SHA-256 digest is ${actual}, it was ingested with ${expected}`);
-    } finally {
-      file.closeSync();
-    }
+    const actual = await sha256Of(path, engine.env, engine.checkThreads, signal);
+    if (actual !== expected)
+      problems.push(`${path}: its SHA-256 digest is ${actual}, it was ingested with ${expected}`);
   } catch (error) {
     if (!isSluiceError(error) || error.code === 'ABORTED') throw error;
     problems.push(`${path}: ${error.code}: ${error.message}`);

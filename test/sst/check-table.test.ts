@@ -100,6 +100,7 @@ const eachBlockApart: CheckThreads = {
       closeSync(file);
     }
   },
+  digest: () => Promise.reject(new Error('no digest is asked for')),
 };
 /** Wherever blocks are checked, the outcome is the same. */
 const WHERE: [string, CheckThreads | undefined][] = [

@@ -11,6 +11,11 @@ const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', up
 
 /** Between two looks at the signal. */
 const COPY_CHUNK_BYTES = 4 << 20;
+/**
+ * Of a copy, what may not be on the disk yet. Where a file system makes its journal durable only together with what other files
+ * have in memory, somebody else's sync would wait for all of a large copy.
+ */
+const COPY_UNSYNCED_BYTES = 16 << 20;
 
 /** Runs a system call; what it throws is told as "Could not `action` `path`". */
 function call<T>(action: string, path: string, run: () => T): T {
@@ -174,12 +179,17 @@ async function copyInChunks(
     const target = await system.open(to, 'create');
     try {
       const chunk = new Uint8Array(Math.max(1, Math.min(COPY_CHUNK_BYTES, source.sizeSync())));
+      let unsynced = 0;
       for (let position = 0; ; ) {
         throwIfAborted(signal);
         const n = await source.read(chunk, 0, chunk.length, position);
         if (n === 0) break;
         await target.write(chunk, 0, n, position);
         position += n;
+        unsynced += n;
+        if (unsynced < COPY_UNSYNCED_BYTES) continue;
+        await target.datasync();
+        unsynced = 0;
       }
       target.closeSync();
     } catch (error) {
