@@ -109,31 +109,26 @@ export class Feeding {
     const isFed = job.sources.slice(job.from, job.to).some(({ kind }) => kind === 'fed');
     const fed = feed?.kind === 'bytes' && isFed ? feed.open() : undefined;
     const workers: Worker[] = [];
-    if (plan.sorters === 0 && feed?.kind !== 'entries') {
-      const message: ToImportThread = { kind: 'readAndSort', job, sort: this.#sortJob(), fed };
-      workers.push(this.#start(message, fed === undefined ? [] : [fed]));
-    } else {
-      const pool = makeChunkPool(plan.poolBytes);
-      const ports: MessagePort[] = [];
-      for (let i = 0; i < Math.max(1, plan.sorters); i++) {
-        const { port1, port2 } = new MessageChannel();
-        workers.push(this.#start({ kind: 'sort', job: this.#sortJob(), pool, records: port2 }, [port2]));
-        ports.push(port1);
-      }
-      if (feed?.kind === 'entries') {
-        feed.send(job, pool, ports, control).catch(this.#fail);
-      } else {
-        const message: ToImportThread = { kind: 'read', job, pool, sorters: ports, fed };
-        workers.push(this.#start(message, fed === undefined ? ports : [...ports, fed]));
-      }
+    const pool = makeChunkPool(plan.poolBytes, plan.sorters);
+    const ports: MessagePort[] = [];
+    for (let place = 0; place < plan.sorters; place++) {
+      const { port1, port2 } = new MessageChannel();
+      const message: ToImportThread = { kind: 'sort', job: this.#sortJob(), pool, place, records: port2 };
+      workers.push(this.#start(message, [port2]));
+      ports.push(port1);
+    }
+    if (feed?.kind === 'entries') feed.send(job, pool, ports, control).catch(this.#fail);
+    else {
+      const message: ToImportThread = { kind: 'read', job, sort: this.#sortJob(), pool, sorters: ports, fed };
+      workers.push(this.#start(message, fed === undefined ? ports : [...ports, fed]));
     }
     await ended;
     await Promise.all(workers.map((worker) => this.#end(worker)));
   }
 
   #laneJob(lane: number): LaneJob {
-    const { sources, laneEnds, lanes, format, plan, rules, control, skipsBadRows, badRowsMax, dir } =
-      this.#options;
+    const { sources, laneEnds, lanes, format, plan, rules, before } = this.#options;
+    const { control, skipsBadRows, badRowsMax, dir } = this.#options;
     return {
       lane,
       sources,
@@ -141,6 +136,7 @@ export class Feeding {
       to: at(laneEnds, lane),
       format,
       start: at(lanes, lane),
+      before,
       isOnly: lanes.length === 1,
       runBytes: plan.runBytes,
       rules,
@@ -153,10 +149,10 @@ export class Feeding {
   }
 
   #sortJob(): SortJob {
-    const { sources, dir, plan, rules, before, control, builder, targetFileBytes } = this.#options;
+    const { sources, dir, plan, rules, control, builder, targetFileBytes } = this.#options;
     const { arenaBytes } = plan;
     const counters = this.#newCounters();
-    return { sources, dir, arenaBytes, rules, before, control, counters, builder, targetFileBytes };
+    return { sources, dir, arenaBytes, rules, control, counters, builder, targetFileBytes };
   }
 
   #newCounters(): Float64Array {

@@ -120,10 +120,10 @@ export class ImportRun implements ImportTask {
       await this.#engine.env.clock.turn();
       throwIfAborted(signal);
       const result = this.#committedBefore() ?? (await this.#import());
-      this.#finish(result);
+      await this.#finish(result);
       return result;
     } catch (error) {
-      throw this.#failed(error);
+      throw await this.#failed(error);
     } finally {
       cancelTicks();
       this.#tell();
@@ -185,16 +185,16 @@ export class ImportRun implements ImportTask {
     };
   }
 
-  #finish(result: ImportResult): void {
+  async #finish(result: ImportResult): Promise<void> {
     const { record } = this.#work;
     record.put({ state: 'imported', runs: [], error: undefined, result: JSON.stringify(result) });
     this.#meter.enter('done', result.rowsLoaded);
+    await record.removeDirectories();
     this.#enter('imported');
-    record.removeDirectories();
   }
 
   /** L9: what can be gone on with stays; the rest leaves no trace. */
-  #failed(error: unknown): unknown {
+  async #failed(error: unknown): Promise<unknown> {
     const { record } = this.#work;
     const cancelled = this.#stopped === 'cancel' || isSluiceError(error, 'ABORTED');
     if (this.#stopped === 'close') {
@@ -206,7 +206,7 @@ export class ImportRun implements ImportTask {
     try {
       if (cancelled) {
         record.put({ state: 'cancelled', runs: [], lanes: [] });
-        record.removeDirectories();
+        await record.removeDirectories();
         this.#enter('cancelled');
         return isSluiceError(error, 'ABORTED')
           ? error
@@ -215,7 +215,7 @@ export class ImportRun implements ImportTask {
       const isFinal = FINAL_CODES.some((code) => isSluiceError(error, code)) || error instanceof TypeError;
       const message = error instanceof Error ? error.message : String(error);
       record.put({ state: 'failed', error: message, ...(isFinal ? { runs: [], lanes: [] } : {}) });
-      if (isFinal) record.removeDirectories();
+      if (isFinal) await record.removeDirectories();
       this.#enter('failed');
     } catch (cause) {
       // The failure itself is what is to be told; the row says what it said before, which a restart goes on from.

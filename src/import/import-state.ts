@@ -1,7 +1,6 @@
 /** The manifest's row of one import, and the directories that it names. */
 
 import type { FileSystem } from '../base/env/file-system.ts';
-import { isSluiceError } from '../base/errors.ts';
 import { databasePaths } from '../manifest/directory.ts';
 import type { ImportLaneRow, ImportRow, ImportState } from '../manifest/rows.ts';
 import type { Engine } from '../txn/engine.ts';
@@ -68,7 +67,16 @@ export class ImportRecord {
     fs.syncDirectorySync(this.#home);
   }
 
-  removeDirectories(): void {
+  /** Files of gigabytes take a while to be removed. */
+  async removeDirectories(): Promise<void> {
+    const { fs } = this.#engine.env;
+    for (const dir of [this.runsDir, this.tablesDir, this.#home]) {
+      for (const path of filesIn(fs, dir)) await fs.unlink(path);
+      removeDirectory(fs, dir);
+    }
+  }
+
+  removeDirectoriesSync(): void {
     const { fs } = this.#engine.env;
     for (const dir of [this.runsDir, this.tablesDir, this.#home]) removeDirectory(fs, dir);
   }
@@ -114,17 +122,19 @@ function importsDir(engine: Engine): string {
 }
 
 /** With the files in it. */
-export function removeDirectory(fs: FileSystem, dir: string): void {
-  try {
-    for (const name of fs.readdirSync(dir)) {
-      const path = `${dir}/${name}`;
-      if (fs.statSync(path).isDirectory) removeDirectory(fs, path);
-      else fs.unlinkSync(path);
-    }
-    fs.rmdirSync(dir);
-  } catch (error) {
-    if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
-  }
+function removeDirectory(fs: FileSystem, dir: string): void {
+  for (const path of filesIn(fs, dir)) fs.unlinkSync(path);
+  if (!fs.existsSync(dir)) return;
+  for (const name of fs.readdirSync(dir)) removeDirectory(fs, `${dir}/${name}`);
+  fs.rmdirSync(dir);
+}
+
+function filesIn(fs: FileSystem, dir: string): string[] {
+  if (!fs.existsSync(dir)) return [];
+  return fs
+    .readdirSync(dir)
+    .map((name) => `${dir}/${name}`)
+    .filter((path) => fs.statSync(path).isFile);
 }
 
 /** L2: removes the directories that no import needs, of which a crash may have left some. */
@@ -135,7 +145,7 @@ export function sweepImports(engine: Engine): void {
   const needed = new Set<string>();
   for (const row of engine.manifest.state.imports.values()) {
     const record = new ImportRecord(engine, row);
-    if (isOver(row.state)) record.removeDirectories();
+    if (isOver(row.state)) record.removeDirectoriesSync();
     else needed.add(record.kept.name);
   }
   for (const name of fs.readdirSync(dir)) if (!needed.has(name)) removeDirectory(fs, `${dir}/${name}`);

@@ -82,7 +82,7 @@ export class ImportWork {
     const { maxBadRows } = spec;
     this.feeding = new Feeding({
       env: this.#engine.env,
-      plan: planFeeding(spec, left, builder.blockBytes),
+      plan: planFeeding(spec, left, this.#plainBytes(), builder.blockBytes),
       sources: kept.sources,
       laneEnds: kept.laneEnds,
       lanes: row.lanes,
@@ -195,6 +195,12 @@ export class ImportWork {
 
   #bytesOf(source: SourceSpec): number | undefined {
     return source.kind === 'file' ? this.#engine.env.fs.statSync(source.path).bytes : undefined;
+  }
+
+  /** Undefined where a source may be compressed. */
+  #plainBytes(): number | undefined {
+    const isPlain = ({ compression, kind }: SourceSpec): boolean => kind === 'file' && compression !== 'gzip';
+    return this.record.kept.sources.every(isPlain) ? this.bytesTotal : undefined;
   }
 
   #storedBytes(): number | undefined {

@@ -8,10 +8,11 @@ import { toThreadError } from '../base/thread-error.ts';
 import type { ByteStream, EntryIterable } from '../import-options.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import { byteChunks } from './source/fed-bytes.ts';
-import { CHUNK_BYTES, ChunkPool, type ChunkPoolImage } from './thread/chunk-pool.ts';
+import { CHUNK_BYTES, type ChunkPoolImage } from './thread/chunk-pool.ts';
 import { COMMAND, count, GO_ON, ROWS_READ, STOP } from './thread/control.ts';
 import type { FromFeeder } from './thread/fed-chunks.ts';
 import type { LaneJob } from './thread/messages.ts';
+import { OrderCheck } from './thread/order-check.ts';
 import { PortTarget } from './thread/record-target.ts';
 import { RecordWriter } from './thread/record-writer.ts';
 import { recordBytes, rowVersion } from './thread/records.ts';
@@ -45,7 +46,7 @@ export class EntryFeed {
     ports: readonly MessagePort[],
     control: Int32Array,
   ): Promise<void> {
-    const lane = new EntryLane(job, new PortTarget(new ChunkPool(image), ports, control));
+    const lane = new EntryLane(job, new PortTarget(image, ports, control));
     const iterator =
       Symbol.asyncIterator in this.#entries
         ? this.#entries[Symbol.asyncIterator]()
@@ -85,6 +86,7 @@ class EntryLane {
   readonly #job: LaneJob;
   readonly #target: PortTarget;
   readonly #writer: RecordWriter;
+  readonly #order: OrderCheck | undefined;
   #row = 0;
   #run: number;
 
@@ -93,6 +95,7 @@ class EntryLane {
     this.#target = target;
     this.#writer = new RecordWriter(target, job.runBytes);
     this.#run = job.start.runs;
+    this.#order = job.rules.presorted ? new OrderCheck(job.before) : undefined;
   }
 
   /** The entry is in a run already. */
@@ -115,6 +118,7 @@ class EntryLane {
     if (!writer.runTakes(key.length, value.length)) this.#endRun(false);
     if (bytes <= CHUNK_BYTES && !writer.hasRoom(key.length, value.length)) return false;
     this.#row++;
+    this.#order?.check(key, 0, key.length, 'the entries given', this.#row);
     const version = rowVersion(this.#job.rules.order, 0, this.#row);
     writer.put(key, 0, key.length, value, 0, value.length, version);
     count(this.#job.counters, ROWS_READ, 1);

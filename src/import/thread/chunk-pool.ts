@@ -9,16 +9,19 @@ export interface ChunkPoolImage {
   readonly memory: SharedArrayBuffer;
   /** How many were freed ever; then for each chunk whether it is taken. */
   readonly words: Int32Array;
+  /** Of each thread that sorts: how many runs it has written. */
+  readonly runsWritten: Int32Array;
 }
 
 export const CHUNK_BYTES = 1 << 20;
 const FREED = 0;
 
-export function makeChunkPool(bytes: number): ChunkPoolImage {
+export function makeChunkPool(bytes: number, sorters: number): ChunkPoolImage {
   const chunks = Math.max(2, Math.floor(bytes / CHUNK_BYTES));
   return {
     memory: new SharedArrayBuffer(chunks * CHUNK_BYTES),
     words: new Int32Array(new SharedArrayBuffer((1 + chunks) * 4)),
+    runsWritten: new Int32Array(new SharedArrayBuffer(Math.max(1, sorters) * 4)),
   };
 }
 

@@ -8,7 +8,7 @@ import { ChunkPool } from './chunk-pool.ts';
 import { fedChunks } from './fed-chunks.ts';
 import { LaneReader } from './lane-reader.ts';
 import type { FromImportThread, RecordMessage, RunEnd, ToImportThread } from './messages.ts';
-import { PortTarget, SorterTarget } from './record-target.ts';
+import { PortTarget, SharedTarget } from './record-target.ts';
 import { Sorter } from './sorter.ts';
 
 const { fs } = nodeEnv;
@@ -25,18 +25,10 @@ function finishRun(sorter: Sorter, end: RunEnd): void {
   sorter.finish(end).then((finished) => send({ kind: 'run', finished }), fail);
 }
 
-async function read({ job, pool, sorters, fed }: Extract<ToImportThread, { kind: 'read' }>): Promise<void> {
-  const target = new PortTarget(new ChunkPool(pool), sorters, job.control);
-  await new LaneReader(job, fs, target).read(fedBy(fed));
-}
-
-async function readAndSort({
-  job,
-  sort,
-  fed,
-}: Extract<ToImportThread, { kind: 'readAndSort' }>): Promise<void> {
-  const sorter = new Sorter(sort, fs);
-  const target = new SorterTarget(sorter, job.control, (end) => finishRun(sorter, end));
+async function read(message: Extract<ToImportThread, { kind: 'read' }>): Promise<void> {
+  const { job, sort: sortJob, pool, sorters, fed } = message;
+  const others = sorters.length === 0 ? undefined : new PortTarget(pool, sorters, job.control);
+  const target = new SharedTarget(others, () => new Sorter(sortJob, fs), job.control, finishRun);
   await new LaneReader(job, fs, target).read(fedBy(fed));
 }
 
@@ -44,13 +36,14 @@ function fedBy(port: MessagePort | undefined): AsyncIterable<Uint8Array> | undef
   return port === undefined ? undefined : fedChunks(port);
 }
 
-function sort({ job, pool: image, records }: Extract<ToImportThread, { kind: 'sort' }>): void {
+function sort({ job, pool: image, place, records }: Extract<ToImportThread, { kind: 'sort' }>): void {
   const pool = new ChunkPool(image);
   let sorter: Sorter | undefined = new Sorter(job, fs);
   records.on('message', (message: RecordMessage) => {
     try {
       if (message.kind === 'run') {
         if (sorter !== undefined) finishRun(sorter, message.end);
+        Atomics.add(image.runsWritten, place, 1);
       } else if (message.kind === 'large') sorter?.take(message.bytes);
       else {
         sorter?.take(pool.bytes(message.chunk).subarray(0, message.length));
@@ -69,7 +62,6 @@ parentPort?.on('message', (message: ToImportThread) => {
   ensureZstd()
     .then(() => {
       if (message.kind === 'read') return read(message);
-      if (message.kind === 'readAndSort') return readAndSort(message);
       return sort(message);
     })
     .catch(fail);

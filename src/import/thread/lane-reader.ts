@@ -11,6 +11,7 @@ import { makeSource } from '../source/make-source.ts';
 import { sourceName } from '../source/source-spec.ts';
 import { BAD_ROWS, BYTES_READ, count, obey, ROWS_BAD, ROWS_READ } from './control.ts';
 import type { LaneJob } from './messages.ts';
+import { OrderCheck } from './order-check.ts';
 import type { RecordTarget } from './record-target.ts';
 import { RecordWriter } from './record-writer.ts';
 import { recordBytes, rowVersion } from './records.ts';
@@ -34,6 +35,7 @@ export class LaneReader implements RowSink {
   #run: number;
   #untold = 0;
   #reader: RowReader | undefined;
+  readonly #order: OrderCheck | undefined;
   #tellBytes: () => void = () => undefined;
 
   constructor(job: LaneJob, fs: FileSystem, target: RecordTarget) {
@@ -45,6 +47,11 @@ export class LaneReader implements RowSink {
     this.#rowsRead = start.rowsRead;
     this.#rowsBad = start.rowsBad;
     this.#run = start.runs;
+    this.#order = job.rules.presorted ? new OrderCheck(job.before) : undefined;
+  }
+
+  get #sourceName(): string {
+    return sourceName(at(this.#job.sources, this.#source));
   }
 
   /** `fed`: of the source that is fed. @throws SluiceError BAD_INPUT, FILE_NOT_FOUND …; ABORTED when it is to stop */
@@ -108,6 +115,7 @@ export class LaneReader implements RowSink {
       this.#endRun(this.#reader?.position(), false);
     }
     this.#row++;
+    this.#order?.check(key, keyFrom, keyTo, this.#sourceName, this.#row);
     const version = rowVersion(this.#job.rules.order, this.#source, this.#row);
     writer.put(key, keyFrom, keyTo, value, valueFrom, valueTo, version);
     if (++this.#untold === TELL_ROWS) this.#tell();
@@ -115,10 +123,10 @@ export class LaneReader implements RowSink {
 
   bad(reason: string, raw: Uint8Array): void {
     if (this.#passesOver()) return;
-    const { sources, control, skipsBadRows, badRowsMax } = this.#job;
+    const { control, skipsBadRows, badRowsMax } = this.#job;
     this.#row++;
     this.#untold++;
-    const source = sourceName(at(sources, this.#source));
+    const source = this.#sourceName;
     const offset = this.#reader?.position().offset ?? 0;
     if (!skipsBadRows) {
       throw new SluiceError(

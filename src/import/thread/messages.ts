@@ -29,6 +29,8 @@ export interface LaneJob {
   readonly format: FormatSpec;
   /** Where to go on. */
   readonly start: ImportLaneRow;
+  /** Of presorted rows: the key of the last one before it. */
+  readonly before: Uint8Array | undefined;
   /** The import has no other lane. */
   readonly isOnly: boolean;
   /** Of records, and what sorting them takes. */
@@ -46,8 +48,6 @@ export interface SortJob {
   readonly dir: string;
   readonly arenaBytes: number;
   readonly rules: RunRules;
-  /** Of presorted rows: the last that is in a run. */
-  readonly before: Uint8Array | undefined;
   readonly control: Int32Array;
   readonly counters: Float64Array;
   /** Of tables that may become the database's as they are. */
@@ -76,7 +76,10 @@ export type ToImportThread =
   | {
       readonly kind: 'read';
       readonly job: LaneJob;
+      /** Of runs that the thread sorts itself. */
+      readonly sort: SortJob;
       readonly pool: ChunkPoolImage;
+      /** None: it sorts all runs. */
       readonly sorters: readonly MessagePort[];
       readonly fed: MessagePort | undefined;
     }
@@ -84,13 +87,9 @@ export type ToImportThread =
       readonly kind: 'sort';
       readonly job: SortJob;
       readonly pool: ChunkPoolImage;
+      /** Which of the threads that sort it is. */
+      readonly place: number;
       readonly records: MessagePort;
-    }
-  | {
-      readonly kind: 'readAndSort';
-      readonly job: LaneJob;
-      readonly sort: SortJob;
-      readonly fed: MessagePort | undefined;
     };
 
 /** A run that is on disk. */

@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import { at } from '../../base/assert.ts';
-import { CHUNK_BYTES, type ChunkPool } from './chunk-pool.ts';
+import { CHUNK_BYTES, ChunkPool, type ChunkPoolImage } from './chunk-pool.ts';
 import { obey } from './control.ts';
 import type { RecordMessage, RunEnd } from './messages.ts';
 import type { Sorter } from './sorter.ts';
@@ -18,19 +18,33 @@ export interface RecordTarget {
 
 /** How long a thread that waits for a chunk does not look whether it is to stop. */
 const LOOK_MS = 50;
+/** Runs that a thread which sorts may have before it: the one that it works at, and the next. */
+const RUNS_AHEAD = 2;
 
-/** Runs go to several sorters in turn. */
+/** Runs go to the threads that sort, to each the next one that it is free for. */
 export class PortTarget implements RecordTarget {
   readonly #pool: ChunkPool;
   readonly #ports: readonly MessagePort[];
   readonly #control: Int32Array;
+  readonly #runsWritten: Int32Array;
+  readonly #runsGiven: number[];
   #chunk = 0;
-  #turn = 0;
+  #port = 0;
 
-  constructor(pool: ChunkPool, ports: readonly MessagePort[], control: Int32Array) {
-    this.#pool = pool;
+  constructor(image: ChunkPoolImage, ports: readonly MessagePort[], control: Int32Array) {
+    this.#pool = new ChunkPool(image);
+    this.#runsWritten = image.runsWritten;
+    this.#runsGiven = ports.map(() => 0);
     this.#ports = ports;
     this.#control = control;
+  }
+
+  /** The next run goes to the thread that has the least to do. False: they all have enough. */
+  beginRun(): boolean {
+    const waiting = this.#runsGiven.map((given, i) => given - Atomics.load(this.#runsWritten, i));
+    const least = Math.min(...waiting);
+    this.#port = waiting.indexOf(least);
+    return least < RUNS_AHEAD;
   }
 
   take(): Uint8Array {
@@ -64,15 +78,17 @@ export class PortTarget implements RecordTarget {
 
   endRun(end: RunEnd): void {
     this.#send({ kind: 'run', end });
-    this.#turn = (this.#turn + 1) % this.#ports.length;
+    this.#runsGiven[this.#port] = at(this.#runsGiven, this.#port) + 1;
+    this.beginRun();
   }
 
   #send(message: RecordMessage): void {
-    at(this.#ports, this.#turn).postMessage(message);
+    at(this.#ports, this.#port).postMessage(message);
   }
 }
 
-export class SorterTarget implements RecordTarget {
+/** To the sorter of this same thread. */
+class SorterTarget implements RecordTarget {
   readonly #sorter: Sorter;
   readonly #control: Int32Array;
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
@@ -99,5 +115,53 @@ export class SorterTarget implements RecordTarget {
 
   endRun(end: RunEnd): void {
     this.#onRun(end);
+  }
+}
+
+/** A thread that reads sorts a run itself where the others have enough to do: sorting takes longer than reading. */
+export class SharedTarget implements RecordTarget {
+  readonly #others: PortTarget | undefined;
+  readonly #makeOwn: () => SorterTarget;
+  #own: SorterTarget | undefined;
+  #target: RecordTarget | undefined;
+
+  constructor(
+    others: PortTarget | undefined,
+    makeSorter: () => Sorter,
+    control: Int32Array,
+    onRun: (sorter: Sorter, end: RunEnd) => void,
+  ) {
+    this.#others = others;
+    this.#makeOwn = () => {
+      const sorter = makeSorter();
+      return new SorterTarget(sorter, control, (end) => onRun(sorter, end));
+    };
+  }
+
+  take(): Uint8Array {
+    return this.#ofRun().take();
+  }
+
+  give(length: number): void {
+    this.#ofRun().give(length);
+  }
+
+  giveLarge(record: Uint8Array): void {
+    this.#ofRun().giveLarge(record);
+  }
+
+  endRun(end: RunEnd): void {
+    this.#ofRun().endRun(end);
+    this.#target = undefined;
+  }
+
+  #ofRun(): RecordTarget {
+    if (this.#target !== undefined) return this.#target;
+    if (this.#others?.beginRun() === true) this.#target = this.#others;
+    else {
+      this.#own ??= this.#makeOwn();
+      this.#target = this.#own;
+    }
+    return this.#target;
   }
 }

@@ -48,13 +48,10 @@ export class Sorter {
   /** Keys came in ascending order so far. */
   #inOrder = true;
   #lastAt = 0;
-  /** Of the run before, where its rows have to come before those of this one. */
-  #before: Uint8Array | undefined;
 
   constructor(job: SortJob, fs: FileSystem) {
     this.#job = job;
     this.#fs = fs;
-    this.#before = job.before;
     this.#heap = createHeap(Math.ceil(job.arenaBytes / 65536) * 65536);
     const { bytes } = this.#heap;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -84,7 +81,6 @@ export class Sorter {
   /** Writes what was taken since the last run. Resolves when it is on disk; there is room again at once. */
   finish(end: RunEnd): Promise<FinishedRun> {
     const { rules, dir, builder, targetFileBytes, counters } = this.#job;
-    if (rules.presorted) this.#checkOrder();
     const isMovable = !rules.keepsRows && (this.#inOrder || end.isAlone);
     const isFinal = isMovable || (end.isAlone && rules.keepsRows);
     const rejects = new RejectFile(this.#fs, `${dir}/${duplicatesName(end.lane, end.run)}`, 0);
@@ -113,7 +109,7 @@ export class Sorter {
       rejects.close();
     }
     const synced = tables.finish();
-    this.#reset(rules.presorted);
+    this.#reset();
     const { files, bytes } = tables;
     const version = rules.keepsRows && !isFinal ? undefined : runVersion(rules.order, end.lane, end.run);
     count(counters, ROWS_SORTED, rows);
@@ -156,8 +152,7 @@ export class Sorter {
     this.#heap.kernels.sortRecords(offsetsAt, total, scratch);
   }
 
-  #reset(keepsLast: boolean): void {
-    if (keepsLast && this.#count > 0) this.#before = this.#keyAt(this.#lastAt);
+  #reset(): void {
     this.#count = 0;
     this.#end = this.#from;
     this.#inOrder = true;
@@ -168,19 +163,7 @@ export class Sorter {
     const last = this.#lastAt;
     const lastLength = this.#view.getUint32(last, true);
     const [key, lastKey] = [at + RECORD_HEAD_BYTES, last + RECORD_HEAD_BYTES];
-    const order = compareRanges(bytes, key, keyLength, bytes, lastKey, lastLength);
-    if (order < 0 && this.#job.rules.presorted) this.#failOrder(at, this.#keyAt(last));
-    return order >= 0;
-  }
-
-  /** Of presorted rows the first of a run has to come after the last of the run before. */
-  #checkOrder(): void {
-    const before = this.#before;
-    if (before === undefined || this.#count === 0) return;
-    const first = this.#from;
-    const key = this.#keyAt(first);
-    const order = compareRanges(key, 0, key.length, before, 0, before.length);
-    if (order < 0) this.#failOrder(first, before);
+    return compareRanges(bytes, key, keyLength, bytes, lastKey, lastLength) >= 0;
   }
 
   #isSameKey(a: number, b: number): boolean {
@@ -204,12 +187,6 @@ export class Sorter {
     const version: Version = trailerVersion(this.#heap.bytes, trailer);
     const { source, row } = rowOfVersion(this.#job.rules.order, version);
     return { source: sourceName(elementAt(this.#job.sources, source)), row };
-  }
-
-  #failOrder(at: number, before: Uint8Array): never {
-    const { source, row } = this.#placeOf(at);
-    const message = `${source}: row ${row} has the key ${formatKey(this.#keyAt(at))}, which comes before ${formatKey(before)} of the row before it; leave out options.presorted to have the rows sorted`;
-    throw new SluiceError('NOT_SORTED', message);
   }
 
   #failDuplicate(a: number, b: number): never {
