@@ -62,6 +62,7 @@ export class DelimitedReader implements RowReader {
     const { header } = this.#settings;
     const names = from?.state === undefined ? header : namesOf(from.state);
     if (Array.isArray(names)) this.#useColumns(names, source);
+    else if (this.#settings.lastTakesRest && names === false) this.#scanner.fieldsMax = 2;
     let begun = offset > 0;
     for await (const chunk of source.read(offset, signal)) {
       throwIfAborted(signal);
@@ -201,6 +202,7 @@ export class DelimitedReader implements RowReader {
     const fields = plan.columns.map(Number);
     this.#columns = { names, fields, cells: new Cells(fields.length), extractor: new RowExtractor(plan) };
     this.#unescaped = [];
+    if (this.#settings.lastTakesRest) this.#scanner.fieldsMax = names.length;
   }
 }
 

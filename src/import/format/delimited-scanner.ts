@@ -49,6 +49,8 @@ export class DelimitedScanner {
   defect: RowDefect = 'none';
   /** Of the last field that was quoted. */
   quoteFrom = 0;
+  /** The last of so many fields has the rest of its line, separators included. */
+  fieldsMax = Number.POSITIVE_INFINITY;
   /** Fields of the row; of those beyond the arrays only the number is known. */
   fields = 0;
   readonly from: Int32Array;
@@ -64,7 +66,7 @@ export class DelimitedScanner {
   readonly #ends = new Uint8Array(256);
   #state: State = 'row';
 
-  constructor(dialect: Dialect, fieldsMax: number) {
+  constructor(dialect: Dialect, fieldsKept: number) {
     assert(dialect.separator.length > 0, 'a separator without bytes');
     this.#separator = dialect.separator;
     this.#first = dialect.separator[0] as number;
@@ -72,9 +74,9 @@ export class DelimitedScanner {
     this.#escape = dialect.escape ?? -1;
     this.#comment = dialect.comment;
     for (const byte of [this.#first, LF, CR]) this.#ends[byte] = 1;
-    this.from = new Int32Array(fieldsMax);
-    this.to = new Int32Array(fieldsMax);
-    this.marks = new Uint8Array(fieldsMax);
+    this.from = new Int32Array(fieldsKept);
+    this.to = new Int32Array(fieldsKept);
+    this.marks = new Uint8Array(fieldsKept);
   }
 
   /** True while a row has begun and not ended. */
@@ -189,7 +191,7 @@ export class DelimitedScanner {
       if (at < end && bytes[at] === first) {
         const found = single ? 'yes' : find(this.#separator, bytes, at, end);
         if (found === 'cut' && !last) break;
-        if (found !== 'yes') {
+        if (found !== 'yes' || n + 1 >= this.fieldsMax) {
           at++;
           continue;
         }

@@ -13,6 +13,8 @@ export class DelimitedSettings {
   readonly header: boolean | readonly string[];
   readonly skipLines: number;
   readonly rowBytesMax: number;
+  /** Plain text: the last column has the rest of the line. */
+  readonly lastTakesRest: boolean;
   readonly #dialect: Dialect;
   readonly #null: Uint8Array | undefined;
 
@@ -40,6 +42,7 @@ export class DelimitedSettings {
     this.header = header;
     this.skipLines = checkedLines(spec.skipLines ?? 0);
     this.rowBytesMax = checkedRowBytes(spec.rowBytesMax);
+    this.lastTakesRest = spec.format === 'text';
     this.extraction = spec;
     this.#null = spec.nullText === undefined ? undefined : Buffer.from(spec.nullText);
   }

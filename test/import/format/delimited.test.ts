@@ -164,8 +164,13 @@ describe('options', () => {
     const text = new DelimitedReader({ format: 'text', separator: ' = ' });
     expect(shown(await readRows(text, evenSource(Buffer.from('a = 1,2\nb =  = 3\nc = \n'), 2)))).toEqual([
       'a → 1,2',
-      'bad: it has 3 columns, not 2',
+      'b →  = 3',
       'c → ',
+    ]);
+    const named = new DelimitedReader({ format: 'text', header: true, key: 'b', value: 'c' });
+    expect(shown(await readRows(named, evenSource(Buffer.from('a\tb\tc\n1\t2\t3\t4\n5\t6\n'), 2)))).toEqual([
+      '2 → 3\t4',
+      'bad: it has 2 columns, not 3',
     ]);
   });
 
