@@ -5,7 +5,8 @@
  *   all others        varint32 raw length | raw deflate stream, LZ4 block or ZSTD frame
  *
  * The type is the first byte of the block's trailer. A block is stored raw (type 0) when compression saves less than an
- * eighth of it. What a block claims is checked against a limit before anything is allocated or decompressed.
+ * eighth of it, or more than is read again (`RAW_BYTES_FREE`). What a block claims is checked against limits before anything
+ * is allocated or decompressed.
  */
 
 import { inflateRawSync } from 'node:zlib';
@@ -31,6 +32,13 @@ export type CompressionKind = 'none' | 'snappy' | 'lz4' | 'zstd';
 /** RocksDB's names, as in the property `rocksdb.compression`. */
 const NAMES = ['NoCompression', 'Snappy', 'Zlib', 'BZip2', 'LZ4', 'LZ4HC', 'Xpress', 'ZSTD'] as const;
 const LZ4_WINDOW_BYTES = 65536;
+
+/**
+ * Up to here a block may be compressed by any factor, beyond it by this one: what a block takes in memory is bounded, or in
+ * proportion to the file. A frame of 64 KB can hold a gigabyte of zeros.
+ */
+const RAW_BYTES_FREE = 32 << 20;
+const EXPANSION_MAX = 8;
 
 export function compressionType(kind: CompressionKind): CompressionType {
   switch (kind) {
@@ -69,9 +77,14 @@ export function readableCompression(type: number): CompressionType {
   }
 }
 
+function isTooDense(raw: number, compressed: number): boolean {
+  return raw > RAW_BYTES_FREE && raw > compressed * EXPANSION_MAX;
+}
+
 /**
  * The length that the block [src, src + length) claims to have when decompressed. Throws CORRUPTION when that is over
- * `maxRawBytes` or cannot be read, UNSUPPORTED_FORMAT for a compression we do not have.
+ * `maxRawBytes` or cannot be read, UNSUPPORTED_FORMAT for a compression we do not have, or a block that is large and
+ * compressed by more than we take.
  */
 export function rawLengthOf(
   heap: Heap,
@@ -90,6 +103,13 @@ export function rawLengthOf(
   }
   if (raw > maxRawBytes) {
     throw corruption(known, `it claims ${raw} bytes when decompressed, over the limit of ${maxRawBytes}`);
+  }
+  if (known !== COMPRESSION_NONE && isTooDense(raw, length)) {
+    throw new SluiceError(
+      'UNSUPPORTED_FORMAT',
+      `A block of ${length} bytes claims ${raw} when decompressed: over ${RAW_BYTES_FREE} they may be ${EXPANSION_MAX} ` +
+        'times as many at most. Write such large values without compression',
+    );
   }
   return raw;
 }
@@ -190,10 +210,22 @@ function inflate(stream: Uint8Array, raw: number, dictionary: Uint8Array | undef
 
 /**
  * Compresses [src, src + length) to dst and returns the length written; 0 when the block is to be stored raw, because it
- * does not fit `capacity` or saves less than an eighth. A capacity of `length` is always enough.
+ * does not fit `capacity`, saves less than an eighth, or more than is read again. A capacity of `length` is always enough.
  * REQUIRES: the ranges do not overlap; for ZSTD, `ensureZstd()` was awaited.
  */
 export function compressBlock(
+  heap: Heap,
+  kind: CompressionKind,
+  src: number,
+  length: number,
+  dst: number,
+  capacity: number,
+): number {
+  const written = compressAny(heap, kind, src, length, dst, capacity);
+  return isTooDense(length, written) ? 0 : written;
+}
+
+function compressAny(
   heap: Heap,
   kind: CompressionKind,
   src: number,

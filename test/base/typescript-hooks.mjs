@@ -14,12 +14,20 @@ if (!import.meta.url.endsWith('?hooks')) register(`${import.meta.url}?hooks`);
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/typescript-hooks/', import.meta.url));
 const COMPILER = createRequire(import.meta.url)('rolldown/package.json').version;
+const OPTIONS = { target: 'es2022' };
+/** What `using` becomes imports this, which need not be installed. */
+const USING = '@oxc-project/runtime/helpers/usingCtx';
+const OURS = new URL('./using-context.mjs', import.meta.url).href;
+
+export function resolve(specifier, context, next) {
+  return next(specifier === USING ? OURS : specifier, context);
+}
 
 export async function load(url, context, next) {
   if (!url.endsWith('.ts')) return next(url, context);
   const path = fileURLToPath(url);
   const source = readFileSync(path, 'utf8');
-  const hash = createHash('sha1').update(`${COMPILER}\n`).update(source).digest('hex');
+  const hash = createHash('sha1').update(`${COMPILER} ${OPTIONS.target}\n`).update(source).digest('hex');
   return {
     format: 'module',
     source: known(hash) ?? (await compiled(path, source, hash)),
@@ -37,7 +45,7 @@ function known(hash) {
 
 async function compiled(path, source, hash) {
   const { transformSync } = await import('rolldown/utils');
-  const { code, errors } = transformSync(path, source);
+  const { code, errors } = transformSync(path, source, OPTIONS);
   if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
   mkdirSync(CACHE, { recursive: true });
   // Whole or not at all: others may look for it at the same time.

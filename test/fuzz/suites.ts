@@ -3,10 +3,11 @@
 import { makeBackup, tryBackup } from './backups.ts';
 import { mixed } from './dice.ts';
 import { makeLog, tryLog } from './logs.ts';
+import { makeScenario, tryScenario } from './scenarios.ts';
 import { makeTable, tryTable } from './tables.ts';
 
 export interface Suite {
-  /** Of 20 inputs. */
+  /** Of 40 inputs. */
   readonly share: number;
   make(seed: number): Uint8Array;
   /** Says what came of the input: 'ok', or the code that it was refused with. Throws what should not be. */
@@ -14,9 +15,10 @@ export interface Suite {
 }
 
 export const SUITES: Readonly<Record<string, Suite>> = {
-  table: { share: 16, make: makeTable, attempt: tryTable },
-  log: { share: 3, make: makeLog, attempt: tryLog },
-  backup: { share: 1, make: makeBackup, attempt: tryBackup },
+  scenario: { share: 1, make: makeScenario, attempt: tryScenario },
+  table: { share: 31, make: makeTable, attempt: tryTable },
+  log: { share: 6, make: makeLog, attempt: tryLog },
+  backup: { share: 2, make: makeBackup, attempt: tryBackup },
 };
 
 const turns = Object.entries(SUITES).flatMap(([name, { share }]) => new Array<string>(share).fill(name));

@@ -1,9 +1,9 @@
 /** What a writer of tables may lie about: each by a name, so that one can see which were told. */
 
-import { deflateRawSync } from 'node:zlib';
 import { fixed32, putFixed32 } from '../../src/base/codec.ts';
 import type { Dice } from './dice.ts';
 import { type HostileEntry, type Lies, varint } from './hostile-table.ts';
+import { STREAMS } from './streams.ts';
 
 /** Some bytes of a block, its restarts and its lengths. */
 export function scramble(bytes: Uint8Array, dice: Dice): Uint8Array {
@@ -174,9 +174,11 @@ export const TABLE_LIES: Readonly<Record<string, Partial<Lies>>> = {
     stored(block, dice) {
       if (!dice.chance(0.05)) return;
       const raw = dice.pick([2 ** 16, 2 ** 18, dice.chance(0.1) ? 8 * 2 ** 20 : 2 ** 16]);
-      block.type = dice.pick([2, 2, 4, 7, 1]);
+      const { type, compress } = dice.pick(Object.values(STREAMS));
+      // Now and then a stream of another kind.
+      block.type = dice.chance(0.9) ? type : dice.pick([2, 4, 7, 1]);
       const claimed = dice.pick([raw, raw, dice.wild(raw), 2 ** 32 - 1, 2 ** 30]);
-      block.bytes = Buffer.concat([varint(claimed), deflateRawSync(Buffer.alloc(raw, dice.below(2)))]);
+      block.bytes = Buffer.concat([varint(claimed), compress(Buffer.alloc(raw, dice.below(2)))]);
     },
   },
   footer: {
