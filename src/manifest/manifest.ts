@@ -10,7 +10,8 @@ import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import { makeDirectories } from '../base/env/make-directories.ts';
 import { errnoOf } from '../base/env/system-error.ts';
-import { SluiceError } from '../base/errors.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { DataFile } from './data-file.ts';
 import { decodeDataset } from './dataset-rows.ts';
 import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
 import { damaged } from './fields.ts';
@@ -50,6 +51,7 @@ export class Manifest {
   readonly #env: Env;
   readonly #path: string;
   readonly #store: Store;
+  readonly #file: DataFile;
   readonly #readOnly: boolean;
   #state: MutableState;
   #commitId: number;
@@ -102,6 +104,7 @@ export class Manifest {
     this.#env = env;
     this.#path = path;
     this.#store = store;
+    this.#file = new DataFile(env.fs, `${path}/data.mdb`);
     this.#readOnly = readOnly;
     this.#state = state;
     this.#commitId = commitId;
@@ -126,7 +129,8 @@ export class Manifest {
    * All edits or none, durable when it returns. An `addTable` of a known id replaces its row (a trivial move). The
    * counters are raised above every id and version that the edits name.
    *
-   * Throws NO_SPACE or TypeError (nothing changed), POISONED, or OUTCOME_UNKNOWN and is poisoned from then on.
+   * Throws NO_SPACE or TypeError (nothing changed), POISONED, CORRUPTION (nothing changed) or OUTCOME_UNKNOWN and is
+   * poisoned from then on.
    */
   apply(edits: readonly Edit[]): void {
     this.#checkWritable();
@@ -139,11 +143,13 @@ export class Manifest {
       this.#path,
       writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
     );
+    this.#checkFile();
     try {
       this.#commitId = this.#store.commit(writes);
     } catch (cause) {
       throw this.#poison(cause);
     }
+    this.#file.note();
     for (const edit of edits) this.#state.apply(edit);
     this.#state.counters = counters;
   }
@@ -169,6 +175,7 @@ export class Manifest {
   refresh(): void {
     assert(this.#readOnly, 'the writer has nothing to refresh');
     this.#checkOpen();
+    this.#file.check();
     const commitId = this.#store.lastCommitId(); // before the snapshot is taken, so never newer than it
     if (commitId === this.#commitId) return;
     const state = load(this.#store, true);
@@ -191,6 +198,15 @@ export class Manifest {
     this.#checkOpen();
     if (this.#readOnly) throw new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
     if (this.#poisoned !== undefined) throw this.#poisoned;
+  }
+
+  #checkFile(): void {
+    try {
+      this.#file.check();
+    } catch (error) {
+      if (isSluiceError(error, 'CORRUPTION')) this.#poison(error);
+      throw error;
+    }
   }
 
   #poison(cause: unknown): SluiceError {

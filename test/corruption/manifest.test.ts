@@ -83,3 +83,18 @@ test('any byte of its meta pages changed', async () => {
   }
   expect(shower.died.join('; ')).toBe('');
 });
+
+test.each([
+  { how: 'cut', bytes: 0 },
+  { how: 'cut', bytes: 4096 },
+  { how: 'cut', bytes: 3 * PAGE_BYTES },
+  { how: 'cut', bytes: 1 << 30 },
+  { how: 'remove', bytes: 0 },
+  { how: 'replace', bytes: 0 },
+])('under an open database: $how, to $bytes bytes', async ({ how, bytes }) => {
+  const child = new Child(CHILD);
+  expect(await child.ask('live', join(memoryDirectory(), 'db'), how, bytes)).toEqual({
+    outcomes: ['CORRUPTION', 'CORRUPTION', 'POISONED', 'POISONED'],
+    values: ['1', '1'],
+  });
+});
