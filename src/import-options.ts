@@ -80,6 +80,11 @@ export interface ImportOptions {
   /** True: the first row has the names. Or the names. By default true of CSV and TSV, false of plain text. */
   readonly header?: boolean | readonly string[];
   readonly nullText?: string;
+  /**
+   * Of SequenceFiles: of keys and values that are numbers their digits (default), or the bytes that Hadoop writes; 'serialized':
+   * of any class all that is in the file, lengths included.
+   */
+  readonly writables?: 'text' | 'bytes' | 'serialized';
   /** A longer row is a bad one; 64 MiB. */
   readonly rowBytesMax?: number;
   /** The sources are in key order, one after the other: nothing is sorted, and a row out of order fails the import with NOT_SORTED. */

@@ -2,9 +2,10 @@ import type { Db } from '../db.ts';
 import type { DatasetVersion } from '../txn/dataset/dataset.ts';
 import { type Arguments, type Command, EXIT_OK, type Flag, UsageError } from './command.ts';
 import { JSON_FLAG, READONLY_FLAG, withDatabase, withWritable } from './database.ts';
-import { type Io, Output, write } from './io.ts';
+import { type Io, Output } from './io.ts';
 import { PREFIX_FLAGS, prefixOf } from './prefix-flags.ts';
-import { bytesText, columns, countText, entriesText, plural } from './text.ts';
+import { ProgressLine } from './progress-line.ts';
+import { bytesText, columns, entriesText, plural } from './text.ts';
 
 const KEEP: Flag = { type: 'string', value: 'N', about: 'drop all but the newest N versions' };
 
@@ -78,7 +79,7 @@ export const datasetPublish: Command = {
         ...(sha256.length > 0 && { sha256 }),
         ...prefixOf(args),
         ...(io.signal && { signal: io.signal }),
-        onProgress: ({ bytesDone, bytesTotal }) => progress.show(bytesDone, bytesTotal),
+        onProgress: ({ bytesDone, bytesTotal }) => progress.show(checkedText(bytesDone, bytesTotal)),
       }),
     );
     progress.end();
@@ -182,28 +183,7 @@ function printed(name: string, { files, ...version }: DatasetVersion): object {
   return { dataset: name, ...version, files: named };
 }
 
-/** On a terminal, one line that is written over. */
-class ProgressLine {
-  readonly #io: Io;
-  #percent = -1;
-
-  constructor(io: Io) {
-    this.#io = io;
-  }
-
-  show(done: number, total: number): void {
-    const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
-    if (this.#io.stderr.isTTY !== true || percent === this.#percent) return;
-    this.#percent = percent;
-    this.#write(`\r${countText(percent)} % of ${bytesText(total)} checked`);
-  }
-
-  end(): void {
-    if (this.#percent >= 0) this.#write('\r\x1b[K');
-  }
-
-  /** Nobody waits for it; a terminal that is gone is told by the result's own line. */
-  #write(text: string): void {
-    write(this.#io.stderr, text).catch(() => undefined);
-  }
+function checkedText(done: number, total: number): string {
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+  return `${percent} % of ${bytesText(total)} checked`;
 }

@@ -9,7 +9,7 @@ const EXIT_CODES = `Exit codes
   2    the command line is wrong
   3    an error with a code; stderr says \`error CODE: message\`, with --json {"error":{"code","message"}}
   70   a bug of SluiceDB; stderr has code BUG and where it was, please report it
-  130  interrupted (Ctrl-C); what was not committed is undone
+  130  interrupted (Ctrl-C); what was not committed is undone, an import is paused
 A reader that closes the output early, as \`head\` does, is no error: 0.
 `;
 

@@ -23,6 +23,7 @@ import { del } from './del.ts';
 import { explain } from './explain.ts';
 import { get } from './get.ts';
 import { commandHelp, programHelp } from './help.ts';
+import { importFiles } from './import.ts';
 import { ingest } from './ingest.ts';
 import { ingests } from './ingests.ts';
 import { type Io, OutputClosed, write } from './io.ts';
@@ -35,10 +36,13 @@ import { sstBuild } from './sst-build.ts';
 import { sstDump } from './sst-dump.ts';
 import { sstInspect } from './sst-inspect.ts';
 import { stat } from './stat.ts';
+import { tasks } from './tasks.ts';
 import { verify } from './verify.ts';
 
 const COMMANDS: readonly Command[] = [
   ingest,
+  importFiles,
+  tasks,
   get,
   put,
   del,
@@ -147,7 +151,7 @@ function describe(error: unknown): { code: string; message: string; exit: number
   // Arguments that the library refuses: the user's, too.
   if (
     error instanceof TypeError &&
-    /^(options\.\w+|files|each of \S+|dir|name|path|version|before|after) must /.test(error.message)
+    /^(options\.[\w.]+|source|files|each of \S+|dir|name|path|version|before|after) must /.test(error.message)
   ) {
     return { code: 'USAGE', message: error.message, exit: EXIT_USAGE };
   }

@@ -152,6 +152,11 @@ function nameOf(inputs: readonly string[] | undefined, { format }: ImportOptions
   throw new TypeError(`options.format must be given: the name ${inputs[0]} does not tell it`);
 }
 
+/** Of inputs without a database. @throws TypeError */
+export function formatSpecOf(inputs: readonly string[], options: ImportOptions): FormatSpec {
+  return formatSpec(nameOf(inputs, options), options);
+}
+
 function formatSpec(format: FormatName, options: ImportOptions): FormatSpec {
   const {
     key,
@@ -164,6 +169,7 @@ function formatSpec(format: FormatName, options: ImportOptions): FormatSpec {
     skipLines,
     header,
     nullText,
+    writables,
   } = options;
   const rowBytesMax = integer(options.rowBytesMax, 'rowBytesMax', ROW_BYTES_DEFAULT, 1, 2 ** 30);
   const extraction = { ...given({ key, value, types, nullText }), rowBytesMax };
@@ -179,9 +185,16 @@ function formatSpec(format: FormatName, options: ImportOptions): FormatSpec {
     case 'jsonl':
     case 'parquet':
       return { format, ...extraction };
+    case 'sequencefile':
+      return { format, rowBytesMax, ...given({ writables: checkedWritables(writables) }) };
     default:
       return { format };
   }
+}
+
+function checkedWritables(value: ImportOptions['writables']): ImportOptions['writables'] {
+  if (value === undefined) return undefined;
+  return oneOf(value, ['text', 'bytes', 'serialized'] as const, 'writables', 'text');
 }
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

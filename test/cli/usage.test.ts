@@ -10,6 +10,8 @@ import { sluice } from './run.ts';
 
 const NAMES = [
   'ingest',
+  'import',
+  'tasks',
   'get',
   'put',
   'del',

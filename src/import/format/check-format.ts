@@ -19,6 +19,8 @@ export function checkedFormat(spec: FormatSpec): FormatSpec {
       return spec;
     case 'parquet':
       checkExtraction(spec);
+      if (typeof spec.value === 'object' && spec.value.as === 'raw')
+        throw new TypeError('options.value must not be raw: a row of a Parquet file has no form of its own');
       return spec;
     case 'sequencefile':
     case 'sst':

@@ -65,7 +65,8 @@ export class SstReader implements RowReader {
       this.#entries = state.facts.entries;
       // Behind its last row there is none.
       const done = from !== undefined && from.offset === this.#bytes;
-      if (!done) await this.#readTable(table, sink, from?.state, signal);
+      if (!done) await this.#readTable(table, source, sink, from?.state, signal);
+      source.takenBytes = this.#bytes;
       this.#ended = true;
     } catch (error) {
       throw asInput(error, name);
@@ -76,6 +77,7 @@ export class SstReader implements RowReader {
 
   async #readTable(
     table: Table,
+    source: Source,
     sink: RowSink,
     fromKey: string | undefined,
     signal: AbortSignal,
@@ -107,6 +109,7 @@ export class SstReader implements RowReader {
         }
         while (cursor.next() === PENDING) {
           throwIfAborted(signal);
+          source.takenBytes = this.position().offset;
           await cursor.load();
         }
       }

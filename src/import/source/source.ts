@@ -7,8 +7,8 @@ export interface Source {
   readonly path: string | undefined;
   /** As stored, when that is known. */
   readonly storedBytes: number | undefined;
-  /** Taken so far, as stored: for progress. */
-  readonly takenBytes: number;
+  /** Taken so far, as stored: for progress. A reader that reads `path` by itself sets it. */
+  takenBytes: number;
   /** Chunks without compression from the offset on; each is borrowed until the next is asked for. */
   read(fromOffset: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { type BasicType, parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, test } from 'vitest';
 import { isSluiceError } from '../../../src/base/errors.ts';
+import { checkedFormat } from '../../../src/import/format/check-format.ts';
 import type { ParquetSpec } from '../../../src/import/format/format-spec.ts';
 import { ParquetReader } from '../../../src/import/format/parquet/parquet-reader.ts';
 import { SeededRandom } from '../../base/seeded-random.ts';
@@ -159,7 +160,7 @@ test('what cannot be read is said', async () => {
     code: 'BAD_INPUT',
     message: expect.stringMatching(/no column no; its columns are k, v/),
   });
-  expect(() => new ParquetReader({ format: 'parquet', value: { as: 'raw' } })).toThrow(TypeError);
+  expect(() => checkedFormat({ format: 'parquet', value: { as: 'raw' } })).toThrow(TypeError);
 });
 
 test('a file that was changed or cut short anywhere is read, or refused, in bounded time', async () => {

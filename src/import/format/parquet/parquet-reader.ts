@@ -25,11 +25,6 @@ export class ParquetReader implements RowReader {
   #offset = 0;
 
   constructor(spec: ParquetSpec) {
-    const { value } = spec;
-    if (typeof value === 'object' && value.as === 'raw')
-      throw new TypeError(
-        "options.value must not be { as: 'raw' }: a row of a Parquet file has no form of its own",
-      );
     this.#spec = spec;
     this.#rowBytesMax = spec.rowBytesMax ?? ROW_BYTES_MAX;
   }
@@ -49,16 +44,17 @@ export class ParquetReader implements RowReader {
     const access = await RandomAccess.open(source, signal);
     try {
       const file = await ParquetFile.open(access, source.name);
-      await this.#readFile(file, sink, source.name, signal);
+      await this.#readFile(file, sink, source, signal);
       this.#offset = access.byteLength;
+      source.takenBytes = access.byteLength;
     } finally {
       access.close();
     }
   }
 
-  async #readFile(file: ParquetFile, sink: RowSink, name: string, signal: AbortSignal): Promise<void> {
+  async #readFile(file: ParquetFile, sink: RowSink, source: Source, signal: AbortSignal): Promise<void> {
     const names = file.columns.map((column) => column.name);
-    const plan = planExtraction(this.#spec, { names, source: name });
+    const plan = planExtraction(this.#spec, { names, source: source.name });
     const columns = plan.columns.flatMap((place) => file.columns[Number(place)] ?? []);
     const extractor = new RowExtractor(plan);
     const cells = new Cells(columns.length);
@@ -66,6 +62,7 @@ export class ParquetReader implements RowReader {
     for (const part of file.parts(columns, this.#row)) {
       throwIfAborted(signal);
       this.#offset = part.offset;
+      source.takenBytes = part.offset;
       const arrays: ArrayLike<unknown>[] = [];
       for (const column of columns) arrays.push(await file.read(column, part));
       for (let i = 0; i < part.to - part.from; i++) {
