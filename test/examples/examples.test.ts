@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
 import { main } from '../../src/cli/program.ts';
 import { memoryDirectory, openDatabase } from '../base/database.ts';
@@ -53,10 +54,12 @@ test('the command lines of the README run', async () => {
   const block = blocksOf('sh').find((code) => code.includes('| sluice sst build'));
   const dir = memoryDirectory();
   writeFileSync(join(dir, 'prices.tsv'), 'PE:1\t7\nCH:2\t9\nCH:1\t8\n');
+  writeFileSync(join(dir, 'orders-1.csv.gz'), gzipSync('day,id,total\n2026-11-21,10,5\n2026-11-21,9,7\n'));
   const program = resolve('dist/cli/main.js');
   const script = `set -e -o pipefail; cd '${dir}'; sluice() { '${process.execPath}' '${program}' "$@"; }\n${block}`;
   const { code, err, out } = await child('bash', ['-c', script]);
   expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toMatch(/\nrows loaded +2 /);
   expect(out).toMatch(/CH:1\t8\nCH:2\t9\n$/);
 });
 
