@@ -154,7 +154,7 @@ function nameOf(inputs: readonly string[] | undefined, { format }: ImportOptions
 
 /** Of inputs without a database. @throws TypeError */
 export function formatSpecOf(inputs: readonly string[], options: ImportOptions): FormatSpec {
-  return formatSpec(nameOf(inputs, options), options);
+  return checkedFormat(formatSpec(nameOf(inputs, options), options));
 }
 
 function formatSpec(format: FormatName, options: ImportOptions): FormatSpec {

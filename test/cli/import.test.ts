@@ -65,7 +65,7 @@ test('keys, values and types by flags', async () => {
   await load('raw', '--value-raw');
   expect(await scan('raw', '--limit', '1')).toBe('1\t1,Zoë,\n');
   const text = path('text.txt');
-  writeFileSync(text, "a|'1|2'|x\nb|3|NIL\n");
+  writeFileSync(text, "generated\na|'1|2'|x\n# none\nb|3|NIL\n");
   await said(
     'import',
     db,
@@ -77,6 +77,10 @@ test('keys, values and types by flags', async () => {
     '--quote',
     "'",
     '--no-header',
+    '--skip-lines',
+    '1',
+    '--comment',
+    '#',
     '--value',
     '1',
   );
@@ -93,6 +97,10 @@ test('keys, values and types by flags', async () => {
     "'",
     '--header',
     'k,n,x',
+    '--skip-lines',
+    '1',
+    '--comment',
+    '#',
     '--null',
     'NIL',
     '--value-json',
