@@ -80,6 +80,12 @@ export class TableIndex implements IndexArrays {
     return this.keyEnds[block] as number;
   }
 
+  /** Where the last data block ends. */
+  get dataBytes(): number {
+    const last = this.blocks - 1;
+    return last < 0 ? 0 : (this.offsets[last] as number) + (this.sizes[last] as number) + BLOCK_TRAILER_BYTES;
+  }
+
   keyStart(block: number): number {
     return block === 0 ? 0 : (this.keyEnds[block - 1] as number);
   }

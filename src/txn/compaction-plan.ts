@@ -68,6 +68,7 @@ export class CompactionPlan {
       watermark: this.watermark(tree),
       memtables: this.#keepsTombstones(tree) ? [EVERYTHING] : heldInMemory(tree),
       stale: new Set(stale.map(([id]) => id)),
+      hidden: this.#engine.rangeCollector.hidden.bytes,
     };
   }
 

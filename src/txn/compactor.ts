@@ -83,6 +83,11 @@ export class Compactor {
     });
   }
 
+  /** Tables are compacted without being asked. */
+  get isAuto(): boolean {
+    return this.#settings.auto;
+  }
+
   get stats(): CompactionStats {
     const { stats: pauses } = this.#pause;
     return { running: this.#running.size, ...this.#counts, pauses, lastError: this.#lastError };

@@ -1,5 +1,6 @@
 /**
- * The garbage that range tombstones make, and the tombstones that are garbage: both by edits of the manifest alone.
+ * The garbage that range tombstones make, and the tombstones that are garbage: both by edits of the manifest alone. Tables
+ * that are covered in part are for compaction to write again (`hidden`).
  *
  * L4: with the watermark w, below which nobody reads,
  *   - a table goes whole when tombstones ≤ w cover its range that are newer than every version in it: whoever reads sees
@@ -19,15 +20,18 @@ import { Coverage } from '../mvcc/coverage.ts';
 import type { KeySpan, RangeTombstone } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
+import { HiddenBytes } from './hidden-bytes.ts';
 
 const DELAY_MS = 50;
 
 export class RangeCollector {
   readonly #engine: Engine;
+  readonly hidden: HiddenBytes;
   #cancel: (() => void) | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
+    this.hidden = new HiddenBytes(engine);
   }
 
   /** Something has changed that may make garbage of tables or tombstones. */
@@ -49,7 +53,12 @@ export class RangeCollector {
     const engine = this.#engine;
     if (engine.closed || engine.poisoned !== undefined) return;
     try {
-      for (const tree of engine.catalog.trees()) if (!engine.isDropped(tree.id)) this.#collectIn(tree);
+      for (const tree of engine.catalog.trees()) {
+        if (engine.isDropped(tree.id)) continue;
+        this.#collectIn(tree);
+        if (engine.compactor.isAuto && !engine.catalog.isPublished(tree.id))
+          this.hidden.look(tree, engine.compactor.watermark(tree));
+      }
     } catch (error) {
       // Nothing is lost: the next change tries again.
       if (!isSluiceError(error)) throw error;

@@ -47,6 +47,8 @@ export const MERGE_FILES_MAX = 25;
 const LEVEL0_MERGE_MIN = 4;
 /** A table smaller than this part of the target size is merged with its likes, not moved: moves alone never grow tables. */
 const MOVE_PART = 8;
+/** A table of which range tombstones hide this part is written again without it. */
+const HIDDEN_PART = 4;
 const LOWEST = LEVEL_COUNT - 1;
 
 export interface PickState {
@@ -59,6 +61,8 @@ export interface PickState {
   readonly memtables: readonly HeldVersions[];
   /** Tables that were written with versions for a snapshot that is closed since. */
   readonly stale: ReadonlySet<FileId>;
+  /** How many bytes of tables range tombstones ≤ `watermark` hide, as far as it is known. */
+  readonly hidden: ReadonlyMap<FileId, number>;
 }
 
 function idleTables({ levels, reservations }: PickState, level: number): TableRow[] {
@@ -92,7 +96,7 @@ export function pickCompaction(state: PickState): Choice | undefined {
     const choice = level === 0 ? pickUpper(state, targets) : pickLevel(state, level);
     if (choice !== undefined) return choice;
   }
-  return pickGarbage(state);
+  return pickGarbage(state) ?? pickHidden(state);
 }
 
 /**
@@ -248,6 +252,21 @@ function pickGarbage(state: PickState): Merge | undefined {
     if (!isStale && !(isDead && isAlone(levels, memtables, table))) continue;
     const reason = isStale ? 'a snapshot was closed' : 'tombstones';
     const merge = mergeOf(state, [table], LOWEST, reason);
+    if (merge !== undefined) return merge;
+  }
+  return undefined;
+}
+
+/**
+ * A table of which range tombstones hide a good part, without that part, where it is: no compaction of its level may ever
+ * come to it. L4: what they hide may go whatever lies elsewhere, as they stay while anything else can hold older versions.
+ */
+function pickHidden(state: PickState): Merge | undefined {
+  const { levels, reservations, hidden } = state;
+  if (hidden.size === 0) return undefined;
+  for (const table of levels) {
+    if (reservations.takes(table.id) || (hidden.get(table.id) ?? 0) * HIDDEN_PART < table.bytes) continue;
+    const merge = mergeOf(state, [table], table.level, 'range deletions');
     if (merge !== undefined) return merge;
   }
   return undefined;

@@ -47,6 +47,7 @@ function stateOf(rows: readonly TableRow[], changes: Partial<PickState> = {}): P
     watermark: versionOf(1000),
     memtables: [],
     stale: new Set(),
+    hidden: new Map(),
     ...changes,
   };
 }
@@ -140,6 +141,27 @@ describe('garbage', () => {
   });
   test('a table that a closed snapshot held back is written again', () => {
     expect(pick(rowsOf('6 a..c', '6 d..e'), { stale: new Set([2 as FileId]) })).toBe('2 at 6');
+  });
+});
+
+describe('range deletions', () => {
+  const rows = rowsOf('0 a..z 400', '5 a..c 100', '6 a..c 800');
+  const hidden = (...bytes: [number, number][]) => ({
+    hidden: new Map(bytes.map(([id, hiddenBytes]) => [id as FileId, hiddenBytes])),
+  });
+  test('a table of which they hide a quarter is written again where it is', () => {
+    expect(pick(rows, hidden([1, 99], [2, 24], [3, 199]))).toBe('nothing');
+    expect(pick(rows, hidden([1, 100]))).toBe('1 at 0');
+    expect(pick(rows, hidden([2, 25]))).toBe('2 at 5');
+    expect(pick(rows, hidden([1, 99], [3, 200]))).toBe('3 at 6');
+  });
+  test('not while it is taken, nor before what makes lookups slow', () => {
+    const reservations = new Reservations();
+    reservations.reserve(6, Buffer.from('b'), Buffer.from('b'), 'someone', [1 as FileId]);
+    expect(pick(rows, { ...hidden([1, 400], [3, 800]), reservations })).toBe('nothing');
+    expect(pick(rows, { ...hidden([1, 400], [2, 100]), reservations })).toBe('2 at 5');
+    const full = [...rows, ...rowsOf('', '', '', '0 a..b', '0 a..b', '0 a..b').slice(3)];
+    expect(pick(full, hidden([3, 800]))).toBe('1+2+3+4+5+6 at 6');
   });
 });
 
