@@ -18,16 +18,17 @@ export function optionsOf(ingest: IngestStatement): IngestOptions {
   };
 }
 
-/** Its files, at paths that are new each time. */
-export async function writeFiles(
-  { files, prefix }: IngestStatement,
-  newPath: () => string,
-): Promise<string[]> {
+/** What its files hold, by the keys that they have there. */
+export function filesOf({ files, prefix }: Pick<IngestStatement, 'files' | 'prefix'>): Entry[][] {
   const { from, to } = prefix ?? { from: '', to: '' };
+  return files.map((entries) => entries.map(([key, value]): Entry => [from + key.slice(to.length), value]));
+}
+
+/** Its files, at paths that are new each time. */
+export async function writeFiles(ingest: IngestStatement, newPath: () => string): Promise<string[]> {
   const paths: string[] = [];
-  for (const entries of files) {
-    const inFile = entries.map(([key, value]): Entry => [from + key.slice(to.length), value]);
-    const { path } = await writeSst(newPath(), inFile, { blockBytes: 64 });
+  for (const entries of filesOf(ingest)) {
+    const { path } = await writeSst(newPath(), entries, { blockBytes: 64 });
     paths.push(path);
   }
   return paths;

@@ -5,7 +5,7 @@ import { isSluiceError, type Snapshot, type Transaction } from '../../src/index.
 import type { Savepoint } from '../../src/txn/transaction.ts';
 import type { TextDb } from '../base/database.ts';
 import { KEYSPACES, type Op, type Statement, type Step } from '../model/history.ts';
-import { afterIngest, optionsOf } from '../model/ingest.ts';
+import { afterIngest, filesOf, optionsOf } from '../model/ingest.ts';
 import { State } from '../model/oracle.ts';
 import type { SimulatedFileSystem } from './file-system.ts';
 import type { Journal } from './journal.ts';
@@ -172,11 +172,11 @@ export class Life {
     return this.#commit({ apply, inputs: [], check: readsNothing }, () => this.#db.batch(operations));
   }
 
-  #files({ files, mode }: Statement & { op: 'ingest' }): { paths: string[]; inputs: Input[] } {
+  #files(ingest: Statement & { op: 'ingest' }): { paths: string[]; inputs: Input[] } {
     // A transaction may be tried again after the machine has stopped.
     if (this.#fs.off) throw new Stopped();
-    const names = files.map((entries) => this.#machine.writeInput(entries));
-    const moved = mode === 'move' ? names : [];
+    const names = filesOf(ingest).map((entries) => this.#machine.writeInput(entries));
+    const moved = ingest.mode === 'move' ? names : [];
     const inputs = moved.map((name): Input => ({ name, mustBeThere: true }));
     this.inputs.push(...inputs);
     return { paths: names.map((name) => this.#machine.input(name)), inputs };
@@ -196,6 +196,8 @@ export class Life {
 
   async #drop(keyspace: string): Promise<void> {
     const apply = (state: State): State => state.drop(keyspace);
+    // On a bad disk the one before may not have been made anew.
+    this.#db.keyspace(keyspace);
     await this.#commit({ apply, inputs: [], check: readsNothing }, async () => {
       await this.#db.dropKeyspace(keyspace);
       return this.#db.version;
