@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { open } from '../db.ts';
+import { open } from '../import/open.ts';
 import { EXIT_INTERRUPTED } from './command.ts';
 import { type City, loadCities } from './demo/cities.ts';
 import { ClaimError, Narrator } from './demo/narrator.ts';
@@ -15,6 +15,7 @@ import {
   check,
   conflict,
   idempotence,
+  importCities,
   ingestFeed,
   prepare,
   reads,
@@ -38,8 +39,9 @@ async function tellStory(dir: string, tell: Narrator): Promise<void> {
   tell.say(
     `${countText(cities.length)} cities of ${countries} countries: GeoNames (geonames.org), CC BY 4.0`,
   );
-  const feed = await buildFiles(dir, cities, tell);
   await using db = await open(join(dir, 'db'), { keyEncoding: 'utf8', valueEncoding: 'utf8' });
+  await importCities(db, dir, cities, tell);
+  const feed = await buildFiles(db, dir, cities, tell);
   const zurich = cityById(cities, ZURICH);
   await prepare(db, zurich, tell);
   await ingestFeed(db, feed, zurich, tell);

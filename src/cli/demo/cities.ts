@@ -43,10 +43,21 @@ export function populationOf(value: string | undefined): number {
   return value === undefined ? 0 : (JSON.parse(value) as { population: number }).population;
 }
 
-/** Rows by key, sorted byte by byte: as SST files want them. */
-export function cityRows(cities: readonly City[]): Row[] {
-  return sorted(cities.map((city) => ({ key: cityKey(city), value: cityValue(city) })));
+/** The data set as a feed would bring it: a CSV file in no order. */
+export function citiesCsv(cities: readonly City[]): string {
+  const rows = cities.map(({ cityId, name, country, population, loc: { coordinates } }) => {
+    const [longitude, latitude] = coordinates;
+    return `${cityId},"${name.replaceAll('"', '""')}",${country},${population},${latitude},${longitude}\n`;
+  });
+  return `id,name,country,population,latitude,longitude\n${rows.join('')}`;
 }
+
+/** How its rows become those of `cityKey` and `cityValue`. */
+export const CSV_COLUMNS = {
+  key: { template: 'city:{country}:{name}:{id}' },
+  value: { as: 'json', columns: ['name', 'country', 'population', 'latitude', 'longitude'] },
+  types: { population: 'int', latitude: 'decimal', longitude: 'decimal' },
+} as const;
 
 /** The same cities by population: an index whose values are the keys of the rows. Of one size, the last by id is first. */
 export function populationRows(cities: readonly City[]): Row[] {

@@ -1,13 +1,24 @@
 /** The demo's chapters. Each prints what it does, and claims only what it has just checked. */
 
+import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Db } from '../../db.ts';
+import type { ImportOptions } from '../../import-options.ts';
 import { type SstFile, SstWriter } from '../../ingest/sst-writer.ts';
 import type { KeyspaceStats } from '../../txn/stats.ts';
 import type { Transaction } from '../../txn/transaction.ts';
 import { drawLevels } from '../levels-drawing.ts';
 import { bytesText, countText, entriesText, plural } from '../text.ts';
-import { type City, cityKey, cityRows, cityValue, populationOf, populationRows, type Row } from './cities.ts';
+import {
+  type City,
+  CSV_COLUMNS,
+  citiesCsv,
+  cityKey,
+  cityValue,
+  populationOf,
+  populationRows,
+  type Row,
+} from './cities.ts';
 import { type Narrator, rate } from './narrator.ts';
 
 export type TextDb = Db<'utf8', 'utf8'>;
@@ -27,9 +38,54 @@ async function writeFile(path: string, rows: Iterable<Row>): Promise<SstFile> {
   return await writer.finish();
 }
 
-export async function buildFiles(dir: string, cities: readonly City[], tell: Narrator): Promise<Feed> {
-  tell.chapter('Make SST files: anywhere, by any process, with no database at hand');
-  const rows = cityRows(cities);
+/** Into a keyspace of its own; what comes later is made of that. */
+export async function importCities(
+  db: TextDb,
+  dir: string,
+  cities: readonly City[],
+  tell: Narrator,
+): Promise<void> {
+  tell.chapter('Import the data set: a CSV file in no order, with a broken row in it');
+  const path = join(dir, 'cities.csv');
+  writeFileSync(path, `${citiesCsv(cities)}0,Atlantis,--,unknown,,\n`);
+  const rejectFile = join(dir, 'rejected.jsonl');
+  const options: ImportOptions = {
+    into: 'cities',
+    ...CSV_COLUMNS,
+    onBadRow: 'skip',
+    rejectFile,
+    id: 'geonames',
+  };
+  tell.code(
+    `await db.import('cities.csv', {
+  into: 'cities', key: { template: 'city:{country}:{name}:{id}' }, value: { as: 'json', columns },
+  types: { population: 'int', latitude: 'decimal', longitude: 'decimal' },
+  onBadRow: 'skip', rejectFile: 'rejected.jsonl', id: 'geonames',
+}).done;`,
+  );
+  const { result, ms } = await tell.timed(() => db.import(path, options).done);
+  const { rowsRead, rowsLoaded, rowsBad } = result;
+  const all = rowsLoaded === cities.length && rowsBad === 1 && rowsRead === rowsLoaded + rowsBad;
+  tell.claim(`${countText(rowsRead)} rows read, ${countText(rowsLoaded)} loaded, ${rowsBad} rejected`, all);
+  const rejected = JSON.parse(readFileSync(rejectFile, 'utf8')) as { row: number; reason: string };
+  const told = rejected.row === rowsRead && rejected.reason.includes('population');
+  tell.claim(`the reject file says why: row ${countText(rejected.row)}, ${rejected.reason}`, told);
+  const imported = db.keyspace('cities');
+  const keys = await imported.keys().all();
+  tell.claim(`a scan has them in key order: ${countText(keys.length)}`, keys.length === cities.length);
+  const again = await db.import(path, options).done;
+  tell.claim('the same import again, by its id, reads and changes nothing', again.replayed);
+  tell.measure('import of a CSV file, sorted and committed', `${rate(rowsRead, ms)} rows/s`);
+}
+
+export async function buildFiles(
+  db: TextDb,
+  dir: string,
+  cities: readonly City[],
+  tell: Narrator,
+): Promise<Feed> {
+  tell.chapter('Make SST files of them: a writer needs no database, any process can');
+  const rows = (await db.keyspace('cities').iterator().all()).map(([key, value]) => ({ key, value }));
   const index = populationRows(cities);
   const third = Math.ceil(rows.length / 3);
   const { result: files, ms } = await tell.timed(async () => [
