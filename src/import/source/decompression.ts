@@ -9,6 +9,8 @@ const OUTPUT_BYTES = 1 << 18;
 /** A frame may ask for a window of gigabytes; as the zstd command, this takes 128 MiB and no more. */
 const ZSTD_WINDOW_LOG_MAX = 27;
 
+const TRAILING = 'something else follows';
+
 /** What the types of Node 20 do not have; Node has it from 22.15 on. */
 interface NativeZstd {
   createZstdDecompress?(options: { chunkSize: number; params: Record<number, number> }): zlib.Gunzip;
@@ -38,32 +40,85 @@ export async function* decompress(
   stored: AsyncIterable<Uint8Array>,
   name: string,
 ): AsyncIterable<Uint8Array> {
-  const stream = compression === 'gzip' ? zlib.createGunzip({ chunkSize: OUTPUT_BYTES }) : unzstd(name);
-  let taken = 0;
+  const input = new Input(stored);
   let given = 0;
-  const feed = async (): Promise<void> => {
-    for await (const chunk of stored) {
-      taken += chunk.length;
-      if (stream.destroyed) return;
-      // The chunk is borrowed: it is taken when the call is back.
-      await new Promise<void>((resolve) => stream.write(chunk, () => resolve()));
-    }
-    stream.end();
-  };
-  feed().catch((error: unknown) => {
-    stream.destroy(error instanceof Error ? error : new Error(String(error)));
-  });
   try {
-    for await (const chunk of stream) {
-      if (!(chunk instanceof Uint8Array)) throw new TypeError('zlib hands out bytes');
-      given += chunk.length;
-      yield chunk;
-    }
+    do {
+      const stream = compression === 'gzip' ? zlib.createGunzip({ chunkSize: OUTPUT_BYTES }) : unzstd(name);
+      const fed = feed(input, stream);
+      try {
+        for await (const chunk of stream) {
+          if (!(chunk instanceof Uint8Array)) throw new TypeError('zlib hands out bytes');
+          given += chunk.length;
+          yield chunk;
+        }
+        await fed;
+      } finally {
+        stream.destroy();
+      }
+      // Of gzip, Node goes through all members itself, up to a zero; of zstd it takes what follows a frame for garbage.
+      if (compression === 'gzip') await skipZeros(input);
+    } while (input.rest.length > 0);
   } catch (cause) {
-    throw isZlibError(cause) ? damaged(name, compression, cause, taken, given) : cause;
+    throw isDamage(cause) ? damaged(name, compression, cause, input.taken, given) : cause;
   } finally {
-    // The feeding may be waiting for a chunk: who reads no more does not wait for it.
-    stream.destroy();
+    input.close();
+  }
+}
+
+/** Chunks, and what is left of one. */
+class Input {
+  taken = 0;
+  rest: Uint8Array = new Uint8Array(0);
+  readonly #chunks: AsyncIterator<Uint8Array>;
+
+  constructor(chunks: AsyncIterable<Uint8Array>) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+  }
+
+  /** Sets `rest`, which has bytes unless there are no more. */
+  async next(): Promise<void> {
+    while (this.rest.length === 0) {
+      const { done, value } = await this.#chunks.next();
+      if (done === true) return;
+      this.taken += value.length;
+      this.rest = value;
+    }
+  }
+
+  /** Not awaited: who reads no more does not wait for a chunk that is under way. */
+  close(): void {
+    this.#chunks.return?.().catch(() => {});
+  }
+}
+
+/** What tapes are filled up with. */
+async function skipZeros(input: Input): Promise<void> {
+  while (input.rest.length > 0) {
+    if (input.rest.some((byte) => byte !== 0)) throw new Error(TRAILING);
+    input.rest = new Uint8Array(0);
+    await input.next();
+  }
+}
+
+/** Hands the input to a stream until the one or the other ends; what the stream did not take is the rest. */
+async function feed(input: Input, stream: zlib.Gunzip): Promise<void> {
+  try {
+    for (;;) {
+      await input.next();
+      if (stream.destroyed) return;
+      if (input.rest.length === 0) {
+        stream.end();
+        return;
+      }
+      const before = stream.bytesWritten;
+      // The chunk is borrowed: it is taken when the call is back.
+      await new Promise<void>((resolve) => stream.write(input.rest, () => resolve()));
+      input.rest = input.rest.subarray(stream.bytesWritten - before);
+      if (input.rest.length > 0) return;
+    }
+  } catch (error) {
+    stream.destroy(error instanceof Error ? error : new Error(String(error)));
   }
 }
 
@@ -78,13 +133,10 @@ function unzstd(name: string): zlib.Gunzip {
   return native.createZstdDecompress({ chunkSize: OUTPUT_BYTES, params: { [window]: ZSTD_WINDOW_LOG_MAX } });
 }
 
-function isZlibError(cause: unknown): cause is Error {
-  return (
-    !isSluiceError(cause) &&
-    cause instanceof Error &&
-    'code' in cause &&
-    /^(Z|ZSTD)_/.test(String(cause.code))
-  );
+/** By zlib's codes; and what is thrown here. */
+function isDamage(cause: unknown): cause is Error {
+  if (isSluiceError(cause) || !(cause instanceof Error)) return false;
+  return 'code' in cause ? /^(Z|ZSTD)_/.test(String(cause.code)) : cause.message === TRAILING;
 }
 
 function damaged(name: string, compression: string, cause: Error, taken: number, given: number): SluiceError {

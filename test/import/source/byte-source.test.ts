@@ -2,13 +2,14 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { makeSource } from '../../../src/import/source/make-source.ts';
 import type { SourceCompression } from '../../../src/import-options.ts';
 import { SeededRandom } from '../../base/seeded-random.ts';
 import { temporaryDirectory } from '../../base/temporary-directory.ts';
 
+const { gzipSync } = zlib;
 const signal = new AbortController().signal;
 
 function fileOf(name: string, bytes: Uint8Array, compression: SourceCompression = 'auto') {
@@ -71,6 +72,32 @@ describe('a gzip file', () => {
     }
   });
 
+  test('has members that end where a chunk does, and zeros behind them', async () => {
+    const small = bytes.subarray(0, 1000);
+    const packed = gzipSync(small);
+    const stream = (...chunks: Uint8Array[]) => {
+      const feed = async function* (): AsyncIterable<Uint8Array> {
+        yield* chunks;
+      };
+      return makeSource({ kind: 'fed', name: 'fed', compression: 'auto' }, feed());
+    };
+    const zeros = new Uint8Array(700);
+    expect(await all(stream(packed, packed))).toEqual(Buffer.concat([small, small]));
+    for (let cut = 1; cut < packed.length + 5; cut += 11) {
+      const twice = Buffer.concat([packed, packed]);
+      const cuts = stream(twice.subarray(0, cut), twice.subarray(cut));
+      expect(await all(cuts)).toEqual(Buffer.concat([small, small]));
+    }
+    expect(await all(stream(packed, zeros, zeros))).toEqual(small);
+    expect(await all(stream(Buffer.concat([packed, zeros]), zeros))).toEqual(small);
+    for (const garbage of [Buffer.from('garbage'), Buffer.concat([zeros, Buffer.from('garbage')])]) {
+      await expect(all(stream(packed, garbage))).rejects.toMatchObject({ code: 'BAD_INPUT' });
+      await expect(all(stream(Buffer.concat([packed, garbage])))).rejects.toMatchObject({
+        code: 'BAD_INPUT',
+      });
+    }
+  });
+
   test('cut short anywhere names itself and how far it was good', async () => {
     const small = gzipSync(bytes.subarray(0, 2000));
     for (let length = 2; length < small.length; length += 13) {
@@ -128,5 +155,37 @@ describe('a gzip file', () => {
     }
     expect(total).toBe(256 << 20);
     expect(most).toBeLessThan(128 << 20);
+  });
+});
+
+interface NativeZstd {
+  zstdCompressSync?(bytes: Uint8Array): Buffer;
+}
+
+test('a zstd file is read where Node has zstd, frame by frame, and is told as unsupported elsewhere', async () => {
+  const { zstdCompressSync } = zlib as NativeZstd;
+  if (zstdCompressSync === undefined) {
+    const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0]);
+    await expect(all(fileOf('a.csv.zst', magic))).rejects.toMatchObject({
+      code: 'UNSUPPORTED_FORMAT',
+      message: expect.stringMatching(/a\.csv\.zst is compressed with zstd, which Node reads from 22\.15 on/),
+    });
+    return;
+  }
+  const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+  const frames = [bytes.subarray(0, 300_000), bytes.subarray(300_000)].map((part) => zstdCompressSync(part));
+  const file = Buffer.concat([skippable, ...frames, skippable]);
+  const source = fileOf('a.csv.zst', file);
+  for (const from of [0, 299_999, 300_000, bytes.length]) {
+    expect((await all(source, from)).equals(bytes.subarray(from))).toBe(true);
+  }
+  const fed = async function* (): AsyncIterable<Uint8Array> {
+    yield* frames;
+  };
+  const stream = makeSource({ kind: 'fed', name: 'fed', compression: 'auto' }, fed());
+  expect((await all(stream)).equals(bytes)).toBe(true);
+  await expect(all(fileOf('cut.zst', file.subarray(0, file.length - 20)))).rejects.toMatchObject({
+    code: 'BAD_INPUT',
+    message: expect.stringMatching(/cut\.zst is cut short/),
   });
 });
