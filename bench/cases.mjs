@@ -81,8 +81,16 @@ const millions = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n.toLocaleStr
 /** What a case needs: a set of files. */
 const needsFiles = (set) => () => ({ path: set.dir, task: { kind: 'files', ...set } });
 
-function tables({ scratch, common, count, fileSet }) {
-  const four = { ...fileSet('four', 4, count / 4, 100), data: common.data, count };
+/** Four files whose keys take turns. */
+function fourOf({ common, count, fileSet }) {
+  return { ...fileSet('four', 4, count / 4, 100), data: common.data, count };
+}
+
+const interleaved = (set) => () => ({ path: set.dir, task: { kind: 'interleaved', ...set } });
+
+function tables(context) {
+  const { scratch, common, count } = context;
+  const four = fourOf(context);
   return [
     {
       name: 'build',
@@ -93,7 +101,7 @@ function tables({ scratch, common, count, fileSet }) {
     {
       name: 'compaction',
       engines: WITH_TABLES,
-      needs: [() => ({ path: four.dir, task: { kind: 'interleaved', ...four } })],
+      needs: [interleaved(four)],
       rows: { rate: rate('compaction, 4-way merge', { rocksdb: 1.5 }) },
       task: (e) => ({ kind: 'compaction', dir: scratch(e), count, compaction: 'off', set: four }),
     },
@@ -217,10 +225,13 @@ function writes({ scale, scratch, count }) {
   ];
 }
 
-function ingests({ count, scale, scratch, fileSet, wide, large, largeLabel }) {
+function ingests(context) {
+  const { count, scale, scratch, fileSet, wide, large, largeLabel } = context;
+  const four = fourOf(context);
   const some = (n) => [n === 1 ? '1 file' : `${n} files`, fileSet(`files-${n}`, n, count / n, 100)];
   const small = wide('small', 1);
   const delta = wide('one-percent', Math.max(2, Math.round(1000 * scale)) / 100);
+  const [, ten] = some(10);
   const named = { '1-file': some(1), '10-files': some(10), '100-files': some(100), '1-MB': ['1 MB', small] };
   return [
     ...Object.entries({ ...named, large: [largeLabel, large] }).map(([name, [label, set]]) => ({
@@ -254,6 +265,25 @@ function ingests({ count, scale, scratch, fileSet, wide, large, largeLabel }) {
         factor: factor(`replace, commit alone, ${largeLabel} to 1 MB`, { atMost: 1.3 }),
       },
       task: (e) => ({ kind: 'replaceFlat', dir: scratch(e), small, large, repeats: 12 }),
+    },
+    {
+      name: 'prefix',
+      engines: ['sluice'],
+      needs: [needsFiles(ten), interleaved(four)],
+      rows: {
+        commitFactor: factor('ingest under a prefix, commit alone, to without', { atMost: 1.2 }),
+        getFactor: factor('get, random, warm, from files under a prefix, to without', { atMost: 1.3 }),
+        scanFactor: factor('full scan by cursor, of files under a prefix, to without', { atMost: 2 }),
+        compactFactor: factor('compaction of files under a prefix, to without', { atMost: 2 }),
+      },
+      task: (e) => ({
+        kind: 'prefix',
+        dir: scratch(e),
+        set: ten,
+        four,
+        reads: Math.round(count / 10),
+        repeats: 3,
+      }),
     },
     {
       name: 'dataset-flat',

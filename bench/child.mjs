@@ -8,13 +8,14 @@
 import * as datasets from './kinds/datasets.mjs';
 import * as ingest from './kinds/ingest.mjs';
 import * as latency from './kinds/latency.mjs';
+import * as prefixes from './kinds/prefix.mjs';
 import * as reads from './kinds/reads.mjs';
 import * as tables from './kinds/tables.mjs';
 import * as tree from './kinds/tree.mjs';
 import * as writes from './kinds/writes.mjs';
 import { hurry, memoryBytes, writtenBytes } from './meter.mjs';
 
-const kinds = { ...tables, ...reads, ...writes, ...tree, ...ingest, ...latency, ...datasets };
+const kinds = { ...tables, ...reads, ...writes, ...tree, ...ingest, ...latency, ...datasets, ...prefixes };
 
 const task = JSON.parse(process.argv[2]);
 if (task.hurry) hurry();
