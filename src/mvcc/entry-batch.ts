@@ -30,22 +30,19 @@ export class EntryBatch {
   /** False: values are left out, and are empty here. */
   readonly withValues: boolean;
   readonly #bytesMax: number;
-  #fullBytes: number;
   #entriesMax = 0;
 
   /** Full at `bytesMax` bytes, which the last entry may exceed. */
   constructor(bytesMax: number, withValues: boolean) {
     this.#bytesMax = bytesMax;
-    this.#fullBytes = bytesMax;
     this.withValues = withValues;
   }
 
-  /** Empties it, for at most `entriesMax` entries; full at `fullBytes`, if that is less. */
-  clear(entriesMax: number, fullBytes = this.#bytesMax): void {
+  /** Empties it, for at most `entriesMax` entries. */
+  clear(entriesMax: number): void {
     this.count = 0;
     this.fills++;
     this.#entriesMax = entriesMax;
-    this.#fullBytes = Math.min(fullBytes, this.#bytesMax);
     // One large value is no reason to keep its room.
     if (this.bytes.length > 2 * this.#bytesMax) this.bytes = new Uint8Array(this.#bytesMax);
   }
@@ -56,7 +53,7 @@ export class EntryBatch {
   }
 
   get isFull(): boolean {
-    return this.count >= this.#entriesMax || this.length >= this.#fullBytes;
+    return this.count >= this.#entriesMax || this.length >= this.#bytesMax;
   }
 
   /** How many more entries, and bytes, it takes. */
@@ -65,7 +62,7 @@ export class EntryBatch {
   }
 
   get bytesLeft(): number {
-    return this.#fullBytes - this.length;
+    return this.#bytesMax - this.length;
   }
 
   push(entry: ShownEntry): void {

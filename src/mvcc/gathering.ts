@@ -5,12 +5,15 @@
 
 import { EMPTY_BYTES } from '../base/bytes.ts';
 import type { EntryBatch } from './entry-batch.ts';
+import type { PrefixRewrite } from './prefix-rewrite.ts';
 import { MAX_VERSION, NO_VERSION, type Version } from './version.ts';
 
 export class Gathering {
   readonly batch: EntryBatch;
   /** As in Visibility. */
   readonly snapshot: Version;
+  /** What keys of the source are put into the batch under. The end is a key of the source all the same. */
+  readonly prefix: PrefixRewrite | undefined;
   readonly #floor: Version;
   readonly #through: Version;
 
@@ -26,16 +29,23 @@ export class Gathering {
    */
   decided = true;
 
-  constructor(batch: EntryBatch, snapshot: Version, floor: Version = MAX_VERSION, through = NO_VERSION) {
+  constructor(
+    batch: EntryBatch,
+    snapshot: Version,
+    floor: Version = MAX_VERSION,
+    through = NO_VERSION,
+    prefix?: PrefixRewrite,
+  ) {
     this.batch = batch;
+    this.prefix = prefix;
     this.snapshot = snapshot;
     this.#floor = floor;
     this.#through = through;
   }
 
-  /** The same wish, for another batch; without an end. */
-  into(batch: EntryBatch): Gathering {
-    return new Gathering(batch, this.snapshot, this.#floor, this.#through);
+  /** The same wish of a source whose keys are to come out under a prefix; without an end. */
+  under(prefix: PrefixRewrite): Gathering {
+    return new Gathering(this.batch, this.snapshot, this.#floor, this.#through, prefix);
   }
 
   sees(version: Version): boolean {

@@ -13,6 +13,8 @@ const ENTRIES_MAX = 1024;
 const ENDS_BYTES = ENTRIES_MAX * 8;
 /** Spare, for the kernel's copies of whole words. */
 const SLACK_BYTES = 64;
+/** Longer ones are put before keys entry by entry. */
+const PREFIX_BYTES_MAX = 1024;
 
 export class BlockGatherer {
   readonly #heap: Heap;
@@ -22,6 +24,8 @@ export class BlockGatherer {
   readonly #endsAt: number;
   readonly #roomEnd: number;
   #endLength = state.NO_KEY;
+  /** Where what is gathered begins. */
+  #outAt = 0;
 
   /** The entry gone through last; `entryAt` 0: the last `run` went through none. */
   entryAt = 0;
@@ -45,14 +49,25 @@ export class BlockGatherer {
    * keys. Nothing else may use the heap's kernels until `finish`.
    */
   begin(gathering: Gathering, bound: number, key: Uint8Array, keyLength: number): boolean {
-    const { batch, hasEnd, endBytes, endStart, endLength } = gathering;
+    const { batch, hasEnd, endBytes, endStart, endLength, prefix } = gathering;
+    const prefixLength = prefix?.to.length ?? 0;
+    if (prefixLength > PREFIX_BYTES_MAX) return false;
     if (keyLength > state.GATHER_KEY_BYTES_MAX || (hasEnd && endLength > KEY_BYTES_MAX)) return false;
     const { bytes } = this.#heap;
     copyInto(key, 0, keyLength, bytes, LAST_KEY);
     this.#endLength = hasEnd ? endLength : state.NO_KEY;
     if (hasEnd) copyInto(endBytes, endStart, endLength, bytes, KEY);
     const words = this.#words;
-    const base = this.#endsAt + ENDS_BYTES;
+    const prefixAt = this.#endsAt + ENDS_BYTES;
+    let base = prefixAt;
+    if (prefix !== undefined) {
+      copyInto(prefix.to, 0, prefixLength, bytes, prefixAt);
+      base += prefixLength + SLACK_BYTES;
+    }
+    this.#outAt = base;
+    words[state.PREFIX_AT] = prefixAt;
+    words[state.PREFIX_LENGTH] = prefixLength;
+    words[state.CUT] = prefix?.from.length ?? 0;
     this.#bound[0] = bound;
     words[state.KEY_LENGTH] = keyLength;
     words[state.DECIDED] = 1;
@@ -91,7 +106,7 @@ export class BlockGatherer {
     const count = ((words[state.ENDS] as number) - this.#endsAt) >>> 3;
     gathering.decided = words[state.DECIDED] !== 0;
     if (count === 0) return;
-    const base = this.#endsAt + ENDS_BYTES;
+    const base = this.#outAt;
     const out = words[state.OUT] as number;
     gathering.batch.append(this.#heap.bytes, base, out, this.#ends.subarray(0, 2 * count));
   }

@@ -6,14 +6,17 @@
 import { copyInto } from '../base/bytes.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
-import { EntryBatch } from '../mvcc/entry-batch.ts';
 import type { Gathering } from '../mvcc/gathering.ts';
 import { type EntryType, KEY_BYTES_MAX, TYPE_DELETE } from '../mvcc/internal-key.ts';
-import { AFTER_ALL, addedBytes, BEFORE_ALL, FileKey, type PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
+import {
+  AFTER_ALL,
+  addedBytes,
+  BEFORE_ALL,
+  FileKey,
+  type PrefixRewrite,
+  WITHIN,
+} from '../mvcc/prefix-rewrite.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
-
-/** Gathered at a time, before the prefix is put to it. */
-const GATHER_BYTES_MAX = 65_536;
 
 export class PrefixedCursor implements Cursor {
   valid = false;
@@ -30,7 +33,7 @@ export class PrefixedCursor implements Cursor {
   readonly #prefix: PrefixRewrite;
   readonly #path: string;
   readonly #target: FileKey;
-  /** What a run is gathered into as the file has it, and for whom. */
+  /** A reader's wish as the inner cursor is told it, and whose it is. */
   #own: Gathering | undefined;
   #ownFor: Gathering | undefined;
 
@@ -79,11 +82,11 @@ export class PrefixedCursor implements Cursor {
 
   gather(gathering: Gathering): boolean {
     const inner = this.#inner;
-    const { batch, hasEnd, endBytes, endStart, endLength } = gathering;
+    const { hasEnd, endBytes, endStart, endLength } = gathering;
     if (inner.gather === undefined) return false;
     if (this.#own === undefined || this.#ownFor !== gathering) {
       this.#ownFor = gathering;
-      this.#own = gathering.into(new EntryBatch(GATHER_BYTES_MAX, batch.withValues));
+      this.#own = gathering.under(this.#prefix);
     }
     const own = this.#own;
     own.hasEnd = false;
@@ -91,31 +94,12 @@ export class PrefixedCursor implements Cursor {
       const target = this.#target;
       const place = target.set(endBytes, endStart, endLength);
       if (place === BEFORE_ALL) return false;
-      if (place !== AFTER_ALL) own.endBefore(target.bytes, target.start, target.length);
+      if (place === WITHIN) own.endBefore(target.bytes, target.start, target.length);
     }
-    // No more than the batch takes with the prefixes that come to it.
-    const added = Math.max(0, addedBytes(this.#prefix));
-    const bytes = Math.max(0, batch.bytesLeft) / (added > 0 ? 2 : 1);
-    const entries = added > 0 ? Math.ceil(bytes / added) : batch.entriesLeft;
-    own.batch.clear(Math.max(1, Math.min(entries, batch.entriesLeft)), Math.ceil(bytes));
     if (!inner.gather(own)) return false;
     gathering.decided = own.decided;
-    this.#pushAll(own.batch, batch);
     this.#show(inner);
     return true;
-  }
-
-  #pushAll(from: EntryBatch, to: EntryBatch): void {
-    const { bytes, offsets, count } = from;
-    this.valueBytes = bytes;
-    for (let i = 0; i < count; i++) {
-      const keyAt = offsets[2 * i] as number;
-      const valueAt = offsets[2 * i + 1] as number;
-      this.#setKey(bytes, keyAt, valueAt - keyAt);
-      this.valueStart = valueAt;
-      this.valueLength = (offsets[2 * i + 2] as number) - valueAt;
-      to.push(this);
-    }
   }
 
   load(): Promise<void> {
@@ -144,22 +128,18 @@ export class PrefixedCursor implements Cursor {
     return READY;
   }
 
-  #setKey(bytes: Uint8Array, start: number, fileLength: number): void {
+  #show(inner: Cursor): void {
     const { from, to } = this.#prefix;
-    const rest = fileLength - from.length;
+    const rest = inner.keyLength - from.length;
     const length = to.length + rest;
     // L9: keys in blocks that no ingest has looked at.
-    if (rest < 0 || length > KEY_BYTES_MAX) throw this.#wrongKey(fileLength);
+    if (rest < 0 || length > KEY_BYTES_MAX) throw this.#wrongKey(inner.keyLength);
     if (length > this.keyBytes.length) {
       this.keyBytes = new Uint8Array(length * 2);
       this.keyBytes.set(to);
     }
-    copyInto(bytes, start + from.length, rest, this.keyBytes, to.length);
+    copyInto(inner.keyBytes, inner.keyStart + from.length, rest, this.keyBytes, to.length);
     this.keyLength = length;
-  }
-
-  #show(inner: Cursor): void {
-    this.#setKey(inner.keyBytes, inner.keyStart, inner.keyLength);
     this.version = inner.version;
     this.type = inner.type;
     if (this.valueBytes !== inner.valueBytes) this.valueBytes = inner.valueBytes;

@@ -13,6 +13,7 @@ import { bothHeaps, START } from './kernel-heaps.ts';
 
 const BLOCK = START + 1001;
 const BLOCK_BYTES_MAX = 100_000;
+const PREFIX = START + 500;
 const ENDS = START + (1 << 17);
 const OUT = ENDS + 4096;
 const OUT_BYTES = 1 << 16;
@@ -65,6 +66,8 @@ const wishArbitrary = fc.record({
   outBytes: fc.constantFrom(0, 300, OUT_BYTES, OUT_BYTES),
   withValues: fc.boolean(),
   decided: fc.boolean(),
+  prefix: fc.constantFrom('', '', 'p', 'a prefix of more than sixteen bytes', 'x'.repeat(400)),
+  cut: fc.constantFrom(0, 0, 0, 1, 1, 9, 400),
 });
 
 type Wish = typeof wishArbitrary extends fc.Arbitrary<infer T> ? T : never;
@@ -87,6 +90,10 @@ function gathered({ bytes, kernels }: Heap, block: Uint8Array, wish: Wish): obje
   words.fill(0);
   new Float64Array(bytes.buffer, state.GATHER + state.BOUND * 4, 1)[0] = wish.bound;
   if (wish.before !== null) bytes.set(wish.before, KEY);
+  bytes.set(Buffer.from(wish.prefix), PREFIX);
+  words[state.PREFIX_AT] = PREFIX;
+  words[state.PREFIX_LENGTH] = wish.prefix.length;
+  words[state.CUT] = wish.cut;
   words[state.AT] = BLOCK;
   words[state.LIMIT] = shape.restartsAt;
   words[state.DECIDED] = wish.decided ? 1 : 0;
@@ -126,7 +133,7 @@ test('both gather the same of sound blocks, under any wish', () => {
       expect(gathered(heaps.js, block, wish)).toEqual(wasm);
       entries += (wasm as { ends: string }).ends.length / 16;
     }),
-    { numRuns: 400 },
+    { numRuns: 600 },
   );
   expect(entries).toBeGreaterThan(600);
 });

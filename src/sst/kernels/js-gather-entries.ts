@@ -7,12 +7,12 @@
  */
 
 import { compareRanges, equalRanges } from '../../base/bytes.ts';
-import { TYPE_VALUE, trailerVersion } from '../../mvcc/internal-key.ts';
+import { KEY_BYTES_MAX, TRAILER_BYTES, TYPE_VALUE, trailerVersion } from '../../mvcc/internal-key.ts';
 import { KEY, LAST_KEY } from './wasm-kernels.ts';
 
 /** Where the state is, and how many words it has. */
 export const GATHER = 0x22080;
-export const GATHER_WORDS = 16;
+export const GATHER_WORDS = 19;
 /** The entry to go on from, and where those of the block end; in and out. */
 export const AT = 0;
 export const LIMIT = 1;
@@ -37,6 +37,10 @@ export const WITH_VALUES = 12;
 export const ENTRY_AT = 13;
 export const VALUE_AT = 14;
 export const VALUE_LENGTH = 15;
+/** What is put before each key, and how many bytes it has there itself of which it is in the place. */
+export const PREFIX_AT = 16;
+export const PREFIX_LENGTH = 17;
+export const CUT = 18;
 
 export const NO_KEY = 0xffffffff;
 /** Internal keys of more are not gathered. */
@@ -58,13 +62,16 @@ function varint(bytes: Uint8Array, at: number): number {
 
 /**
  * True: the block is at its end. False: it stopped before an entry, for want of room, at the end of the run, or for a key
- * that is too long.
+ * that is too long, or too short for what is cut off.
  */
 export function gatherEntries(bytes: Uint8Array): boolean {
   const state = new Uint32Array(bytes.buffer, bytes.byteOffset + GATHER, GATHER_WORDS);
   const bound = new Float64Array(bytes.buffer, bytes.byteOffset + GATHER + BOUND * 4, 1)[0] as number;
   const limit = state[LIMIT] as number;
   const beforeLength = state[BEFORE_LENGTH] as number;
+  const cut = state[CUT] as number;
+  const added = (state[PREFIX_LENGTH] as number) - cut;
+  const longest = Math.min(GATHER_KEY_BYTES_MAX, KEY_BYTES_MAX + TRAILER_BYTES - added);
   state[ENTRY_AT] = 0;
   state[VALUE_AT] = 0;
   state[VALUE_LENGTH] = 0;
@@ -74,17 +81,17 @@ export function gatherEntries(bytes: Uint8Array): boolean {
     const valueLength = varint(bytes, varintEnd);
     const q = varintEnd;
     const length = shared + unshared;
-    if (length > GATHER_KEY_BYTES_MAX) return false;
-    const user = length - 8;
+    if (length < cut + TRAILER_BYTES || length > longest) return false;
+    const user = length - TRAILER_BYTES;
     const copied = state[WITH_VALUES] === 0 ? 0 : valueLength;
     const left = (state[OUT_END] as number) - (state[OUT] as number);
-    if (state[ROOM] === 0 || user + copied + SLACK > left) return false;
+    if (state[ROOM] === 0 || added + user + copied + SLACK > left) return false;
     const key = new Uint8Array(length);
     key.set(bytes.subarray(LAST_KEY, LAST_KEY + shared));
     key.set(bytes.subarray(q, q + unshared), shared);
     if (beforeLength !== NO_KEY && compareRanges(key, 0, user, bytes, KEY, beforeLength) >= 0) return false;
 
-    const lastUser = (state[KEY_LENGTH] as number) - 8;
+    const lastUser = (state[KEY_LENGTH] as number) - TRAILER_BYTES;
     const passed = state[DECIDED] !== 0 && equalRanges(key, 0, user, bytes, LAST_KEY, lastUser);
     bytes.set(key, LAST_KEY);
     state[KEY_LENGTH] = length;
@@ -102,11 +109,16 @@ export function gatherEntries(bytes: Uint8Array): boolean {
 function emit(bytes: Uint8Array, state: Uint32Array, key: Uint8Array, user: number, copied: number): void {
   const out = state[OUT] as number;
   const ends = new DataView(bytes.buffer, bytes.byteOffset + (state[ENDS] as number), 8);
-  bytes.set(key.subarray(0, user), out);
+  const prefixAt = state[PREFIX_AT] as number;
+  const prefixLength = state[PREFIX_LENGTH] as number;
+  bytes.copyWithin(out, prefixAt, prefixAt + prefixLength);
+  const shown = key.subarray(state[CUT] as number, user);
+  bytes.set(shown, out + prefixLength);
+  const keyEnd = out + prefixLength + shown.length;
   const valueAt = state[VALUE_AT] as number;
-  bytes.copyWithin(out + user, valueAt, valueAt + copied);
-  const end = out + user + copied;
-  ends.setUint32(0, out + user - (state[OUT_BASE] as number), true);
+  bytes.copyWithin(keyEnd, valueAt, valueAt + copied);
+  const end = keyEnd + copied;
+  ends.setUint32(0, keyEnd - (state[OUT_BASE] as number), true);
   ends.setUint32(4, end - (state[OUT_BASE] as number), true);
   state[OUT] = end;
   state[ENDS] = (state[ENDS] as number) + 8;

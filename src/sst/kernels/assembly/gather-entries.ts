@@ -8,6 +8,11 @@ const TRAILER_BYTES: usize = 8;
 const TYPE_VALUE: u32 = 1;
 /** The store that copies a key may be this much too long. */
 const SLACK: usize = 16;
+const KEY_BYTES_MAX: usize = 65535;
+
+// What `gather` is made for: kinds differ in size, which is known when it is compiled.
+type PLAIN = u8;
+type PREFIXED = u16;
 
 // Words of the state, as byte offsets from GATHER.
 const AT: usize = GATHER;
@@ -25,8 +30,16 @@ const WITH_VALUES: usize = GATHER + 48;
 const ENTRY_AT: usize = GATHER + 52;
 const VALUE_AT: usize = GATHER + 56;
 const VALUE_LENGTH: usize = GATHER + 60;
+const PREFIX_AT: usize = GATHER + 64;
+const PREFIX_LENGTH: usize = GATHER + 68;
+const CUT: usize = GATHER + 72;
 
 export function gatherEntries(): bool {
+  return (load<u32>(PREFIX_LENGTH) | load<u32>(CUT)) == 0 ? gather<PLAIN>() : gather<PREFIXED>();
+}
+
+/** A function of its own for each: most tables have no prefix, and theirs need not look for one at every entry. */
+function gather<K>(): bool {
   let p = <usize>load<u32>(AT);
   const limit = <usize>load<u32>(LIMIT);
   const bound = load<f64>(BOUND);
@@ -39,6 +52,11 @@ export function gatherEntries(): bool {
   let ends = <usize>load<u32>(ENDS);
   let room = load<u32>(ROOM);
   const withValues = load<u32>(WITH_VALUES) != 0;
+  const prefixAt = <usize>load<u32>(PREFIX_AT);
+  const prefixLength = <usize>load<u32>(PREFIX_LENGTH);
+  const cut = <usize>load<u32>(CUT);
+  const shortest = cut + TRAILER_BYTES;
+  const longest = min(LAST_KEY_BYTES - SLACK, KEY_BYTES_MAX + shortest - min(prefixLength, KEY_BYTES_MAX));
   let entryAt: usize = 0;
   let valueAt: usize = 0;
   let valueLength: usize = 0;
@@ -60,10 +78,13 @@ export function gatherEntries(): bool {
       q = <usize>load<u32>(VARINT_END);
     }
     const length = shared + unshared;
-    if (length > LAST_KEY_BYTES - SLACK) break;
+    if (sizeof<K>() == sizeof<PREFIXED>()) {
+      if (length < shortest || length > longest) break;
+    } else if (length > LAST_KEY_BYTES - SLACK) break;
     const user = length - TRAILER_BYTES;
+    const shown = sizeof<K>() == sizeof<PREFIXED>() ? prefixLength + user - cut : user;
     const copied = withValues ? bytes : 0;
-    if (room == 0 || user + copied + SLACK > outEnd - out) break;
+    if (room == 0 || shown + copied + SLACK > outEnd - out) break;
     if (beforeLength >= 0 && !isBefore(q, shared, user, <usize>beforeLength)) break;
     const passed =
       decided &&
@@ -80,8 +101,12 @@ export function gatherEntries(): bool {
     const trailer = load<u64>(LAST_KEY + user);
     decided = <f64>(trailer >> 8) <= bound;
     if (!decided || (<u32>trailer & 255) != TYPE_VALUE) continue;
-    for (let i: usize = 0; i < user; i += 16) v128.store(out + i, v128.load(LAST_KEY + i));
-    out += user;
+    if (sizeof<K>() == sizeof<PREFIXED>()) {
+      for (let i: usize = 0; i < prefixLength; i += 16) v128.store(out + i, v128.load(prefixAt + i));
+      const rest = out + prefixLength;
+      for (let i: usize = 0; i < user - cut; i += 16) v128.store(rest + i, v128.load(LAST_KEY + cut + i));
+    } else for (let i: usize = 0; i < user; i += 16) v128.store(out + i, v128.load(LAST_KEY + i));
+    out += shown;
     store<u32>(ends, <u32>(out - base));
     copyForward(out, outEnd, valueAt, limit, copied);
     out += copied;

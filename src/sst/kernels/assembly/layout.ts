@@ -20,7 +20,7 @@ export const FOUND_VALUE_LENGTH: usize = 0x22020;
 export const SHAPE: usize = 0x22030;
 /** The least and the greatest version of that block, f64 each, where rules for entries were asked. */
 export const VERSIONS: usize = 0x22048;
-/** The state of `gatherEntries`: sixteen u32, see gather-entries.ts. */
+/** The state of `gatherEntries`: nineteen u32, see gather-entries.ts. */
 export const GATHER: usize = 0x22080;
 /** The key that `findInBlock` looks for or `gatherEntries` stops at, and eight bytes of anything after it. */
 export const KEY: usize = 0x23000;
