@@ -41,6 +41,7 @@ export function makeCases({ root = '', scale }) {
       ...reads(context),
       ...writes(context),
       ...ingests(context),
+      ...prefixes(context),
       ...latency(context),
     ],
   };
@@ -225,13 +226,10 @@ function writes({ scale, scratch, count }) {
   ];
 }
 
-function ingests(context) {
-  const { count, scale, scratch, fileSet, wide, large, largeLabel } = context;
-  const four = fourOf(context);
+function ingests({ count, scale, scratch, fileSet, wide, large, largeLabel }) {
   const some = (n) => [n === 1 ? '1 file' : `${n} files`, fileSet(`files-${n}`, n, count / n, 100)];
   const small = wide('small', 1);
   const delta = wide('one-percent', Math.max(2, Math.round(1000 * scale)) / 100);
-  const [, ten] = some(10);
   const named = { '1-file': some(1), '10-files': some(10), '100-files': some(100), '1-MB': ['1 MB', small] };
   return [
     ...Object.entries({ ...named, large: [largeLabel, large] }).map(([name, [label, set]]) => ({
@@ -267,25 +265,6 @@ function ingests(context) {
       task: (e) => ({ kind: 'replaceFlat', dir: scratch(e), small, large, repeats: 12 }),
     },
     {
-      name: 'prefix',
-      engines: ['sluice'],
-      needs: [needsFiles(ten), interleaved(four)],
-      rows: {
-        commitFactor: factor('ingest under a prefix, commit alone, to without', { atMost: 1.2 }),
-        getFactor: factor('get, random, warm, from files under a prefix, to without', { atMost: 1.3 }),
-        scanFactor: factor('full scan by cursor, of files under a prefix, to without', { atMost: 2 }),
-        compactFactor: factor('compaction of files under a prefix, to without', { atMost: 2 }),
-      },
-      task: (e) => ({
-        kind: 'prefix',
-        dir: scratch(e),
-        set: ten,
-        four,
-        reads: Math.round(count / 10),
-        repeats: 3,
-      }),
-    },
-    {
       name: 'dataset-flat',
       engines: ['sluice'],
       needs: [needsFiles(small), needsFiles(large)],
@@ -306,6 +285,34 @@ function ingests(context) {
         diskFactor: factor('disk after all versions but one are dropped, to its files', { atMost: 1.05 }),
       },
       task: (e) => ({ kind: 'datasetPublish', dir: scratch(e), base: large, delta, reads: 20_000 }),
+    },
+  ];
+}
+
+/** Files under a prefix, against the same files as they are. */
+function prefixes(context) {
+  const { count, scratch, fileSet } = context;
+  const ten = fileSet('files-10', 10, count / 10, 100);
+  const four = fourOf(context);
+  return [
+    {
+      name: 'prefix',
+      engines: ['sluice'],
+      needs: [needsFiles(ten), interleaved(four)],
+      rows: {
+        commitFactor: factor('ingest under a prefix, commit alone, to without', { atMost: 1.2 }),
+        getFactor: factor('get, random, warm, from files under a prefix, to without', { atMost: 1.3 }),
+        scanFactor: factor('full scan by cursor, of files under a prefix, to without', { atMost: 2 }),
+        compactFactor: factor('compaction of files under a prefix, to without', { atMost: 2 }),
+      },
+      task: (e) => ({
+        kind: 'prefix',
+        dir: scratch(e),
+        set: ten,
+        four,
+        reads: Math.round(count / 10),
+        repeats: 3,
+      }),
     },
   ];
 }

@@ -5,6 +5,7 @@ import { fresh, pathsOf } from '../files.mjs';
 import { inputIsRead, median } from '../meter.mjs';
 
 const PASSES = 5;
+const COMMITS = 6;
 const PREFIX = 'under/another/';
 
 /** `set`: files apart; `four`: files that interleave. */
@@ -18,17 +19,21 @@ export async function prefix(engine, { dir, set, four, reads, repeats }) {
   };
   for (let n = 0; n < repeats; n++) {
     const db = await engine.openTransactional(fresh(dir), { compaction: 'off', blockCacheBytes: 768 << 20 });
-    const keyspaces = ['plain', 'under'].map((name) => db.keyspace(name));
     const ingest = async (into, files, place) => {
       const txn = db.begin();
       const options = { into, mode: 'link', verify: 'none', ...(place === 1 && { prefix: PREFIX }) };
       await txn.ingest(pathsOf(files), options);
       return txn;
     };
-    for (const [place, keyspace] of keyspaces.entries()) {
-      const txn = await ingest(keyspace, set, place);
-      await timed('commit', place, () => txn.commit());
+    for (let turn = 0; turn <= COMMITS; turn++) {
+      for (const place of turn % 2 === 0 ? [0, 1] : [1, 0]) {
+        const txn = await ingest(`${turn}-${place}`, set, place);
+        if (turn === 0)
+          await txn.commit(); // the first warms up
+        else await timed('commit', place, () => txn.commit());
+      }
     }
+    const keyspaces = [0, 1].map((place) => db.keyspace(`0-${place}`));
     for (let pass = 0; pass < PASSES; pass++) {
       for (const [place, keyspace] of keyspaces.entries()) {
         const before = place === 1 ? PREFIX : '';
