@@ -71,6 +71,8 @@ function contextOf(root, scale) {
     wide,
     large: wide('large', Math.max(2, Math.round(1000 * scale))),
     largeLabel: size(Math.max(2, Math.round(1000 * scale))),
+    huge: wide('huge', Math.max(4, Math.round(2000 * scale))),
+    hugeLabel: size(Math.max(4, Math.round(2000 * scale))),
     many: fileSet('many', many, TINY_ENTRIES, 100),
     manyLabel: many.toLocaleString('en'),
   };
@@ -226,10 +228,9 @@ function writes({ scale, scratch, count }) {
   ];
 }
 
-function ingests({ count, scale, scratch, fileSet, wide, large, largeLabel }) {
+function ingests({ count, scratch, fileSet, wide, large, largeLabel, huge, hugeLabel }) {
   const some = (n) => [n === 1 ? '1 file' : `${n} files`, fileSet(`files-${n}`, n, count / n, 100)];
   const small = wide('small', 1);
-  const delta = wide('one-percent', Math.max(2, Math.round(1000 * scale)) / 100);
   const named = { '1-file': some(1), '10-files': some(10), '100-files': some(100), '1-MB': ['1 MB', small] };
   return [
     ...Object.entries({ ...named, large: [largeLabel, large] }).map(([name, [label, set]]) => ({
@@ -257,34 +258,59 @@ function ingests({ count, scale, scratch, fileSet, wide, large, largeLabel }) {
     {
       name: 'replace-flat',
       engines: ['sluice'],
-      needs: [needsFiles(small), needsFiles(large)],
+      needs: [needsFiles(small), needsFiles(huge)],
       rows: {
-        replaceMs: ms(`replace ${largeLabel}, commit alone`, { atMost: 20 }),
-        factor: factor(`replace, commit alone, ${largeLabel} to 1 MB`, { atMost: 1.3 }),
+        replaceMs: ms(`replace ${hugeLabel}, commit alone`, { atMost: 20 }),
+        factor: factor(`replace, commit alone, ${hugeLabel} to 1 MB`, { atMost: 1.3 }),
       },
-      task: (e) => ({ kind: 'replaceFlat', dir: scratch(e), small, large, repeats: 12 }),
+      task: (e) => ({ kind: 'replaceFlat', dir: scratch(e), small, large: huge, repeats: 12 }),
     },
+    ...datasets({ count, scratch, fileSet, small, huge, hugeLabel }),
+  ];
+}
+
+function datasets({ count, scratch, fileSet, small, huge, hugeLabel }) {
+  const rows = count * 5;
+  const base = fileSet('rows', 10, rows / 10, 100);
+  const percent = 100;
+  /** Every hundredth key. */
+  const delta = { ...fileSet('one-percent', 1, rows / percent, 100), keyStep: KEY_STEP * percent };
+  return [
     {
       name: 'dataset-flat',
       engines: ['sluice'],
-      needs: [needsFiles(small), needsFiles(large)],
+      needs: [needsFiles(small), needsFiles(huge)],
       rows: {
-        activateMs: ms(`activate a dataset of ${largeLabel}`, { atMost: 10 }),
-        rollbackMs: ms(`roll a dataset of ${largeLabel} back`, { atMost: 10 }),
-        factor: factor(`activate, ${largeLabel} to 1 MB`, { atMost: 1.3 }),
+        activateMs: ms(`activate a dataset of ${hugeLabel}`, { atMost: 10 }),
+        rollbackMs: ms(`roll a dataset of ${hugeLabel} back`, { atMost: 10 }),
+        factor: factor(`activate, ${hugeLabel} to 1 MB`, { atMost: 1.3 }),
+        rollbackFactor: factor(`roll back, ${hugeLabel} to 1 MB`, { atMost: 1.3 }),
       },
-      task: (e) => ({ kind: 'datasetFlat', dir: scratch(e), small, large, repeats: 16 }),
+      task: (e) => ({ kind: 'datasetFlat', dir: scratch(e), small, large: huge, repeats: 40 }),
+    },
+    {
+      name: 'dataset-delta',
+      engines: ['sluice'],
+      needs: [needsFiles(base), needsFiles(delta)],
+      rows: {
+        factor: factor(`publish a delta of 1 % of ${millions(rows)} keys, to all of them`, { atMost: 0.05 }),
+        deltaMs: ms('… the delta'),
+        baseMs: ms('… all of them'),
+      },
+      task: (e) => ({ kind: 'datasetDelta', dir: scratch(e), base, delta, bases: 3, deltas: 5 }),
     },
     {
       name: 'dataset-publish',
       engines: ['sluice'],
-      needs: [needsFiles(large), needsFiles(delta)],
+      needs: [needsFiles(huge)],
       rows: {
-        deltaFactor: factor('publish a delta of 1 %, to the base', { atMost: 0.05 }),
-        p99Factor: factor('get, p99 while a base is published, to idle', { atMost: 1.5 }),
+        p99Factor: factor(`get, p99 while ${hugeLabel} is published, to idle`, { atMost: 1.5 }),
+        busyUs: us('… p99 meanwhile'),
+        idleUs: us('… p99 idle'),
+        coldFactor: factor('… of keys all over it, most of them not in the block cache'),
         diskFactor: factor('disk after all versions but one are dropped, to its files', { atMost: 1.05 }),
       },
-      task: (e) => ({ kind: 'datasetPublish', dir: scratch(e), base: large, delta, reads: 20_000 }),
+      task: (e) => ({ kind: 'datasetPublish', dir: scratch(e), base: huge, rounds: 3, idleMs: 2000 }),
     },
   ];
 }

@@ -2,8 +2,10 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { generator, keyOf } from '../data.mjs';
 import { fresh, pathsOf } from '../files.mjs';
-import { inputIsRead, median } from '../meter.mjs';
+import { inputIsRead, median, quantile, untilQuiet } from '../meter.mjs';
 
 /** A small dataset and a large one, each with two versions that are made live in turns. */
 export async function datasetFlat(engine, { dir, small, large, repeats }) {
@@ -28,48 +30,89 @@ export async function datasetFlat(engine, { dir, small, large, repeats }) {
   await db.close();
   const [activateMs, rollbackMs] = [median(samples.large.activate), median(samples.large.rollback)];
   const factor = activateMs / median(samples.small.activate);
-  return { rows: { activateMs, rollbackMs, factor } };
+  const rollbackFactor = rollbackMs / median(samples.small.rollback);
+  return { rows: { activateMs, rollbackMs, factor, rollbackFactor } };
 }
 
-/** A delta against its base published again; then readers while that is done once more, and the disk after a drop. */
-export async function datasetPublish(engine, { dir, base, delta, reads }) {
+/** Deltas of one base, each gone back from, between publications of all of it. */
+export async function datasetDelta(engine, { dir, base, delta, bases, deltas }) {
   inputIsRead();
   const db = await engine.openTransactional(fresh(dir));
-  const dataset = db.dataset('d');
-  const timed = async (files, options) => {
+  const dataset = db.dataset('d', { keepVersions: 2 });
+  const samples = { base: [], delta: [] };
+  const timed = async (list, files, options) => {
     const started = performance.now();
     await dataset.publish(files, options);
-    return performance.now() - started;
+    list.push(performance.now() - started);
   };
-  const baseMs = await timed(pathsOf(base), {});
-  const deltaMs = await timed(pathsOf(delta), { kind: 'delta' });
-  await dataset.rollback();
+  for (let n = 0; n < bases; n++) {
+    await timed(samples.base, pathsOf(base), {});
+    for (let i = 0; i < deltas; i++) {
+      await timed(samples.delta, pathsOf(delta), { kind: 'delta' });
+      await dataset.rollback();
+    }
+  }
+  await db.close();
+  const [baseMs, deltaMs] = [median(samples.base), median(samples.delta)];
+  return { rows: { factor: deltaMs / baseMs, deltaMs, baseMs } };
+}
+
+/** In the cache many times over. */
+const WARM_KEYS = 5_000;
+const COLD_KEYS = 100_000;
+const READS_PER_TURN = 16;
+
+/** Readers of what is live, with nothing else going on and while another base is published; then the disk after a drop. */
+export async function datasetPublish(engine, { dir, base, rounds, idleMs }) {
+  inputIsRead();
+  const db = await engine.openTransactional(fresh(dir));
+  const dataset = db.dataset('d', { keepVersions: 2 });
+  await dataset.publish(pathsOf(base), { mode: 'link', verify: 'none' });
   const keyspace = db.keyspace('d');
-  const keys = await keyspace.keys({ limit: reads }).all();
-  const p99 = async (until) => {
+  const random = generator(11);
+  const total = base.files * base.entries;
+  const warm = Array.from({ length: Math.min(WARM_KEYS, total) }, (_, n) => keyOf(n * base.keyStep));
+  const cold = Array.from({ length: COLD_KEYS }, () => keyOf((random() % total) * base.keyStep));
+  const p99 = async (keys, isOver) => {
     const samples = [];
-    for (let n = 0; n < reads || until?.done === false; n++) {
+    for (let n = 0; !isOver(); n++) {
       const started = performance.now();
       await keyspace.get(keys[n % keys.length]);
-      samples.push(performance.now() - started);
-      if (n % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+      samples.push((performance.now() - started) * 1000);
+      if (n % READS_PER_TURN === 0) await turn();
     }
-    return samples.sort((a, b) => a - b)[Math.floor(samples.length * 0.99)];
+    return quantile(samples, 0.99);
   };
-  await p99(undefined);
-  const idleMs = await p99(undefined);
-  const state = { done: false };
-  const publishing = dataset.publish(pathsOf(base)).finally(() => {
-    state.done = true;
-  });
-  const busyMs = await p99(state);
-  await publishing;
+  const idle = (keys) => {
+    const end = performance.now() + idleMs;
+    return p99(keys, () => performance.now() >= end);
+  };
+  const beside = async (keys) => {
+    let done = false;
+    const publishing = dataset.publish(pathsOf(base)).finally(() => {
+      done = true;
+    });
+    const us = await p99(keys, () => done);
+    await publishing;
+    await untilQuiet();
+    return us;
+  };
+  const samples = { warmIdle: [], warmBusy: [], coldIdle: [], coldBusy: [] };
+  await idle(warm);
+  for (let n = 0; n < rounds; n++) {
+    samples.warmIdle.push(await idle(warm));
+    samples.warmBusy.push(await beside(warm));
+    samples.coldIdle.push(await idle(cold));
+    samples.coldBusy.push(await beside(cold));
+  }
   await dataset.retain(1);
   await db.close();
+  const [idleUs, busyUs] = [median(samples.warmIdle), median(samples.warmBusy)];
+  const coldFactor = median(samples.coldBusy) / median(samples.coldIdle);
   const inodes = new Map(readdirSync(join(dir, 'tables')).map((name) => sizeOf(join(dir, 'tables', name))));
   const left = [...inodes.values()].reduce((sum, bytes) => sum + bytes, 0);
   const given = pathsOf(base).reduce((sum, path) => sum + statSync(path).size, 0);
-  return { rows: { deltaFactor: deltaMs / baseMs, p99Factor: busyMs / idleMs, diskFactor: left / given } };
+  return { rows: { p99Factor: busyUs / idleUs, busyUs, idleUs, coldFactor, diskFactor: left / given } };
 }
 
 /** Links share their bytes. */
