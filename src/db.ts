@@ -95,7 +95,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   /**
    * A keyspace by name; made, durably, when there is none. Encodings not given are the database's.
    *
-   * @throws SluiceError KEYSPACE_NOT_FOUND with `create: false`, and always where the database is read-only.
+   * @throws SluiceError KEYSPACE_NOT_FOUND with `create: false` or a snapshot, and always where the database is read-only.
    */
   keyspace<K extends EncodingName = KE, V extends EncodingName = VE>(
     name: string,
@@ -107,7 +107,10 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     checkKeyspaceOptions(options);
     const keyEncoding = options.keyEncoding ?? this.keyEncoding;
     const valueEncoding = options.valueEncoding ?? this.valueEncoding;
-    if (this.readOnly || options.create === false) {
+    if (options.snapshot !== undefined) {
+      if (engine.catalog.treeAt(name, options.snapshot.version) === undefined)
+        throw engine.catalog.notFound(name);
+    } else if (this.readOnly || options.create === false) {
       const tree = engine.catalog.requireNewest(name);
       if (options.allowIngestBehind === true) engine.keyspaces.requireTombstones(tree);
     } else engine.keyspaces.ensure(name, options.allowIngestBehind);

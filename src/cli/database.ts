@@ -62,9 +62,13 @@ export function readOptionsOf(db: Db, args: Arguments): { readonly snapshot?: Sn
   return at === undefined ? {} : { snapshot: db.snapshot({ at }) };
 }
 
-/** The keyspace of --keyspace, which must be there: reading creates none. */
-export function existingKeyspace(db: Db, args: Arguments): Keyspace {
+/** The keyspace of --keyspace, which must be there, or have been at --at: reading creates none. */
+export function existingKeyspace(
+  db: Db,
+  args: Arguments,
+  options: { readonly snapshot?: Snapshot } = {},
+): Keyspace {
   const name = args.text('keyspace');
   if (name === undefined) return db;
-  return db.keyspace(name, { create: false });
+  return db.keyspace(name, { create: false, ...options });
 }

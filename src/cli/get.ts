@@ -31,9 +31,10 @@ export const get: Command = {
   async run(args, io) {
     const hex = args.flag('hex');
     const key = bytesOf(args.at(1, 'KEY'), hex, 'KEY');
-    const value = await withDatabase(args, (db) =>
-      existingKeyspace(db, args).get(key, readOptionsOf(db, args)),
-    );
+    const value = await withDatabase(args, (db) => {
+      const options = readOptionsOf(db, args);
+      return existingKeyspace(db, args, options).get(key, options);
+    });
     if (args.flag('json')) {
       const found =
         value === undefined ? { found: false } : { found: true, ...jsonField('value', value, hex) };

@@ -51,8 +51,9 @@ valueHex where the bytes are not UTF-8.`,
     };
     const out = new Output(io.stdout);
     await withDatabase(args, async (db) => {
-      const keyspace = existingKeyspace(db, args);
-      const options = { ...given, ...readOptionsOf(db, args) };
+      const past = readOptionsOf(db, args);
+      const keyspace = existingKeyspace(db, args, past);
+      const options = { ...given, ...past };
       if (args.flag('keys-only'))
         await print(keyspace.keys(options), (key) => lineOf(args, key, undefined), out);
       else await print(keyspace.iterator(options), ([key, value]) => lineOf(args, key, value), out);

@@ -4,6 +4,7 @@ import { checkFlag } from '../base/arguments.ts';
 import { checkEncodingName, type EncodingName } from '../base/encoding.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { EncodingOptions } from './readable.ts';
+import { Snapshot } from './snapshot.ts';
 
 export interface KeyspaceOptions<
   KE extends EncodingName = EncodingName,
@@ -11,6 +12,8 @@ export interface KeyspaceOptions<
 > extends EncodingOptions<KE, VE> {
   /** Make the keyspace when there is none of that name; true by default. With false: KEYSPACE_NOT_FOUND. */
   readonly create?: boolean;
+  /** As the name was meant at the snapshot, so that what was dropped since can be read with it. None is made. */
+  readonly snapshot?: Snapshot;
   /**
    * Of a keyspace that is made: it keeps its tombstones for good, so that files can be ingested `behind` all that it ever
    * held. One that exists must have been made with it: INGEST_BEHIND_NOT_ALLOWED.
@@ -20,7 +23,10 @@ export interface KeyspaceOptions<
 
 export function checkKeyspaceOptions(options: KeyspaceOptions): void {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
-  const { keyEncoding, valueEncoding, create, allowIngestBehind } = options;
+  const { keyEncoding, valueEncoding, create, allowIngestBehind, snapshot } = options;
+  if (snapshot !== undefined && !(snapshot instanceof Snapshot)) {
+    throw new TypeError('options.snapshot must come from db.snapshot()');
+  }
   checkFlag(allowIngestBehind, 'options.allowIngestBehind');
   if (keyEncoding !== undefined) checkEncodingName(keyEncoding, 'options.keyEncoding');
   if (valueEncoding !== undefined) checkEncodingName(valueEncoding, 'options.valueEncoding');

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { open } from '../../src/index.ts';
-import { memoryDirectory } from '../base/database.ts';
+import { memoryDirectory, openDatabase, outcomeOf } from '../base/database.ts';
 import { sluice, sluiceJson } from './run.ts';
 
 let db: string;
@@ -55,6 +55,23 @@ test('get --at and scan --at read a past version, and are told when it is not ke
   expect(newer.code).toBe(3);
   expect(newer.err).toContain('Version 999 is not visible');
   expect((await sluice(['scan', db, '--at', 'x'])).code).toBe(2);
+});
+
+test('--at reads a keyspace that was dropped since', async () => {
+  const writer = await openDatabase(db, { keepHistoryMs: 3_600_000 });
+  const sessions = writer.keyspace('sessions');
+  const version = await sessions.put('k', 'v');
+  await writer.dropKeyspace('sessions');
+  using snapshot = writer.snapshot({ at: version });
+  expect(await writer.keyspace('sessions', { snapshot }).get('k', { snapshot })).toBe('v');
+  expect(writer.keyspaces()).toEqual(['default']);
+  using before = writer.snapshot({ at: version - 2 });
+  expect(await outcomeOf(() => writer.keyspace('sessions', { snapshot: before }))).toBe('KEYSPACE_NOT_FOUND');
+  const at = ['--keyspace', 'sessions', '--at', String(version)];
+  expect((await sluice(['get', db, 'k', ...at])).out).toBe('v\n');
+  expect((await sluice(['scan', db, ...at])).out).toBe('k\tv\n');
+  expect((await sluice(['scan', db, '--keyspace', 'sessions'])).code).toBe(3);
+  await writer.close();
 });
 
 test('del --range deletes from a key up to another, which stays', async () => {
