@@ -5,7 +5,7 @@
  *   kernels' own | scratch: blocks as on disk | arena: blocks as read
  *
  * The indexes and filters of open tables live in arrays of their own but count: the arena gives up chunks for them, down
- * to a quarter of the budget, and `TableCache` closes tables to keep them below half. Blocks too large for the arena, and
+ * to a quarter of the budget, and `TableCache` closes tables to keep them below the whole of it. Blocks too large for the arena, and
  * blocks that find everything pinned, are not cached but owned by whoever asked.
  */
 

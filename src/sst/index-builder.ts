@@ -16,6 +16,8 @@ interface Room {
   ends: Float64Array;
   offsets: Float64Array;
   sizes: Uint32Array;
+  /** The block that comes of it. */
+  block: Uint8Array;
 }
 
 /** Of builders that are done: V8 would let tens of megabytes of it pile up before it looked for what nobody uses. */
@@ -30,6 +32,7 @@ export class IndexBuilder {
     ends: new Float64Array(1024),
     offsets: new Float64Array(1024),
     sizes: new Uint32Array(1024),
+    block: new Uint8Array(0),
   };
   #keyBytes = 0;
   #blocks = 0;
@@ -113,12 +116,15 @@ export class IndexBuilder {
 
   /**
    * The index block, restart interval 1, so that every handle is whole though the form is the delta-coded one. The builder
-   * is of no use any more.
+   * is of no use any more, and the block is the next one's: to be used at once.
    */
   finish(): Uint8Array {
-    const { keys, ends, offsets, sizes } = this.#room;
+    const room = this.#room;
+    const { keys, ends, offsets, sizes } = room;
     const trailer = this.#internalKeys ? 0 : 8;
-    const block = new Uint8Array(this.#keyBytes + this.#blocks * 32 + 8);
+    const most = this.#keyBytes + this.#blocks * 32 + 8;
+    if (room.block.length < most) room.block = new Uint8Array(most);
+    const { block } = room;
     let p = 0;
     let start = 0;
     for (let b = 0; b < this.#blocks; b++) {

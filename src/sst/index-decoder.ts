@@ -3,6 +3,7 @@
 import { BlockShape, readShape } from './data-block.ts';
 import { INDEX_FIRST_KEY } from './format.ts';
 import type { Heap } from './heap.ts';
+import { giveScratchBack, takeScratch } from './scratch-memory.ts';
 import type { IndexForm, RawBlock } from './table-index.ts';
 
 /** What an index holds of its data blocks, in their order. */
@@ -16,6 +17,10 @@ export interface IndexArrays {
   readonly keyEnds: Uint32Array;
   /** Versions of the separators, when they are internal keys. */
   readonly versions: Float64Array | undefined;
+  /** Room for the index's own use, a number for each block. */
+  readonly heads: Float64Array;
+  /** Where they all are; undefined: each in memory of its own. */
+  readonly scratch?: ArrayBuffer;
 }
 
 /** Of the heap, for the length of a call. */
@@ -53,12 +58,16 @@ export function separatorBytesMax(fileBytes: number): number {
   return Math.min((64 << 20) + 4 * fileBytes, 0xffffffff);
 }
 
-/** undefined: not by the kernel. The twin, `forEachIndexEntry`, says then what is wrong, if anything is. */
+/**
+ * undefined: not by the kernel. The twin, `forEachIndexEntry`, says then what is wrong, if anything is. `inScratch`: the arrays
+ * are in scratch memory.
+ */
 export function decodeIndex(
   blocks: readonly RawBlock[],
   form: IndexForm,
   limit: number,
   { heap, at }: DecodeRoom,
+  inScratch = false,
 ): IndexArrays | undefined {
   const { bytes, kernels } = heap;
   const out = at + STATE_BYTES;
@@ -72,7 +81,7 @@ export function decodeIndex(
     (form.deltaEncoded ? DELTA_CODED : 0) |
     (form.userKeys ? USER_KEYS : 0) |
     (form.type === INDEX_FIRST_KEY ? FIRST_KEYS : 0);
-  const pieces: IndexArrays[] = [];
+  const decoded = new DecodedEntries(!form.userKeys);
   let separatorBytes = 0;
   const shape = new BlockShape();
   for (const block of blocks) {
@@ -84,50 +93,108 @@ export function decodeIndex(
       const end = kernels.decodeIndex(at, inputAt, inputAt + n, out, ENTRIES, keysAt, keysAt + KEYS_BYTES);
       const entries = state[DECODED] as number;
       separatorBytes += state[KEY_BYTES] as number;
-      if (end === REFUSED || entries === 0 || separatorBytes > separatorBytesMax(limit)) return undefined;
-      const view = <T extends ArrayBufferView>(
-        Kind: new (b: ArrayBufferLike, at: number, n: number) => T,
-        skip: number,
-      ): T => new Kind(bytes.buffer, out + ENTRIES * skip, entries);
-      pieces.push({
-        offsets: view(Float64Array, 0).slice(),
-        versions: form.userKeys ? undefined : view(Float64Array, 8).slice(),
-        sizes: view(Uint32Array, 16).slice(),
-        keyEnds: view(Uint32Array, 20).slice(),
-        keys: bytes.slice(keysAt, keysAt + (state[KEY_BYTES] as number)),
-      });
+      if (end === REFUSED || entries === 0 || separatorBytes > separatorBytesMax(limit)) {
+        decoded.giveUp();
+        return undefined;
+      }
+      decoded.add(bytes.buffer, out, entries, keysAt, state[KEY_BYTES] as number);
       p += end - inputAt;
     }
   }
-  return joined(pieces, form.userKeys);
+  return decoded.arrays(inScratch);
 }
 
-function joined(pieces: readonly IndexArrays[], userKeys: boolean): IndexArrays {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const blocks = pieces.reduce((sum, { sizes }) => sum + sizes.length, 0);
-  const keyBytes = pieces.reduce((sum, { keys }) => sum + keys.length, 0);
-  const all = newIndexArrays(blocks, keyBytes, !userKeys);
-  let block = 0;
-  let at = 0;
-  for (const { offsets, sizes, keys, keyEnds, versions } of pieces) {
-    all.offsets.set(offsets, block);
-    all.sizes.set(sizes, block);
-    if (versions !== undefined) all.versions?.set(versions, block);
-    all.keys.set(keys, at);
-    for (let i = 0; i < keyEnds.length; i++) all.keyEnds[block + i] = at + (keyEnds[i] as number);
-    block += sizes.length;
-    at += keys.length;
+/** What the kernel has decoded so far, in scratch memory that grows. */
+class DecodedEntries {
+  readonly #hasVersions: boolean;
+  #room: IndexArrays;
+  #blocks = 0;
+  #keyBytes = 0;
+
+  constructor(hasVersions: boolean) {
+    this.#hasVersions = hasVersions;
+    this.#room = newIndexArrays(ENTRIES, KEYS_BYTES, hasVersions, true);
   }
-  return all;
+
+  /** `entries` of them from `out` on in the heap, and their keys at `keysAt`. */
+  add(heap: ArrayBufferLike, out: number, entries: number, keysAt: number, keyBytes: number): void {
+    this.#reserve(this.#blocks + entries, this.#keyBytes + keyBytes);
+    const { offsets, sizes, keys, keyEnds, versions } = this.#room;
+    const from = this.#blocks;
+    offsets.set(new Float64Array(heap, out, entries), from);
+    versions?.set(new Float64Array(heap, out + ENTRIES * 8, entries), from);
+    sizes.set(new Uint32Array(heap, out + ENTRIES * 16, entries), from);
+    const ends = new Uint32Array(heap, out + ENTRIES * 20, entries);
+    for (let i = 0; i < entries; i++) keyEnds[from + i] = this.#keyBytes + (ends[i] as number);
+    keys.set(new Uint8Array(heap, keysAt, keyBytes), this.#keyBytes);
+    this.#blocks += entries;
+    this.#keyBytes += keyBytes;
+  }
+
+  #reserve(blocks: number, keyBytes: number): void {
+    const room = this.#room;
+    if (blocks <= room.offsets.length && keyBytes <= room.keys.length) return;
+    const most = (wanted: number, had: number): number => (wanted > had ? Math.max(wanted, 2 * had) : had);
+    this.#room = newIndexArrays(
+      most(blocks, room.offsets.length),
+      most(keyBytes, room.keys.length),
+      this.#hasVersions,
+      true,
+    );
+    copyIndex(room, this.#blocks, this.#keyBytes, this.#room);
+    freeIndexArrays(room);
+  }
+
+  /** All of it, of the right size. */
+  arrays(inScratch: boolean): IndexArrays {
+    const arrays = newIndexArrays(this.#blocks, this.#keyBytes, this.#hasVersions, inScratch);
+    copyIndex(this.#room, this.#blocks, this.#keyBytes, arrays);
+    this.giveUp();
+    return arrays;
+  }
+
+  giveUp(): void {
+    freeIndexArrays(this.#room);
+  }
 }
 
-export function newIndexArrays(blocks: number, keyBytes: number, versions: boolean): IndexArrays {
+function copyIndex(from: IndexArrays, blocks: number, keyBytes: number, to: IndexArrays): void {
+  to.offsets.set(from.offsets.subarray(0, blocks));
+  to.sizes.set(from.sizes.subarray(0, blocks));
+  to.keyEnds.set(from.keyEnds.subarray(0, blocks));
+  to.keys.set(from.keys.subarray(0, keyBytes));
+  if (from.versions !== undefined) to.versions?.set(from.versions.subarray(0, blocks));
+}
+
+export function newIndexArrays(
+  blocks: number,
+  keyBytes: number,
+  hasVersions: boolean,
+  inScratch: boolean,
+): IndexArrays {
+  if (!inScratch) {
+    return {
+      offsets: new Float64Array(blocks),
+      sizes: new Uint32Array(blocks),
+      keys: new Uint8Array(keyBytes),
+      keyEnds: new Uint32Array(blocks),
+      versions: hasVersions ? new Float64Array(blocks) : undefined,
+      heads: new Float64Array(blocks),
+    };
+  }
+  const scratch = takeScratch(blocks * 32 + keyBytes);
   return {
-    offsets: new Float64Array(blocks),
-    sizes: new Uint32Array(blocks),
-    keys: new Uint8Array(keyBytes),
-    keyEnds: new Uint32Array(blocks),
-    versions: versions ? new Float64Array(blocks) : undefined,
+    offsets: new Float64Array(scratch, 0, blocks),
+    versions: hasVersions ? new Float64Array(scratch, blocks * 8, blocks) : undefined,
+    heads: new Float64Array(scratch, blocks * 16, blocks),
+    sizes: new Uint32Array(scratch, blocks * 24, blocks),
+    keyEnds: new Uint32Array(scratch, blocks * 28, blocks),
+    keys: new Uint8Array(scratch, blocks * 32, keyBytes),
+    scratch,
   };
+}
+
+/** REQUIRES: nobody uses them any more; once. */
+export function freeIndexArrays({ scratch }: IndexArrays): void {
+  if (scratch !== undefined) giveScratchBack(scratch);
 }

@@ -1,4 +1,8 @@
-/** Which tables are open: at most so many, and with indexes and filters of at most half of the cache's budget. */
+/**
+ * Which tables are open: at most so many, and with indexes and filters of at most the cache's budget, of which blocks keep a
+ * quarter even then. Where those of all tables do not fit, lookups all over the keys open tables again and again, each for
+ * milliseconds: a block that is missing costs a hundredth of it.
+ */
 
 import type { BlockCache } from './block-cache.ts';
 import type { TableState } from './table-state.ts';
@@ -32,7 +36,7 @@ export class TableCache {
   opened(table: OpenTable): void {
     this.opens++;
     this.#open.push(table);
-    const budget = this.#cache.budgetBytes >>> 1;
+    const budget = this.#cache.budgetBytes;
     for (let step = this.#open.length * 2; step > 0; step--) {
       if (this.#open.length <= this.maxOpen && this.#cache.metadataBytes <= budget) return;
       if (this.#hand >= this.#open.length) this.#hand = 0;

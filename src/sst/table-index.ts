@@ -17,6 +17,7 @@ import { INDEX_FIRST_KEY } from './format.ts';
 import {
   type DecodeRoom,
   decodeIndex,
+  freeIndexArrays,
   type IndexArrays,
   newIndexArrays,
   separatorBytesMax,
@@ -47,7 +48,7 @@ type IndexVisitor = (
   bytes: number,
 ) => void;
 
-export class TableIndex implements IndexArrays {
+export class TableIndex implements Omit<IndexArrays, 'heads'> {
   readonly blocks: number;
   readonly offsets: Float64Array;
   readonly sizes: Uint32Array;
@@ -58,8 +59,11 @@ export class TableIndex implements IndexArrays {
   readonly versions: Float64Array | undefined;
   readonly #heads: Float64Array;
   readonly #common: number;
+  readonly #arrays: IndexArrays;
 
-  constructor({ offsets, sizes, keys, keyEnds, versions }: IndexArrays) {
+  constructor(arrays: IndexArrays) {
+    const { offsets, sizes, keys, keyEnds, versions } = arrays;
+    this.#arrays = arrays;
     const blocks = offsets.length;
     this.blocks = blocks;
     this.offsets = offsets;
@@ -68,7 +72,7 @@ export class TableIndex implements IndexArrays {
     this.keyEnds = keyEnds;
     this.versions = versions;
     this.bytes = keys.length + blocks * (versions === undefined ? 24 : 32);
-    this.#heads = new Float64Array(blocks);
+    this.#heads = arrays.heads;
     this.#common = this.#commonPrefix();
     for (let b = 0; b < blocks; b++) {
       this.#heads[b] = keyHead(this.keys, this.keyStart(b) + this.#common, this.#end(b));
@@ -78,6 +82,11 @@ export class TableIndex implements IndexArrays {
   /** The end of separator `block`, whose start is `keyStart(block)`. */
   #end(block: number): number {
     return this.keyEnds[block] as number;
+  }
+
+  /** Gives scratch memory back. REQUIRES: nobody uses the index any more; once. */
+  free(): void {
+    freeIndexArrays(this.#arrays);
   }
 
   /** Where the last data block ends. */
@@ -228,8 +237,9 @@ export function buildIndex(
   form: IndexForm,
   limit: number,
   room: DecodeRoom,
+  inScratch = false,
 ): TableIndex {
-  return new TableIndex(decodeIndex(blocks, form, limit, room) ?? decodeEach(blocks, form, limit));
+  return new TableIndex(decodeIndex(blocks, form, limit, room, inScratch) ?? decodeEach(blocks, form, limit));
 }
 
 /** Entry by entry: what the kernel's twin does, and the one that tells what is wrong. */
@@ -260,7 +270,7 @@ function decodeEach(blocks: readonly RawBlock[], form: IndexForm, limit: number)
       count++;
     });
   }
-  const arrays = newIndexArrays(count, keyBytes, trailers);
+  const arrays = newIndexArrays(count, keyBytes, trailers, false);
   const { offsets, sizes, keys, keyEnds, versions } = arrays;
   let at = 0;
   let i = 0;

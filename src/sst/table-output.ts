@@ -10,6 +10,7 @@ import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type CompressionKind, compressBlock, compressionType } from './compression.ts';
 import type { BlockHandle } from './format.ts';
 import { type Heap, heapOf } from './heap.ts';
+import { giveScratchBack, takeScratch } from './scratch-memory.ts';
 
 export const WRITE_BYTES = 524288;
 
@@ -87,12 +88,14 @@ export class TableOutput {
     }
     const packed = compression === 'none' ? undefined : compressed(block, length, compression);
     const stored = packed === undefined ? length : packed.length - BLOCK_TRAILER_BYTES;
-    const disk = packed ?? new Uint8Array(length + BLOCK_TRAILER_BYTES);
-    if (packed === undefined) disk.set(block.subarray(0, length));
+    const scratch = takeScratch(stored + BLOCK_TRAILER_BYTES);
+    const disk = new Uint8Array(scratch, 0, stored + BLOCK_TRAILER_BYTES);
+    disk.set(packed ?? block.subarray(0, length));
     disk[stored] = packed === undefined ? 0 : compressionType(compression);
     putFixed32(disk, stored + 1, this.#checksum(heapOf(disk), 0, stored));
     const handle = { offset: this.#written, bytes: stored };
     this.#write(disk, 0, disk.length);
+    giveScratchBack(scratch);
     return handle;
   }
 

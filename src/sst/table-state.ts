@@ -26,6 +26,7 @@ import {
 } from './format.ts';
 import { heapOf } from './heap.ts';
 import { DECODE_ROOM_BYTES } from './index-decoder.ts';
+import { type Steps, TAIL_BYTES, TailReader } from './opening-reads.ts';
 import {
   type ContentFact,
   checkReadable,
@@ -126,6 +127,7 @@ export class TableState implements BlockSource {
   #dispose(): void {
     this.#cache.arena.removeOwner(this.owner);
     this.#cache.countMetadata(-this.#metadataBytes);
+    this.index.free();
     this.file.closeSync();
   }
 }
@@ -139,23 +141,10 @@ interface TableParts {
   readonly dictionary: Uint8Array | undefined;
 }
 
-interface Read {
-  readonly target: Uint8Array;
-  readonly position: number;
-}
-
-/** `zstd`: that library must be there before the next step, which may decompress with it. */
-type Steps<T> = Generator<Read | 'zstd', T, undefined>;
-
-export function openTableSync(
-  fs: FileSystem,
-  cache: BlockCache,
-  path: string,
-  withoutFilter = false,
-): TableState {
+export function openTableSync(fs: FileSystem, cache: BlockCache, path: string, forMerge = false): TableState {
   const file = fs.openSync(path, 'read');
   try {
-    const steps = openSteps(cache, file.path, file.sizeSync(), withoutFilter);
+    const steps = openSteps(cache, file.path, file.sizeSync(), forMerge);
     for (;;) {
       const step = steps.next();
       if (step.done) return new TableState(cache, file, step.value);
@@ -176,11 +165,11 @@ export async function openTable(
   fs: FileSystem,
   cache: BlockCache,
   path: string,
-  withoutFilter = false,
+  forMerge = false,
 ): Promise<TableState> {
   const file = await fs.open(path, 'read');
   try {
-    const steps = openSteps(cache, file.path, file.sizeSync(), withoutFilter);
+    const steps = openSteps(cache, file.path, file.sizeSync(), forMerge);
     for (;;) {
       const step = steps.next();
       if (step.done) return new TableState(cache, file, step.value);
@@ -214,45 +203,11 @@ function requireAll(path: string, target: Uint8Array, got: number, position: num
   }
 }
 
-/** Most tables have their metaindex, properties and small indexes in the last 16 KiB: one read brings them. */
-const TAIL_BYTES = 16384;
-
-class TailReader {
-  readonly path: string;
-  readonly #cache: BlockCache;
-  readonly #tail: Uint8Array;
-  readonly #tailAt: number;
-
-  constructor(cache: BlockCache, path: string, tail: Uint8Array, tailAt: number) {
-    this.#cache = cache;
-    this.path = path;
-    this.#tail = tail;
-    this.#tailAt = tailAt;
-  }
-
-  /** The block and its trailer, in an array of its own. */
-  *disk(handle: BlockHandle): Steps<Uint8Array> {
-    const length = handle.bytes + BLOCK_TRAILER_BYTES;
-    const from = handle.offset - this.#tailAt;
-    if (from >= 0) return this.#tail.slice(from, from + length);
-    const target = new Uint8Array(length);
-    yield { target, position: handle.offset };
-    return target;
-  }
-
-  *raw(handle: BlockHandle, source: BlockSource): Steps<RawBlock> {
-    const disk = yield* this.disk(handle);
-    const verified = this.#cache.verifyLarge(disk, handle.bytes, source, handle.offset);
-    const raw = readOwnRaw(disk, handle.bytes, source, handle.offset, verified);
-    return { path: this.path, offset: handle.offset, ...raw };
-  }
-}
-
 function* openSteps(
   cache: BlockCache,
   path: string,
   fileBytes: number,
-  withoutFilter: boolean,
+  forMerge: boolean,
 ): Steps<TableParts> {
   const tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES));
   yield { target: tail, position: fileBytes - tail.length };
@@ -282,11 +237,13 @@ function* openSteps(
   const indexAt = footer.index ?? metaBlocks.get(META_INDEX);
   if (indexAt === undefined) throw new SluiceError('CORRUPTION', `${path}: the metaindex names no index`);
   const form = indexForm(facts);
-  const top = yield* reader.raw(indexAt, source);
-  const indexBlocks =
-    form.type === INDEX_TWO_LEVEL ? yield* readPartitions(reader, top, form, limit, source) : [top];
   assert(cache.scratchBytes >= DECODE_ROOM_BYTES, 'the cache has no room to decode an index in');
-  const index = buildIndex(indexBlocks, form, limit, { heap: cache.heap, at: cache.scratchAt });
+  const build = (blocks: readonly RawBlock[]): TableIndex =>
+    buildIndex(blocks, form, limit, { heap: cache.heap, at: cache.scratchAt }, forMerge);
+  const index =
+    form.type === INDEX_TWO_LEVEL
+      ? build(yield* readPartitions(reader, yield* reader.raw(indexAt, source), form, limit, source))
+      : yield* reader.borrowed(indexAt, source, (block) => build([block]));
 
   const dictionaryAt = metaBlocks.get(META_DICTIONARY);
   let dictionary: Uint8Array | undefined;
@@ -296,7 +253,7 @@ function* openSteps(
   }
   const filterAt = fullFilter(metaBlocks);
   let filter: Filter | undefined;
-  if (filterAt !== undefined && !withoutFilter && hasWholeKeyFilter(properties)) {
+  if (filterAt !== undefined && !forMerge && hasWholeKeyFilter(properties)) {
     const raw = yield* reader.raw(filterAt, source);
     filter = readFilter(raw.bytes.subarray(raw.start, raw.start + raw.length));
   }

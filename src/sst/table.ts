@@ -34,8 +34,8 @@ export interface TableOptions {
   readonly tableCache?: TableCache | undefined;
   /** Its keys are read under another prefix than the file has them: of all that `Table` tells but for `state`. */
   readonly prefix?: PrefixRewrite | undefined;
-  /** True: the filter is not read, as nobody asks for single keys. */
-  readonly withoutFilter?: boolean;
+  /** For a merge: nobody asks for single keys, so the filter is not read; the index is scratch memory. */
+  readonly forMerge?: boolean;
 }
 
 export interface TableCursorOptions {
@@ -59,7 +59,7 @@ export class Table {
   readonly #prefixed: PrefixedProbe | undefined;
   readonly #fs: FileSystem;
   readonly #tableCache: TableCache | undefined;
-  readonly #withoutFilter: boolean;
+  readonly #forMerge: boolean;
   #state: TableState | undefined;
   #opening: Promise<TableState> | undefined;
   #facts: TableFacts | undefined;
@@ -76,7 +76,7 @@ export class Table {
     this.#tableCache = options.tableCache;
     this.prefix = options.prefix;
     this.#prefixed = options.prefix && new PrefixedProbe(options.prefix);
-    this.#withoutFilter = options.withoutFilter ?? false;
+    this.#forMerge = options.forMerge ?? false;
   }
 
   get state(): TableState | undefined {
@@ -87,7 +87,7 @@ export class Table {
   openSync(): TableState {
     if (this.#state !== undefined) return this.#state;
     this.#requireUsable();
-    return this.#opened(openTableSync(this.#fs, this.cache, this.path, this.#withoutFilter));
+    return this.#opened(openTableSync(this.#fs, this.cache, this.path, this.#forMerge));
   }
 
   async open(): Promise<TableState> {
@@ -101,7 +101,7 @@ export class Table {
 
   async #openOnce(): Promise<TableState> {
     const epoch = this.#epoch;
-    const state = await openTable(this.#fs, this.cache, this.path, this.#withoutFilter);
+    const state = await openTable(this.#fs, this.cache, this.path, this.#forMerge);
     if (this.#state !== undefined || this.#disposed || epoch !== this.#epoch) {
       // Opened synchronously, or closed, meanwhile.
       state.retire();

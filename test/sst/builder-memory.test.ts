@@ -59,22 +59,42 @@ test('two builders at a time, after others that were finished, abandoned, or bot
   ]);
 });
 
-test('a table that is read without its filter has all its entries', () => {
-  const path = join(temporaryDirectory(), 'a');
-  const { builder, next } = building(path, 'k', 1);
-  next();
-  builder.finish();
+test('tables that are opened for a merge have their own index, whichever others are closed meanwhile', () => {
+  const dir = temporaryDirectory();
   const cache = new BlockCache(4 << 20);
-  const table = new Table({ path, fs: nodeEnv.fs, cache, withoutFilter: true });
-  expect(table.openSync().filter).toBeUndefined();
-  const cursor = table.cursor(undefined);
-  let entries = 0;
-  settle(cursor, () => cursor.first());
-  while (cursor.valid) {
-    entries++;
-    settle(cursor, () => cursor.next());
-  }
-  cursor.close();
-  table.dispose();
-  expect(entries).toBe(ENTRIES);
+  const tables = ['a', 'b', 'c'].map((salt) => {
+    const path = join(dir, salt);
+    const { builder, next } = building(path, salt, 1);
+    next();
+    builder.finish();
+    return new Table({ path, fs: nodeEnv.fs, cache, forMerge: true });
+  });
+  const [a, b, c] = tables;
+  const keysOf = (table: Table | undefined): string => {
+    const cursor = table?.cursor(undefined);
+    if (cursor === undefined) return '';
+    let [keys, first] = [0, ''];
+    const key = (): string =>
+      Buffer.from(cursor.keyBytes.slice(cursor.keyStart, cursor.keyStart + 9)).toString();
+    settle(cursor, () => cursor.first());
+    first = key();
+    let last = first;
+    for (; cursor.valid; settle(cursor, () => cursor.next())) {
+      keys++;
+      last = key();
+    }
+    cursor.close();
+    return `${keys} from ${first} to ${last}`;
+  };
+  expect(a?.openSync().filter).toBeUndefined();
+  b?.openSync();
+  a?.close();
+  c?.openSync();
+  a?.openSync();
+  expect(tables.map(keysOf)).toEqual(
+    ['a', 'b', 'c'].map(
+      (salt) => `${ENTRIES} from ${salt}00000000 to ${salt}${String(ENTRIES - 1).padStart(8, '0')}`,
+    ),
+  );
+  for (const table of tables) table.dispose();
 });

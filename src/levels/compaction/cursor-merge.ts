@@ -45,7 +45,7 @@ class InputCursor extends TableCursor {
 export function runCursor(dir: string, rows: readonly TableRow[], fs: FileSystem, cache: BlockCache): Cursor {
   return new LevelCursor(rows, (row) => {
     const path = `${dir}/${tableName(row.id)}`;
-    const cursor = new InputCursor(new Table({ path, fs, cache, withoutFilter: true }), row);
+    const cursor = new InputCursor(new Table({ path, fs, cache, forMerge: true }), row);
     return row.prefix === undefined ? cursor : new PrefixedCursor(cursor, row.prefix, path);
   });
 }

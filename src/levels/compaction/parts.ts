@@ -51,7 +51,7 @@ export function splitKeys(job: CompactionJob, fs: FileSystem, cache: BlockCache)
 
 function anchorsOf(job: CompactionJob, row: TableRow, fs: FileSystem, cache: BlockCache): Anchor[] {
   const path = `${job.inputsDir ?? job.tablesDir}/${tableName(row.id)}`;
-  const table = new Table({ path, fs, cache, withoutFilter: true });
+  const table = new Table({ path, fs, cache, forMerge: true });
   try {
     const { index } = table.openSync();
     const anchors: Anchor[] = [];

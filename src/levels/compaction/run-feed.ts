@@ -139,7 +139,7 @@ export class RunFeed {
     if (row === undefined) return false;
     const path = `${tablesDir}/${tableName(row.id)}`;
     const readBefore = cache.readBytes;
-    this.#table = new Table({ path, fs, cache, withoutFilter: true });
+    this.#table = new Table({ path, fs, cache, forMerge: true });
     this.#path = path;
     this.#feed.enter(this.#table.openSync(), from);
     this.#readByCache += cache.readBytes - readBefore;

@@ -1,0 +1,64 @@
+/** Reads of a table that is being opened, as steps that the synchronous and the asynchronous way take alike. */
+
+import { type BlockCache, type BlockSource, readOwnRaw } from './block-cache.ts';
+import { BLOCK_TRAILER_BYTES } from './checksum.ts';
+import type { BlockHandle } from './format.ts';
+import { giveScratchBack, takeScratch } from './scratch-memory.ts';
+import type { RawBlock } from './table-index.ts';
+
+export interface Read {
+  readonly target: Uint8Array;
+  readonly position: number;
+}
+
+/** `zstd`: that library must be there before the next step, which may decompress with it. */
+export type Steps<T> = Generator<Read | 'zstd', T, undefined>;
+
+/** Most tables have their metaindex, properties and small indexes in the last 16 KiB: one read brings them. */
+export const TAIL_BYTES = 16384;
+
+export class TailReader {
+  readonly path: string;
+  readonly #cache: BlockCache;
+  readonly #tail: Uint8Array;
+  readonly #tailAt: number;
+
+  constructor(cache: BlockCache, path: string, tail: Uint8Array, tailAt: number) {
+    this.#cache = cache;
+    this.path = path;
+    this.#tail = tail;
+    this.#tailAt = tailAt;
+  }
+
+  /** The block and its trailer, in an array of its own. */
+  *disk(handle: BlockHandle): Steps<Uint8Array> {
+    const length = handle.bytes + BLOCK_TRAILER_BYTES;
+    const from = handle.offset - this.#tailAt;
+    if (from >= 0) return this.#tail.slice(from, from + length);
+    const target = new Uint8Array(length);
+    yield { target, position: handle.offset };
+    return target;
+  }
+
+  /** As `raw`, for a moment: `use` keeps nothing of it. An opening that fails leaves its memory to the garbage collector. */
+  *borrowed<T>(handle: BlockHandle, source: BlockSource, use: (block: RawBlock) => T): Steps<T> {
+    const length = handle.bytes + BLOCK_TRAILER_BYTES;
+    if (handle.offset >= this.#tailAt) return use(yield* this.raw(handle, source));
+    const scratch = takeScratch(length);
+    const disk = new Uint8Array(scratch, 0, length);
+    yield { target: disk, position: handle.offset };
+    const used = use(this.#decoded(disk, handle, source));
+    giveScratchBack(scratch);
+    return used;
+  }
+
+  *raw(handle: BlockHandle, source: BlockSource): Steps<RawBlock> {
+    return this.#decoded(yield* this.disk(handle), handle, source);
+  }
+
+  #decoded(disk: Uint8Array, handle: BlockHandle, source: BlockSource): RawBlock {
+    const verified = this.#cache.verifyLarge(disk, handle.bytes, source, handle.offset);
+    const raw = readOwnRaw(disk, handle.bytes, source, handle.offset, verified);
+    return { path: this.path, offset: handle.offset, ...raw };
+  }
+}
