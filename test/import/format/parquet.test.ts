@@ -1,14 +1,18 @@
 /** Rows of Parquet files: of other writers, and of one that we drive ourselves. */
 
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BasicType, parquetWriteBuffer } from 'hyparquet-writer';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { isSluiceError } from '../../../src/base/errors.ts';
 import { checkedFormat } from '../../../src/import/format/check-format.ts';
 import type { ParquetSpec } from '../../../src/import/format/format-spec.ts';
 import { ParquetReader } from '../../../src/import/format/parquet/parquet-reader.ts';
+import { makeSource } from '../../../src/import/source/make-source.ts';
 import { SeededRandom } from '../../base/seeded-random.ts';
 import { temporaryDirectory } from '../../base/temporary-directory.ts';
 import { bytesSource, collectRows, type Read } from './collect-rows.ts';
@@ -137,6 +141,29 @@ test('a row group that is too large is read in parts', async () => {
   expect([rest.rows.length, rest.rows[0]]).toEqual([19_999, found[130_001]]);
 });
 
+test('a URL is read in ranges', async () => {
+  const bytes = readFileSync(`${fixtures}groups.parquet`);
+  const ranges: (string | undefined)[] = [];
+  const server = createServer(({ headers: { range } }, response) => {
+    ranges.push(range);
+    const from = Number(/bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
+    const headers = { 'content-length': bytes.length - from, etag: '"1"' };
+    const part = { ...headers, 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
+    response.writeHead(range === undefined ? 200 : 206, range === undefined ? headers : part);
+    response.end(bytes.subarray(from));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const source = makeSource(
+    { kind: 'url', url: `http://127.0.0.1:${port}/groups.parquet`, compression: 'auto' },
+    undefined,
+  );
+  const { rows, error } = await collectRows(new ParquetReader({ format: 'parquet', value: 'v' }), source);
+  expect([error, rows.length]).toEqual([undefined, 6000]);
+  expect(ranges.filter((range) => range !== undefined).length).toBeGreaterThan(3);
+});
+
 test('a source that has no path is read in ranges, if its length is known', async () => {
   const bytes = readFileSync(`${fixtures}groups.parquet`);
   const source = bytesSource(bytes, 1000);
@@ -160,6 +187,12 @@ test('what cannot be read is said', async () => {
     code: 'BAD_INPUT',
     message: expect.stringMatching(/no column no; its columns are k, v/),
   });
+  const unsigned = `${fixtures}unsigned-in-struct.parquet`;
+  expect(await wrong(unsigned)).toMatchObject({
+    code: 'UNSUPPORTED_FORMAT',
+    message: expect.stringMatching(/unsigned-in-struct.*s\.u, cannot be read/),
+  });
+  expect((await read(unsigned, { value: { as: 'json', columns: ['id'] } })).rows).toHaveLength(50);
   expect(() => checkedFormat({ format: 'parquet', value: { as: 'raw' } })).toThrow(TypeError);
 });
 

@@ -17,9 +17,10 @@ import {
   parquetSchema,
   type RowGroup,
   type SchemaElement,
+  type SchemaTree,
 } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
-import { isSluiceError, SluiceError } from '../../../base/errors.ts';
+import { type ErrorCode, isSluiceError, SluiceError } from '../../../base/errors.ts';
 import { ensureZstd, zstdDecompressFrames } from '../../../sst/zstd.ts';
 import { unlz4, unsnapped } from '../raw-blocks.ts';
 import { isoDate, isoTimestamp } from './column-value.ts';
@@ -75,6 +76,7 @@ export class ParquetFile {
   readonly #name: string;
   readonly #access: RandomAccess;
   readonly #metadata: FileMetaData;
+  readonly #schema: SchemaTree;
   readonly #flat: ParquetScan;
   readonly #nested: ParquetScan;
 
@@ -89,6 +91,7 @@ export class ParquetFile {
     this.#name = name;
     this.#access = access;
     this.#metadata = metadata;
+    this.#schema = parquetSchema(metadata);
     this.columns = columns;
     this.rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
     this.#flat = flat;
@@ -168,6 +171,7 @@ export class ParquetFile {
       const bytes = Number(meta.total_compressed_size);
       if (bytes > GROUP_BYTES_MAX)
         throw new Error(`column ${column.name} has ${bytes} bytes in one row group`);
+      if (column.element === undefined) checkNested(meta, this.#schema);
       checkPages(await this.#access.slice(start, start + bytes), meta);
     }
   }
@@ -264,12 +268,32 @@ function asWide(meta: ColumnMetaData): ColumnMetaData {
   );
 }
 
+/** Within others they cannot be read as INT64: they are refused. */
+function checkNested(meta: ColumnMetaData, tree: SchemaTree): void {
+  let node: SchemaTree | undefined = tree;
+  for (const name of meta.path_in_schema) node = node?.children.find(({ element }) => element.name === name);
+  if (!isUnsigned32(node?.element) || !meta.encodings.includes(DELTA)) return;
+  throw new SluiceError(
+    'UNSUPPORTED_FORMAT',
+    `unsigned 32-bit integers in deltas within another column, ${meta.path_in_schema.join('.')}, cannot be read`,
+  );
+}
+
+/** Of errors that are about what is in the file. */
+const INPUT_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BAD_INPUT',
+  'CORRUPTION',
+  'UNSUPPORTED_FORMAT',
+]);
+
 async function damageAsInput<T>(name: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (cause) {
-    if (isSluiceError(cause) && cause.code !== 'BAD_INPUT' && cause.code !== 'CORRUPTION') throw cause;
+    const known = isSluiceError(cause);
+    if (known && !INPUT_CODES.has(cause.code)) throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new SluiceError('BAD_INPUT', `${name}: ${message}`, { cause });
+    const code = known && cause.code === 'UNSUPPORTED_FORMAT' ? cause.code : 'BAD_INPUT';
+    throw new SluiceError(code, `${name}: ${message}`, { cause });
   }
 }

@@ -22,18 +22,20 @@ export class RandomAccess implements AsyncBuffer {
 
   /** @throws SluiceError BAD_INPUT for a source whose length is not known, and what opening a file throws */
   static async open(source: Source, signal: AbortSignal): Promise<RandomAccess> {
-    const { path, name, storedBytes } = source;
+    const { path, name } = source;
     if (path !== undefined) {
       const file = await nodeEnv.fs.open(path, 'read');
       return new RandomAccess(source, file, file.sizeSync(), signal);
     }
-    if (storedBytes === undefined) {
+    // A server tells the length of a document with its first bytes.
+    if (source.storedBytes === undefined) for await (const _ of source.read(0, signal)) break;
+    if (source.storedBytes === undefined) {
       throw new SluiceError(
         'BAD_INPUT',
         `${name}: a Parquet file is read from its end; store it as a local file that is not compressed`,
       );
     }
-    return new RandomAccess(source, undefined, storedBytes, signal);
+    return new RandomAccess(source, undefined, source.storedBytes, signal);
   }
 
   async slice(start: number, end: number = this.byteLength): Promise<ArrayBuffer> {
