@@ -3,13 +3,14 @@
  *
  *     job-child.ts DIRECTORY JOB
  *
- * JOB: 'open' opens and waits; 'flush', 'compaction', 'ingest', 'checkpoint', 'backup' put and do that, until killed; 'fill' and
- * 'files' go on until calls fail, then read everything and end. Tells on standard output, a line each: "open", "begun", "put N" of
+ * JOB: 'open' opens and waits; those of `kills.ts` put and do that, until killed; 'fill' and 'files' go on until calls fail,
+ * then read everything and end. Tells on standard output, a line each: "open", "begun", "put N" of
  * what was acknowledged, "code CODE" of what failed, "read COUNT" and "end".
  */
 
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../src/index.ts';
 import { openText, type TextDb } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
@@ -31,6 +32,9 @@ async function ended(act: () => unknown): Promise<boolean> {
   }
 }
 
+/** Longer than what is hidden waits to be collected. */
+const COLLECTION_MS = 80;
+
 let n = 0;
 async function put(db: TextDb, size: number): Promise<boolean> {
   const key = `put${String(n).padStart(6, '0')}`;
@@ -44,18 +48,42 @@ async function work(db: TextDb): Promise<void> {
   for (let round = 0; ; round++) {
     for (let i = 0; i < 40; i++) await put(db, 200);
     tell('begun');
+    if (job === 'recovery') continue;
     if (job === 'flush') await db.flush();
     else if (job === 'compaction') await db.compactRange();
+    else if (job === 'subcompaction') await subcompaction(db, round);
+    else if (job === 'collection') await collection(db, round);
+    else if (job === 'publication') await publication(db, round);
     else if (job === 'checkpoint') await db.checkpoint(join(dir, `checkpoint-${process.pid}-${round}`));
     else if (job === 'backup') await db.backup(join(dir, 'backups'), { keep: 3 });
-    else {
-      const { path } = await writeSst(
-        join(dir, `${process.pid}-${round}.sst`),
-        numbered(0, 500, `in${round}-`),
-      );
-      await db.ingest(path, { mode: round % 2 === 0 ? 'move' : 'copy' });
-    }
+    else await db.ingest(await file(round), { mode: round % 2 === 0 ? 'move' : 'copy' });
   }
+}
+
+async function file(round: number, entries = 500): Promise<string> {
+  const path = join(dir, `${process.pid}-${round}.sst`);
+  await writeSst(path, numbered(0, entries, `in${round % 4}-`));
+  return path;
+}
+
+/** Of tables that overlap, large enough for several parts. */
+async function subcompaction(db: TextDb, round: number): Promise<void> {
+  const values = numbered(0, 2000, `in${round % 2}-`, `${round} `.repeat(20));
+  await db.batch(values.map(([key, value = '']) => ({ type: 'put', key, value })));
+  await db.flush();
+  await db.compactRange();
+}
+
+/** Tables that a range deletion hides go a moment after it. */
+async function collection(db: TextDb, round: number): Promise<void> {
+  await db.ingest(await file(round));
+  await db.deleteRange({ gte: 'in', lt: 'io' });
+  await nodeEnv.clock.sleep(COLLECTION_MS);
+}
+
+async function publication(db: TextDb, round: number): Promise<void> {
+  const kind = db.dataset('data').versions().length > 0 && round % 2 === 1 ? 'delta' : 'base';
+  await db.dataset('data', { keepVersions: 2 }).publish(await file(round), { kind, mode: 'move' });
 }
 
 /** Until there is no room, then once more by each way of writing. */
@@ -104,9 +132,14 @@ const options = {
   level0Trigger: 2,
   levelBaseBytes: 1 << 16,
   targetFileBytes: 1 << 15,
+  maxSubcompactions: job === 'subcompaction' ? 3 : 1,
   ...(job === 'files' && { compaction: 'off' as const, maxOpenTables: 1000 }),
 };
 await ended(async () => {
+  if (job === 'recovery') {
+    tell('begun');
+    tell('begun');
+  }
   const db = await openText(join(dir, 'db'), options);
   tell('open');
   if (job === 'open') await new Promise((resolve) => setTimeout(resolve, 60_000));

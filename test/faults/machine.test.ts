@@ -1,65 +1,16 @@
 /** Faults of the real machine: each ends in a typed error, and nothing that was acknowledged is lost. */
 
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { listBackups } from '../../src/index.ts';
-import { memoryDirectory, openDatabase, outcomeOf, type TextDb, TINY } from '../base/database.ts';
+import { memoryDirectory, openDatabase, outcomeOf, TINY } from '../base/database.ts';
 import { numbered, tableFiles } from '../base/sst-files.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
-
-const HOOKS = new URL('../base/typescript-hooks.mjs', import.meta.url).href;
-const CHILD = fileURLToPath(new URL('./job-child.ts', import.meta.url));
-
-interface Life {
-  readonly puts: number[];
-  readonly codes: string[];
-  readonly reads: number[];
-  readonly open: boolean;
-  readonly end: boolean;
-  readonly signal: unknown;
-}
-
-/** @param limit a shell's `ulimit` options @param killMs how long after each "begun" it is killed; undefined: never */
-async function live(dir: string, job: string, limit?: string, killMs?: number): Promise<Life> {
-  const command = `${limit === undefined ? '' : `ulimit ${limit}; `}exec "$0" --import "$1" "$2" "$3" "$4"`;
-  const child = spawn('bash', ['-c', command, process.execPath, HOOKS, CHILD, dir, job], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const closed = once(child, 'close');
-  const life = {
-    puts: [] as number[],
-    codes: [] as string[],
-    reads: [] as number[],
-    open: false,
-    end: false,
-  };
-  let begun = 0;
-  for await (const line of createInterface(child.stdout)) {
-    const [word, value = ''] = line.split(' ');
-    if (word === 'put') life.puts.push(Number(value));
-    else if (word === 'code') life.codes.push(value);
-    else if (word === 'read') life.reads.push(Number(value));
-    else if (word === 'open') life.open = true;
-    else if (word === 'end') life.end = true;
-    else if (word === 'begun' && killMs !== undefined && ++begun === 2)
-      setTimeout(() => child.kill('SIGKILL'), killMs);
-    if (job === 'open') setTimeout(() => child.kill('SIGKILL'), 1500);
-  }
-  return { ...life, signal: (await closed)[1] };
-}
-
-async function expectPuts(db: TextDb, puts: readonly number[]): Promise<void> {
-  const keys = new Set(await db.keys({ gte: 'put', lt: 'pv' }).all());
-  const lost = puts.filter((n) => !keys.has(`put${String(n).padStart(6, '0')}`));
-  expect(lost, 'acknowledged and gone').toEqual([]);
-}
+import { expectPuts } from './kills.ts';
+import { live } from './lives.ts';
 
 /** A file system of its own, in memory. Not to be had without root: then the test fails, and says so. */
 function mounted(bytes: string): string {
@@ -108,7 +59,7 @@ test('a directory that cannot be written to is refused, and can be read', async 
 
 test('few descriptors: IO for what finds none, and all is there afterwards', async () => {
   const dir = memoryDirectory();
-  const { puts, codes, end, signal } = await live(dir, 'files', '-n 200');
+  const { puts, codes, end, signal } = await live(dir, 'files', { limit: '-n 200' });
   expect({ end, signal }).toEqual({ end: true, signal: null });
   expect(codes).toContain('IO');
   expect(['IO', 'POISONED', 'OUTCOME_UNKNOWN']).toEqual(expect.arrayContaining([...new Set(codes)]));
@@ -159,40 +110,20 @@ test('the log or all of it removed under an open database', async () => {
   await outcomeOf(() => db.close());
 });
 
-describe('a kill while it is at', () => {
-  test.each(['flush', 'compaction', 'ingest', 'checkpoint', 'backup'])('a %s', async (job) => {
-    const dir = memoryDirectory();
-    let puts: number[] = [];
-    for (const killMs of [1, 6]) {
-      const life = await live(dir, job, undefined, killMs);
-      expect([life.signal, life.codes]).toEqual(['SIGKILL', []]);
-      puts = life.puts; // each life puts the same keys, from the first on
-      const db = await openDatabase(join(dir, 'db'), { ...TINY, compaction: 'off' });
-      await expectPuts(db, puts);
-      expect((await db.verify({ full: true })).problems).toEqual([]);
-      expect(readdirSync(join(dir, 'db/staging'))).toEqual([]);
-      await db.close();
-    }
-    for (const name of readdirSync(dir).filter((name) => /^checkpoint-\d+-\d+$/.test(name))) {
-      const copy = await openDatabase(join(dir, name), TINY);
-      expect((await copy.verify({ full: true })).problems).toEqual([]);
-      await copy.close();
-    }
-    for (const { problems } of await listBackups(join(dir, 'backups'), { full: true }))
-      expect(problems).toEqual([]);
-    const db = await openDatabase(join(dir, 'db'), TINY);
-    for (const name of readdirSync(dir).filter((name) => name.endsWith('.partial-checkpoint'))) {
-      await db.checkpoint(join(dir, name.replace('.partial-checkpoint', '')));
-    }
-    await db.backup(join(dir, 'backups'));
-    expect(readdirSync(dir).filter((name) => name.includes('.partial'))).toEqual([]);
-  });
-});
-
 test('of two processes that open, or make, a database at once, one has it', async () => {
   for (let round = 0; round < 2; round++) {
     const dir = memoryDirectory();
-    const lives = await Promise.all([live(dir, 'open'), live(dir, 'open')]);
+    let answers = 0;
+    let haveAnswered = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      haveAnswered = resolve;
+    });
+    const onTold = (word: string): void => {
+      if ((word === 'open' || word === 'code') && ++answers === 2) haveAnswered();
+    };
+    // Whoever has it keeps it until the other has been answered.
+    const race = () => live(dir, 'open', { until, onTold });
+    const lives = await Promise.all([race(), race()]);
     expect(lives.map(({ open }) => open).sort()).toEqual([false, true]);
     expect(lives.flatMap(({ codes }) => codes)).toEqual(['LOCKED']);
   }
