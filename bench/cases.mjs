@@ -4,6 +4,8 @@
  */
 
 import { join } from 'node:path';
+import { imports } from './import-cases.mjs';
+import { factor, megabytes, millions, ms, rate, us } from './rows.mjs';
 
 export const ENGINES = {
   sluice: 'SluiceDB',
@@ -17,14 +19,6 @@ export const ENGINES = {
 const ALL = Object.keys(ENGINES);
 const WITH_TABLES = ['sluice', 'rocksdb'];
 const TREES = ['sluice', 'classic-level', 'rocksdb', 'rocksdb-node'];
-
-/** `targets`: by how much SluiceDB is to be ahead of which engine, and `atMost`, which binds its own figure. */
-const row = (unit) => (label, targets) => ({ label, unit, targets: targets ?? {} });
-const rate = row('rate');
-const ms = row('ms');
-const us = row('us');
-const factor = row('factor');
-const megabytes = row('MB');
 
 const MIB = 1 << 20;
 const WIDE_VALUE_BYTES = 4000; // halved by LZ4: 500 entries are 1 MB of file
@@ -42,6 +36,7 @@ export function makeCases({ root = '', scale }) {
       ...writes(context),
       ...ingests(context),
       ...prefixes(context),
+      ...imports(context),
       ...latency(context),
     ],
   };
@@ -62,6 +57,7 @@ function contextOf(root, scale) {
   const wide = (name, mb) => fileSet(name, 1, mb * 500, WIDE_VALUE_BYTES);
   const many = Math.max(10, Math.round(10_000 * scale));
   return {
+    root,
     scale,
     count,
     store,
@@ -79,7 +75,6 @@ function contextOf(root, scale) {
 }
 
 const size = (mb) => (mb >= 1000 ? `${+(mb / 1000).toFixed(1)} GB` : `${mb} MB`);
-const millions = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n.toLocaleString('en'));
 
 /** What a case needs: a set of files. */
 const needsFiles = (set) => () => ({ path: set.dir, task: { kind: 'files', ...set } });

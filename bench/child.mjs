@@ -6,6 +6,7 @@
  */
 
 import * as datasets from './kinds/datasets.mjs';
+import * as imports from './kinds/imports.mjs';
 import * as ingest from './kinds/ingest.mjs';
 import * as latency from './kinds/latency.mjs';
 import * as prefixes from './kinds/prefix.mjs';
@@ -15,7 +16,17 @@ import * as tree from './kinds/tree.mjs';
 import * as writes from './kinds/writes.mjs';
 import { hurry, memoryBytes, writtenBytes } from './meter.mjs';
 
-const kinds = { ...tables, ...reads, ...writes, ...tree, ...ingest, ...latency, ...datasets, ...prefixes };
+const kinds = {
+  ...tables,
+  ...reads,
+  ...writes,
+  ...tree,
+  ...ingest,
+  ...latency,
+  ...datasets,
+  ...prefixes,
+  ...imports,
+};
 
 const task = JSON.parse(process.argv[2]);
 if (task.hurry) hurry();

@@ -50,8 +50,8 @@ function speeds(results) {
 
 function targets(results) {
   const body = rowsOf(results).flatMap(({ label, unit, values, ratios, verdicts, notYet }) =>
-    verdicts.map(({ against, target, result, by }) => {
-      const wanted = against ? `≥ ${target}x ${ENGINES[against]}` : `≤ ${figure(unit, target)}`;
+    verdicts.map(({ against, sign, target, result, by }) => {
+      const wanted = against ? `≥ ${target}x ${ENGINES[against]}` : `${sign} ${figure(unit, target)}`;
       const measured = against ? ratios[against] : values.sluice;
       const is = measured === undefined ? '' : against ? `${measured.toFixed(2)}x` : figure(unit, measured);
       const verdict = result === 'missed' ? `**missed by ${by}**` : notYet ? 'not there yet' : result;

@@ -32,16 +32,21 @@ function judge(record, key, { label, unit, targets }) {
     ratios[engine] = unit === 'rate' ? ours / theirs : theirs / ours;
   }
   const verdicts = Object.entries(targets).map(([against, target]) =>
-    against === 'atMost' ? limit(ours, target) : ahead(against, ratios[against], target),
+    against in SIGNS ? limit(against, ours, target) : ahead(against, ratios[against], target),
   );
   return { label, unit, values, ratios, verdicts, notYet: record.engines.sluice?.notYet };
 }
 
 const percent = (part) => `${Math.max(1, Math.round(part * 100))} %`;
 
-function limit(value, target) {
-  const result = value === undefined ? 'not measured' : value <= target ? 'met' : 'missed';
-  return { against: undefined, target, result, by: result === 'missed' ? percent(value / target - 1) : '' };
+/** Of targets that bind SluiceDB's own figure. */
+const SIGNS = { atMost: '≤', atLeast: '≥' };
+
+function limit(bound, value, target) {
+  const over = bound === 'atMost' ? value / target : target / value;
+  const result = value === undefined ? 'not measured' : over <= 1 ? 'met' : 'missed';
+  const by = result !== 'missed' ? '' : percent(bound === 'atMost' ? over - 1 : 1 - value / target);
+  return { against: undefined, sign: SIGNS[bound], target, result, by };
 }
 
 function ahead(against, ratio, target) {

@@ -38,6 +38,41 @@ export async function replaceFiles(dir, held, files) {
   return commitMs;
 }
 
+/** From a CSV file to the commit, in a new database; how many bytes were written for each of its tables. */
+export async function importFile(dir, path, options = {}) {
+  const db = await open(dir);
+  const { bytesWritten } = await db.import(path, options).done;
+  const tableBytes = db.stats().keyspaces[0].levels.reduce((sum, { bytes }) => sum + bytes, 0);
+  await db.close();
+  return { amplification: bytesWritten / tableBytes };
+}
+
+/** One put after the other, each awaited. */
+export async function putLoop(dir, { keyAt, valueAt, count }) {
+  const db = await open(dir, { durability: 'os' });
+  const started = performance.now();
+  for (let i = 0; i < count; i++) await db.put(keyAt(i), valueAt(i));
+  const ms = performance.now() - started;
+  await db.close();
+  return ms;
+}
+
+export async function batchLoop(dir, { keyAt, valueAt, count }, size) {
+  const db = await open(dir, { durability: 'os' });
+  const started = performance.now();
+  for (let from = 0; from < count; from += size) {
+    const operations = [];
+    for (let i = from; i < Math.min(count, from + size); i++)
+      operations.push({ type: 'put', key: keyAt(i), value: valueAt(i) });
+    await db.batch(operations);
+  }
+  const ms = performance.now() - started;
+  await db.close();
+  return ms;
+}
+
+export const openPlain = (dir) => open(dir);
+
 /** For cases of our own: not fsynced, so that the work of a commit is seen, not the disk's. */
 export const openTransactional = (dir, options) => open(dir, { durability: 'os', ...options });
 

@@ -24,12 +24,14 @@ import { type ImportSpec, specOf } from './import-spec.ts';
 import { ImportRecord, newImportRow, sweepImports } from './import-state.ts';
 import { ImportWork, rowCounts } from './import-work.ts';
 import { ByteFeed, EntryFeed, type MainFeed } from './main-feed.ts';
+import { isPut, PutRun } from './put-run.ts';
 import { sourceName } from './source/source-spec.ts';
 
 export class Imports implements Importer {
   readonly #db: Db<EncodingName, EncodingName>;
   readonly #engine: () => Engine;
   readonly #runs = new Map<string, ImportRun>();
+  readonly #puts = new Set<PutRun>();
   #runner: ThreadRunner | undefined;
 
   constructor(db: Db<EncodingName, EncodingName>, engine: () => Engine) {
@@ -42,6 +44,7 @@ export class Imports implements Importer {
     const engine = this.#engine();
     engine.checkWritable();
     const spec = specOf(source, options, this.#db, engine);
+    if (isPut(source, spec, options.id, engine)) return this.#put(engine, spec, source, options);
     const id = options.id ?? engine.newIngestId();
     const earlier = engine.manifest.state.imports.get(id);
     if (earlier !== undefined && earlier.state !== 'cancelled') {
@@ -55,6 +58,17 @@ export class Imports implements Importer {
     // L2: from here on the import's directories are not swept.
     record.put({});
     return this.#run(engine, record, feedOf(source, spec, engine), options);
+  }
+
+  #put(engine: Engine, spec: ImportSpec, source: ImportSource, options: ImportOptions): ImportTask {
+    const run = new PutRun(engine, spec, source, options.signal);
+    if (options.onProgress !== undefined) run.on(options.onProgress);
+    this.#puts.add(run);
+    const ended = (): void => {
+      this.#puts.delete(run);
+    };
+    run.done.then(ended, ended);
+    return run;
   }
 
   resume(id: string, options: ResumeOptions): ImportTask {
@@ -119,6 +133,7 @@ export class Imports implements Importer {
   }
 
   async close(): Promise<void> {
+    await Promise.all([...this.#puts].map((run) => run.cancel()));
     await Promise.all([...this.#runs.values()].map((run) => run.close()));
     await this.#runner?.close();
   }

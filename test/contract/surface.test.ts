@@ -65,13 +65,17 @@ test('what the package exports', () => {
   const types = names.filter((name) => name.startsWith('type ')).map((name) => name.slice(5));
   const values = names.filter((name) => !name.startsWith('type '));
   expect([...values, `types ${types.join(' ')}`].join('\n')).toMatchInlineSnapshot(`
-    "class SluiceError
+    "class Decimal
+    class SluiceError
     class SstWriter
+    function decodeTuple
+    function encodeTuple
     function isSluiceError
     function listBackups
     function open
     function restoreBackup
-    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions ByteStream Checkpoint CheckpointOptions CheckpointProgress ColumnName ColumnType CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Duplicates Durability EncodingName EncodingOptions EntryIterable ErrorCode EventListener FormatName GetOptions ImportIngestOptions ImportOptions ImportPath ImportPhase ImportProgress ImportPublish ImportResult ImportSource ImportState ImportTask ImportTaskInfo IngestFileSummary IngestMode IngestOptions IngestPlan IngestPrefix IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions KeySpec Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored ResumeOptions Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SourceCompression SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions UndoOptions ValueSpec VerifyOptions VerifyReport WatchOptions WatchedDataset"
+    function tupleRange
+    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions ByteStream Checkpoint CheckpointOptions CheckpointProgress ColumnName ColumnType CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Duplicates Durability EncodingName EncodingOptions EntryIterable ErrorCode EventListener FormatName GetOptions ImportIngestOptions ImportOptions ImportPath ImportPhase ImportProgress ImportPublish ImportResult ImportSource ImportState ImportTask ImportTaskInfo IngestFileSummary IngestMode IngestOptions IngestPlan IngestPrefix IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions KeySpec Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored ResumeOptions Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SourceCompression SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions TupleElement UndoOptions ValueSpec VerifyOptions VerifyReport WatchOptions WatchedDataset"
   `);
   expect(Object.keys(api).sort()).toEqual(
     exportedNames()

@@ -34,7 +34,7 @@ for (const [seed, { name, files, ...options }] of CASES.entries()) {
     const rows = randomRows(new SeededRandom(seed), 6000, 5000);
     const source = files === 0 ? rows.rows : writeCsv(dir, rows.rows, files);
     const rejectFile = join(dir, 'rejects');
-    const task = db.import(source, { ...options, rejectFile });
+    const task = db.import(source, { path: 'ingest', ...options, rejectFile });
     const result = await task.done;
     expect(result).toMatchObject({
       rowsRead: rows.rows.length,

@@ -7,7 +7,7 @@ import { memoryDirectory, openDatabase, outcomeOf } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
 import { contents, randomRows, writeCsv } from './rows.ts';
 
-const MANY_RUNS = { threads: 2, runBytes: 30_000 } as const;
+const MANY_RUNS = { path: 'ingest', threads: 2, runBytes: 30_000 } as const;
 
 function sortedRows(count: number): (readonly [string, string])[] {
   return Array.from({ length: count }, (_, i) => [`k${String(i).padStart(6, '0')}`, `value ${i}`] as const);

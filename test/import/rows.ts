@@ -30,7 +30,7 @@ export function expected({ rows }: Rows, duplicates: Duplicates): Map<string, st
   return map;
 }
 
-export async function contents(db: TextDb): Promise<Map<string, string>> {
+export async function contents(db: Pick<TextDb, 'iterator'>): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for await (const [key, value] of db.iterator()) found.set(key, value);
   return found;

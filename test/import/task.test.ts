@@ -9,7 +9,7 @@ import { memoryDirectory, openDatabase, openText, outcomeOf } from '../base/data
 import { SeededRandom } from '../base/seeded-random.ts';
 import { contents, expected, randomRows, type TestImportOptions, writeCsv } from './rows.ts';
 
-const SMALL: TestImportOptions = { threads: 2, runBytes: 30_000, fanIn: 4 };
+const SMALL: TestImportOptions = { path: 'ingest', threads: 2, runBytes: 30_000, fanIn: 4 };
 const { rows, duplicates } = randomRows(new SeededRandom(7), 6000, 5000);
 const LOADED = expected({ rows, duplicates }, 'last');
 
@@ -94,7 +94,7 @@ test('a paused import stands still, and goes on', async () => {
 test('after the database was closed an import goes on from its runs, and reads their rows no more', async () => {
   const dir = memoryDirectory();
   const paths = writeCsv(dir, rows, 2);
-  const options: TestImportOptions = { threads: 4, runBytes: 30_000, fanIn: 4, id: 'one' };
+  const options: TestImportOptions = { path: 'ingest', threads: 4, runBytes: 30_000, fanIn: 4, id: 'one' };
   const first = await openText(join(dir, 'db'));
   const task = first.import(paths, options);
   while ((first.tasks()[0]?.runs ?? 0) < 3) await new Promise((resolve) => setTimeout(resolve, 1));

@@ -51,6 +51,11 @@ export class RejectFile {
     return this.#bytes;
   }
 
+  /** The file is there, even without rows. */
+  touch(): void {
+    this.#file ??= this.#open();
+  }
+
   close(): void {
     this.#file?.closeSync();
     this.#file = undefined;
