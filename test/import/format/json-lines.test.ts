@@ -67,6 +67,59 @@ describe('a line', () => {
     );
   });
 
+  test('is judged as JSON.parse judges it, at the edges of the grammar', async () => {
+    const numbers = [
+      '0',
+      '-0',
+      '01',
+      '-01',
+      '-',
+      '1.',
+      '.5',
+      '1.5',
+      '1e',
+      '1e+',
+      '1E+2',
+      '1e-02',
+      '+1',
+      '0x1',
+      'NaN',
+    ];
+    const strings = [
+      '"\\x"',
+      '"\\u12"',
+      '"\\u12G4"',
+      '"\\uD800"',
+      '"\\/"',
+      '"\x7f"',
+      '"\x1f"',
+      '"',
+      '"\\"',
+      "'a'",
+    ];
+    const others = [
+      'true1',
+      'tru',
+      'nul',
+      'True',
+      '[1,]',
+      '[,1]',
+      '[1 2]',
+      '{"a"}',
+      '{"a":1,}',
+      '{a:1}',
+      '{"a":1 "b":2}',
+    ];
+    for (const inner of [...numbers, ...strings, ...others, '', '1\u00a0', '\ufeff1', '/**/1']) {
+      const line = `{"k":1,"v":${inner}}`;
+      const [row] = await rowsOf(line, { key: 'k' }, 1000);
+      expect({ line, good: row !== undefined && 'key' in row }).toEqual({
+        line,
+        good: parsed(line) !== undefined,
+      });
+    }
+  });
+
   test('as MessagePack is the same value', async () => {
     // The reader of the test gives members called __proto__ another name.
     const json = fc.json({ maxDepth: 4 }).filter((text) => !text.includes('__proto__'));

@@ -91,7 +91,7 @@ describe('a document', () => {
 
   test('that the server encodes on its way is read', async () => {
     const encoded = gzipSync(bytes);
-    const { url } = await serve((_, response) => {
+    const { url, asked } = await serve((_, response) => {
       response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': encoded.length });
       response.end(encoded);
     });
@@ -99,6 +99,8 @@ describe('a document', () => {
     expect((await all(source)).equals(bytes)).toBe(true);
     expect(source.storedBytes).toBe(undefined);
     expect((await all(source, 1234)).equals(bytes.subarray(1234))).toBe(true);
+    // A range would be one of the encoded bytes.
+    expect(asked).toEqual([undefined, undefined]);
   });
 
   test('is found behind redirects', async () => {
