@@ -140,6 +140,7 @@ function parseTemplate(template: string): { text: string; column: string | undef
 /** Resolves columns to slots, each column once. */
 class Slots {
   readonly columns: ColumnName[] = [];
+  readonly #slots = new Map<ColumnName, number>();
   readonly #set: ColumnSet;
   readonly #types: Readonly<Record<string, ColumnType>>;
 
@@ -153,9 +154,23 @@ class Slots {
     const { names } = this.#set;
     const place = names === undefined ? column : this.#find(column, names);
     const name = typeof place === 'number' ? (names?.[place] ?? String(place)) : place;
-    let slot = this.columns.indexOf(place);
-    if (slot === -1) slot = this.columns.push(place) - 1;
-    return { slot, name, type: this.#types[name] ?? this.#types[String(place)] };
+    const slot = this.#slots.get(place) ?? this.columns.push(place) - 1;
+    this.#slots.set(place, slot);
+    return { slot, name, type: this.#type(name) ?? this.#type(String(place)) };
+  }
+
+  /** A column may be called `constructor`. */
+  #type(column: string): ColumnType | undefined {
+    return Object.hasOwn(this.#types, column) ? this.#types[column] : undefined;
+  }
+
+  /** Members of one object. */
+  members(columns: readonly ColumnName[]): Member[] {
+    const members = columns.map((column) => this.member(column));
+    const names = new Set<string>();
+    const twice = members.find(({ name }) => names.size === names.add(name).size);
+    if (twice === undefined) return members;
+    throw this.#bad(`has two columns ${twice.name}, which cannot be members of one object`);
   }
 
   #find(column: ColumnName, names: readonly string[]): number {
@@ -226,7 +241,7 @@ function planValue(spec: ValueSpec | undefined, key: KeyPlan, slots: Slots, set:
     const [only] = others;
     if (only === undefined) return { as: 'empty' };
     if (names.length === 2 && key.as === 'plain') return { as: 'plain', member: slots.member(only) };
-    return { as: 'json', members: others.map((place) => slots.member(place)) };
+    return { as: 'json', members: slots.members(others) };
   }
   if (isColumnName(spec)) return { as: 'plain', member: slots.member(spec) };
   if (spec.as === 'raw') return { as: 'raw' };
@@ -234,5 +249,5 @@ function planValue(spec: ValueSpec | undefined, key: KeyPlan, slots: Slots, set:
   if (columns === undefined) {
     return spec.as === 'json' ? { as: 'raw' } : { as: 'packed', member: slots.member('') };
   }
-  return { as: spec.as, members: columns.map((column) => slots.member(column)) };
+  return { as: spec.as, members: slots.members(columns) };
 }

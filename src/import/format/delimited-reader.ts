@@ -1,5 +1,6 @@
 /** CSV, TSV and plain text with a separator: header, columns and rows of what the scanner finds. */
 
+import { assert } from '../../base/assert.ts';
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
 import { Cells, NULL, TEXT } from '../columns/cells.ts';
 import { planExtraction } from '../columns/extraction-plan.ts';
@@ -105,16 +106,23 @@ export class DelimitedReader implements RowReader {
     while (scanner.next(window.bytes, window.end, last)) {
       this.#offset = window.offset + scanner.rowFrom;
       if (this.#columns === undefined && this.#firstRow(source)) continue;
-      const refusal = this.#rowRefusal() ?? this.#extract();
-      if (refusal === undefined) {
-        const { key, keyFrom, keyTo, value, valueFrom, valueTo } = this.#extractorOf();
-        sink.row(key, keyFrom, keyTo, value, valueFrom, valueTo);
-      } else sink.bad(refusal, this.#head ?? window.reported(scanner.rowFrom, scanner.rowTo));
+      this.#handOut(sink);
       this.#head = undefined;
       this.#row++;
     }
     const long = scanner.inRow && window.end - scanner.rowFrom > this.#settings.rowBytesMax;
     if (long && this.#head === undefined) this.#head = window.reported(scanner.rowFrom, window.end);
+  }
+
+  #handOut(sink: RowSink): void {
+    const { rowFrom, rowTo } = this.#scanner;
+    const columns = this.#columns;
+    assert(columns !== undefined, 'a row before its columns');
+    const refusal = this.#rowRefusal() ?? this.#extract(columns);
+    if (refusal === undefined) {
+      const { key, keyFrom, keyTo, value, valueFrom, valueTo } = columns.extractor;
+      sink.row(key, keyFrom, keyTo, value, valueFrom, valueTo);
+    } else sink.bad(refusal, this.#head ?? this.#window.reported(rowFrom, rowTo));
   }
 
   /** What is wrong with the row whatever its columns hold. */
@@ -134,9 +142,7 @@ export class DelimitedReader implements RowReader {
     return `it has ${scanner.fields} columns, not ${expected}`;
   }
 
-  #extract(): string | undefined {
-    const columns = this.#columns;
-    if (columns === undefined) return undefined;
+  #extract(columns: Columns): string | undefined {
     const scanner = this.#scanner;
     const { bytes } = this.#window;
     const { cells, fields } = columns;
@@ -160,11 +166,6 @@ export class DelimitedReader implements RowReader {
     }
     const isNull = (from === to && marks === 0) || this.#settings.isNull(bytes, from, to, marks);
     cells.set(slot, isNull ? NULL : TEXT, bytes, from, to);
-  }
-
-  #extractorOf(): RowExtractor {
-    if (this.#columns === undefined) throw new SluiceError('BAD_INPUT', 'A row without columns');
-    return this.#columns.extractor;
   }
 
   /** True: it was the header. */

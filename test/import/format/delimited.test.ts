@@ -195,6 +195,10 @@ describe('options', () => {
       message: 'memory has no column c; its columns are a, b',
     });
     await expect(read('a,a\n1,2\n', { key: 'a' })).rejects.toThrow(/two columns a/);
+    await expect(read('k,a,a\n1,2,3\n', {})).rejects.toThrow(/two columns a, which cannot be members of one/);
+    expect(await read('constructor,toString,__proto__\n1,2,3\n')).toEqual([
+      '1 → {"toString":"2","__proto__":"3"}',
+    ]);
     await expect(read('a,b\n1,2\n', { types: { c: 'int' } })).rejects.toThrow(/no column c/);
   });
 });
