@@ -8,6 +8,7 @@ import { type DbOptions, resolveOptions, type Settings } from './db-options.ts';
 import type {
   Importer,
   ImportOptions,
+  ImportPublish,
   ImportSource,
   ImportTask,
   ImportTaskInfo,
@@ -20,6 +21,7 @@ import { checkKeyspaceName } from './txn/catalog.ts';
 import { type Checkpoint, type CheckpointOptions, checkpoint } from './txn/checkpoint.ts';
 import { type CompactRange, compactRange } from './txn/compact-range.ts';
 import { checkDatasetOptions, Dataset, type DatasetOptions } from './txn/dataset/dataset.ts';
+import type { DatasetRows, PublishOptions } from './txn/dataset/publish.ts';
 import { checkWatchOptions, DatasetWatch, type WatchOptions } from './txn/dataset/watch.ts';
 import type { Engine } from './txn/engine.ts';
 import type { EventListener } from './txn/events.ts';
@@ -129,7 +131,19 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     checkKeyspaceName(name, 'name');
     checkDatasetOptions(options);
     const { keyEncoding = this.keyEncoding, valueEncoding = this.valueEncoding, keepVersions } = options;
-    return new Dataset({ engine: this.engine, name, keepVersions }, keyEncoding as K, valueEncoding as V);
+    const publishRows = (rows: DatasetRows, { kind, version, message, activate, signal }: PublishOptions) =>
+      this.#publishRows(rows, signal, {
+        dataset: name,
+        keyEncoding,
+        valueEncoding,
+        ...(keepVersions !== undefined && { keepVersions }),
+        ...(kind !== undefined && { kind }),
+        ...(version !== undefined && { version }),
+        ...(message !== undefined && { message }),
+        ...(activate !== undefined && { activate }),
+      });
+    const place = { engine: this.engine, name, keepVersions, publishRows };
+    return new Dataset(place, keyEncoding as K, valueEncoding as V);
   }
 
   /**
@@ -285,6 +299,25 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
    */
   resumeImport(id: string, options: ResumeOptions = {}): ImportTask {
     return this.#imports().resume(id, options);
+  }
+
+  /** Nobody could go on with it: nothing is left of it where it fails. */
+  async #publishRows(
+    rows: DatasetRows,
+    signal: AbortSignal | undefined,
+    publish: ImportPublish,
+  ): Promise<number> {
+    const task = this.#imports().start(rows, { publish, ...(signal !== undefined && { signal }) });
+    try {
+      return (await task.done).version;
+    } catch (error) {
+      try {
+        await task.cancel();
+      } catch (err) {
+        this.engine().logger?.warn({ err }, 'a publication that failed could not be cleaned up');
+      }
+      throw error;
+    }
   }
 
   #imports(): Importer {

@@ -54,6 +54,11 @@ export interface ImportPublish {
   readonly version?: number;
   readonly message?: string;
   readonly activate?: boolean;
+  /** As of `db.dataset`. */
+  readonly keepVersions?: number;
+  /** Of entries of the program itself; the database's by default. */
+  readonly keyEncoding?: EncodingName;
+  readonly valueEncoding?: EncodingName;
 }
 
 export type ImportPath = 'auto' | 'ingest' | 'put';

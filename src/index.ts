@@ -45,7 +45,7 @@ export type { CommitResult, IngestedFile } from './txn/committer.ts';
 export type { CompactRange } from './txn/compact-range.ts';
 export type { Dataset, DatasetOptions, DatasetVersion } from './txn/dataset/dataset.ts';
 export type { DatasetChange, DiffOptions } from './txn/dataset/diff.ts';
-export type { PublishOptions } from './txn/dataset/publish.ts';
+export type { DatasetRows, PublishOptions } from './txn/dataset/publish.ts';
 export type { TransactionDataset } from './txn/dataset/transaction-dataset.ts';
 export type { DatasetView } from './txn/dataset/view.ts';
 export type { DatasetWatch, WatchedDataset, WatchOptions } from './txn/dataset/watch.ts';

@@ -31,7 +31,7 @@ export async function commitTables(
       // The threads of this import have just written and synced them.
       const how = { mode: 'move', verify: 'footer' } as const;
       if (publish === undefined) await txn.ingest(paths, { ...ingest, ...how, into, id: row.id });
-      else await stagePublish(core, into, paths, { ...publish, ...how, id: row.id, keepVersions: undefined });
+      else await stagePublish(core, into, paths, { keepVersions: undefined, ...publish, ...how, id: row.id });
       return (await txn.commit()).version;
     } finally {
       txn.abort();

@@ -94,6 +94,15 @@ export class ImportRun implements ImportTask {
 
   async cancel(): Promise<void> {
     await this.#stop('cancel');
+    // What was kept for another try is of no use any more.
+    if (this.#state === 'failed') await this.#forget();
+  }
+
+  async #forget(): Promise<void> {
+    const { record } = this.#work;
+    record.put({ state: 'cancelled', runs: [], lanes: [] });
+    await record.removeDirectories();
+    this.#enter('cancelled');
   }
 
   /** Where it stands; a later `resume` of it goes on. */
@@ -205,9 +214,7 @@ export class ImportRun implements ImportTask {
     }
     try {
       if (cancelled) {
-        record.put({ state: 'cancelled', runs: [], lanes: [] });
-        await record.removeDirectories();
-        this.#enter('cancelled');
+        await this.#forget();
         return isSluiceError(error, 'ABORTED')
           ? error
           : new SluiceError('ABORTED', `The import ${this.id} was cancelled`);

@@ -13,6 +13,7 @@ import type {
   ImportSource,
 } from '../import-options.ts';
 import { checkKeyspaceName } from '../txn/catalog.ts';
+import { checkDatasetOptions } from '../txn/dataset/dataset.ts';
 import type { Engine } from '../txn/engine.ts';
 import { checkIngestOptions, keyspaceOf } from '../txn/ingest-options.ts';
 import { Keyspace } from '../txn/keyspace.ts';
@@ -96,8 +97,8 @@ export function specOf(
     inputs,
     format: checkedFormat(formatSpec(format, options)),
     compression: oneOf(options.compression, ['auto', 'none', 'gzip', 'zstd'] as const, 'compression', 'auto'),
-    keyEncoding: keyspace.keyEncoding,
-    valueEncoding: keyspace.valueEncoding,
+    keyEncoding: options.publish?.keyEncoding ?? keyspace.keyEncoding,
+    valueEncoding: options.publish?.valueEncoding ?? keyspace.valueEncoding,
     presorted: options.presorted ?? false,
     duplicates: oneOf(options.duplicates, DUPLICATES, 'duplicates', 'last'),
     skipsBadRows: oneOf(options.onBadRow, ['fail', 'skip'] as const, 'onBadRow', 'fail') === 'skip',
@@ -207,6 +208,7 @@ function given<T extends object>(values: T): Given<T> {
 function checkPublish({ publish, ingest }: ImportOptions): void {
   checkOptions(publish, 'options.publish');
   checkKeyspaceName(publish?.dataset, 'options.publish.dataset');
+  checkDatasetOptions(publish ?? {});
   const { kind } = publish ?? {};
   if (kind !== undefined && kind !== 'base' && kind !== 'delta') {
     throw new TypeError(`options.publish.kind must be base or delta; got ${String(kind)}`);

@@ -18,7 +18,14 @@ import {
   type DiffSide,
   decodedChange,
 } from './diff.ts';
-import { checkPublish, type PublishOptions, stagePublish } from './publish.ts';
+import {
+  checkPublish,
+  checkRowsPublish,
+  type DatasetRows,
+  isRows,
+  type PublishOptions,
+  stagePublish,
+} from './publish.ts';
 import { checkKeepVersions, checkVersionId, liveAt, requireVersion } from './rows.ts';
 import { TransactionDataset } from './transaction-dataset.ts';
 import { DatasetView } from './view.ts';
@@ -56,6 +63,8 @@ export interface DatasetPlace {
   readonly engine: () => Engine;
   readonly name: string;
   readonly keepVersions: number | undefined;
+  /** Sorts and publishes rows; resolves with the commit's version. */
+  readonly publishRows: (rows: DatasetRows, options: PublishOptions) => Promise<number>;
 }
 
 export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> {
@@ -92,21 +101,39 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
 
   /**
    * Loads SST files as a new version, beside what is live and while that is read and written, and makes it live in one
-   * commit. Resolves with the version.
+   * commit. Resolves with the version. Rows, [key, value] in any order, are sorted and written as such files first, as
+   * `db.import` does it; `kind`, `version`, `message`, `activate` and `signal` are theirs too.
    *
-   * @throws SluiceError DATASET_VERSION_EXISTS, DATASET_VERSION_NOT_FOUND for a delta on nothing; all that ingest throws
+   * @throws SluiceError DATASET_VERSION_EXISTS, DATASET_VERSION_NOT_FOUND for a delta on nothing; all that ingest throws; of rows
+   * BAD_INPUT where there are none, and what their iterator throws
    */
-  async publish(files: string | readonly string[], options: PublishOptions = {}): Promise<DatasetVersion> {
+  async publish(
+    source: string | readonly string[] | DatasetRows,
+    options: PublishOptions = {},
+  ): Promise<DatasetVersion> {
     checkOptions(options);
+    const version = isRows(source)
+      ? await this.#publishRows(source, options)
+      : await this.#publishFiles(source, options);
+    const published = this.versions().find(({ commit }) => commit === version);
+    if (published !== undefined) return published;
+    const message = `What was published at version ${version} of the database has been dropped since`;
+    throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);
+  }
+
+  async #publishFiles(files: string | readonly string[], options: PublishOptions): Promise<number> {
     const sources = checkPublish(files, options);
     const { keepVersions } = this.#place;
     const { version } = await this.#commit(options.signal, (core) =>
       stagePublish(core, this.name, sources, { ...options, keepVersions }),
     );
-    const published = this.versions().find(({ commit }) => commit === version);
-    if (published !== undefined) return published;
-    const message = `What was published at version ${version} of the database has been dropped since`;
-    throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);
+    return version;
+  }
+
+  #publishRows(rows: DatasetRows, options: PublishOptions): Promise<number> {
+    checkRowsPublish(options);
+    this.#engine().checkWritable();
+    return this.#place.publishRows(rows, options);
   }
 
   /**

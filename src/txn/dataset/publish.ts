@@ -32,23 +32,49 @@ export interface PublishOptions {
   readonly onProgress?: (progress: StageProgress) => void;
 }
 
+/** Of the program itself, as [key, value] by the dataset's encodings, in any order; of one key the last counts. */
+export type DatasetRows = Iterable<readonly [unknown, unknown]> | AsyncIterable<readonly [unknown, unknown]>;
+
+/** An array is of rows if its first element is none of a path. */
+export function isRows(source: string | readonly string[] | DatasetRows): source is DatasetRows {
+  if (typeof source !== 'object' || source === null) return false;
+  if (Array.isArray(source)) return source.length > 0 && typeof source[0] !== 'string';
+  return Symbol.iterator in source || Symbol.asyncIterator in source;
+}
+
+/** What is said of files has no meaning for rows. @throws TypeError */
+export function checkRowsPublish(options: PublishOptions): void {
+  const { kind, version, message, activate, signal, ...ofFiles } = options;
+  const [given] = Object.entries(ofFiles).filter(([, value]) => value !== undefined);
+  if (given !== undefined) throw new TypeError(`options.${given[0]} is for files; publish rows without it`);
+  checkVersionOptions({ kind, version, message, activate });
+}
+
 export function checkPublish(files: string | readonly string[], options: PublishOptions): readonly string[] {
   const sources = checkFiles(files);
   const { kind, version, message, activate, on, ...others } = options;
   checkIngestOptions(others, sources.length);
+  checkVersionOptions({ kind, version, message, activate });
+  if (on !== undefined) checkVersionId(on, 'options.on');
+  if (on !== undefined && (kind !== 'delta' || activate !== false)) {
+    throw new TypeError("options.on must be left out but for kind: 'delta' with activate: false");
+  }
+  return sources;
+}
+
+type VersionOptions = {
+  readonly [K in 'kind' | 'version' | 'message' | 'activate']: PublishOptions[K] | undefined;
+};
+
+function checkVersionOptions({ kind, version, message, activate }: VersionOptions): void {
   if (kind !== undefined && kind !== 'base' && kind !== 'delta') {
     throw new TypeError(`options.kind must be base or delta; got ${String(kind)}`);
   }
   if (version !== undefined) checkVersionId(version, 'options.version');
   checkFlag(activate, 'options.activate');
-  if (on !== undefined) checkVersionId(on, 'options.on');
-  if (on !== undefined && (kind !== 'delta' || activate !== false)) {
-    throw new TypeError("options.on must be left out but for kind: 'delta' with activate: false");
-  }
   if (message !== undefined && typeof message !== 'string') {
     throw new TypeError('options.message must be a string');
   }
-  return sources;
 }
 
 /** L8: all that grows with the files' bytes is done when this resolves. REQUIRES: `checkPublish`ed. */
