@@ -1,33 +1,45 @@
-/** SIGKILL while versions are published and made live: the pointers are old or new, together, and nothing is left over. */
+/**
+ * SIGKILL while versions are published and made live, by calls and by a watched directory: the pointers are old or new, together,
+ * and nothing is left over.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { memoryDirectory, openText } from '../base/database.ts';
-import { tableFiles } from '../base/sst-files.ts';
+import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 
 const ROUNDS = 5;
 const WORK_MS = 250;
 const HOOKS = new URL('../base/typescript-hooks.mjs', import.meta.url).href;
 const CHILD = fileURLToPath(new URL('./kill-child.ts', import.meta.url));
+const WATCHING_CHILD = fileURLToPath(new URL('./watch-child.ts', import.meta.url));
 
-/** One life of the child; the last round that it was told of. */
-async function live(dir: string, first: number): Promise<number> {
-  const child = spawn(process.execPath, ['--import', HOOKS, CHILD, dir, String(first)], {
+/** One life of a child, to its SIGKILL; what it has told. */
+async function lifeOf(child: string, args: readonly string[], onOpen: () => unknown): Promise<string[]> {
+  const spawned = spawn(process.execPath, ['--import', HOOKS, child, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const closed = once(child, 'close');
-  let done = 0;
-  for await (const line of createInterface(child.stdout)) {
-    const [word, n] = line.split(' ');
-    if (word === 'open') setTimeout(() => child.kill('SIGKILL'), Math.random() * WORK_MS);
-    else done = Number(n);
+  const closed = once(spawned, 'close');
+  const told: string[] = [];
+  for await (const line of createInterface(spawned.stdout)) {
+    told.push(line);
+    if (line !== 'open') continue;
+    await onOpen();
+    setTimeout(() => spawned.kill('SIGKILL'), Math.random() * WORK_MS);
   }
   expect((await closed)[1]).toBe('SIGKILL');
-  return done;
+  return told;
+}
+
+/** The last round that the child has done. */
+async function live(dir: string, first: number): Promise<number> {
+  const told = await lifeOf(CHILD, [dir, String(first)], () => undefined);
+  return Number(told.at(-1)?.split(' ')[1] ?? 0);
 }
 
 async function check(dir: string, done: number): Promise<number> {
@@ -64,4 +76,59 @@ test(`${ROUNDS} crashes`, async () => {
   let last = 0;
   for (let n = 0; n < ROUNDS; n++) last = await check(dir, await live(dir, last + 1));
   expect(last).toBeGreaterThan(ROUNDS);
+}, 120_000);
+
+/** Versions 3n - 2 to 3n: a base, and two deltas. */
+async function drop(drops: string, n: number): Promise<void> {
+  const dir = join(drops, 'feats');
+  mkdirSync(dir, { recursive: true });
+  const write = (version: number, keys: number) =>
+    writeSst(join(dir, `${version}.sst`), numbered(0, keys, 'k', `${version}-`));
+  await write(3 * n - 2, 200);
+  await write(3 * n - 1, 100);
+  await write(3 * n, 50);
+  const deltas = [3 * n - 1, 3 * n].map((version) => ({ version, files: [`${version}.sst`] }));
+  const metadata = { version: 3 * n, base: [`${3 * n - 2}.sst`], deltas };
+  writeFileSync(join(dir, 'new'), JSON.stringify(metadata));
+  renameSync(join(dir, 'new'), join(dir, 'METADATA.json'));
+}
+
+/** What the version has: of each key the newest of its chain's. */
+function contentOf(version: number): [string, string][] {
+  const base = version - ((version - 1) % 3);
+  const content = new Map<string, string>();
+  for (let each = base; each <= version; each++) {
+    const keys = [200, 100, 50][each - base] ?? 0;
+    for (const [key, value = ''] of numbered(0, keys, 'k', `${each}-`)) content.set(key, value);
+  }
+  return [...content];
+}
+
+test(`${ROUNDS} crashes of a process that watches a directory`, async () => {
+  const dir = memoryDirectory();
+  const [path, drops] = [join(dir, 'db'), join(dir, 'drops')];
+  mkdirSync(drops);
+  for (let n = 1; n <= ROUNDS; n++) {
+    const told = await lifeOf(WATCHING_CHILD, [path, drops], () => drop(drops, n));
+    const db = await openText(path);
+    const feats = db.dataset('feats');
+    const { current } = feats;
+    // Only the last of a chain is ever live; what was told is not taken back.
+    const before = n === 1 ? undefined : 3 * (n - 1);
+    expect(told.includes(`live ${3 * n}`) ? [3 * n] : [before, 3 * n]).toContain(current);
+    if (current !== undefined)
+      expect(await db.keyspace('feats').iterator().all()).toEqual(contentOf(current));
+    for (const { version } of feats.versions()) {
+      using view = feats.at(version);
+      expect(await view.iterator().all()).toEqual(contentOf(version));
+    }
+    expect((await db.verify({ full: true })).problems).toEqual([]);
+    expect(tableFiles(path)).toHaveLength((await db.verify()).tables);
+    await using watch = db.watchDatasets(drops, { pollMs: 1e9, keepVersions: 2 });
+    await watch.check();
+    expect(watch.status()).toMatchObject([{ state: 'live', version: 3 * n }]);
+    expect(await db.keyspace('feats').iterator().all()).toEqual(contentOf(3 * n));
+    expect(feats.versions().map(({ version }) => version)).toEqual([3 * n - 1, 3 * n]);
+    await db.close();
+  }
 }, 120_000);
