@@ -128,9 +128,13 @@ for (const [night, rows] of [
 
 const features = db.dataset('features', { keepVersions: 3 });
 await features.publish('./features-1.sst'); // { version: 1, live: true, … }
-await features.publish('./features-2.sst', { message: 'nightly' }); // readers go on; one commit swaps it in
+const [score] = await Promise.all([
+  db.keyspace('features').get('ada'), // readers go on: the old score or the new, never neither
+  features.publish('./features-2.sst', { message: 'nightly' }), // swapped in by one commit
+]);
 for await (const { type, key } of features.diff(1, 2)) console.log(type, key); // changed ada, then added bob
 
+assert.ok([0.2, 0.3].includes(score));
 assert.deepEqual(await db.keyspace('features').iterator().all(), [
   ['ada', 0.3],
   ['bob', 0.7],
