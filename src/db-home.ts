@@ -1,5 +1,6 @@
 /** Opening a database directory: the wiring of the parts behind the public `Db`, for writing and for reading beside. */
 
+import { isMainThread } from 'node:worker_threads';
 import { acquireLock, type Lock } from './base/env/lock.ts';
 import { makeDirectories } from './base/env/make-directories.ts';
 import { nodeEnv } from './base/env/node-env.ts';
@@ -44,7 +45,8 @@ export function openWriter(settings: Settings): Home {
   const lock = acquireLock(databasePaths(dir).lock);
   let manifest: Manifest | undefined;
   try {
-    manifest = Manifest.open({ ...settings, env, dir });
+    // A thread's own threads are stopped with it at any moment, which LMDB does not survive amid a transaction.
+    manifest = Manifest.open({ ...settings, env, dir, inThread: isMainThread && !isInline(settings) });
     const caches = newCaches(settings);
     const engine = newEngine(settings, manifest, caches);
     recover({ env, dir, manifest, engine, walSegmentBytes: settings.walSegmentBytes });
@@ -82,6 +84,11 @@ export function readerEngine(
   return engine;
 }
 
+/** Other threads have the real file system only. */
+function isInline({ env, compactionInline }: Settings): boolean {
+  return compactionInline || env.fs !== nodeEnv.fs;
+}
+
 function newCaches(settings: Settings): Caches {
   const cache = new BlockCache(settings.blockCacheBytes);
   const tableCache = new TableCache(cache, settings.maxOpenTables);
@@ -90,11 +97,10 @@ function newCaches(settings: Settings): Caches {
 
 function newEngine(settings: Settings, manifest: Manifest, { cache, tableCache, arenas }: Caches): Engine {
   const { env } = settings;
-  const inline = settings.compactionInline || env.fs !== nodeEnv.fs;
   return new Engine({
     env,
     manifest,
-    backgroundRunner: inline ? new InlineRunner(env) : new ThreadRunner(),
+    backgroundRunner: isInline(settings) ? new InlineRunner(env) : new ThreadRunner(),
     checkThreads: env.fs === nodeEnv.fs ? checkThreads : undefined,
     openTable: (path, prefix) => new Table({ path, fs: env.fs, cache, tableCache, prefix }),
     settings: {

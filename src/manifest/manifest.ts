@@ -1,6 +1,6 @@
 /**
  * The manifest: which tables, trees, keyspaces and ingests there are. All of it is in memory; LMDB is read at open and
- * written by `apply`, whose edits are durable together when it returns.
+ * written by `apply`, whose edits are durable together when it returns, or by `start`, without holding the event loop.
  *
  * L9: LMDB may abort the process on a full disk, so the free space is looked at before each edit. After any failure of
  * LMDB itself the manifest takes no more edits until it is opened again.
@@ -11,6 +11,7 @@ import type { Env } from '../base/env/env.ts';
 import { makeDirectories } from '../base/env/make-directories.ts';
 import { errnoOf } from '../base/env/system-error.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { type CommitWriter, TurnWriter } from './commit-writer.ts';
 import { DataFile } from './data-file.ts';
 import { decodeDataset } from './dataset-rows.ts';
 import { checkDirectory, checkVacant, databasePaths, type OpenChoice } from './directory.ts';
@@ -35,16 +36,34 @@ import {
 import { decodeImport } from './import-rows.ts';
 import { checkMetaPages } from './meta-pages.ts';
 import type { Counters, DatabaseRow, Edit } from './rows.ts';
-import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState, rangeKey } from './state.ts';
+import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState, rowsAfter } from './state.ts';
 import { Store } from './store.ts';
+import { ThreadWriter } from './thread-writer.ts';
 
 /** What an edit leaves free: LMDB copies pages, and more than those of the rows. */
 const RESERVE_BYTES = 8 << 20;
 
 export interface ManifestOptions extends Partial<OpenChoice> {
   readonly env: Env;
+  /** Whether `start` makes edits durable in a thread: not where the directory is on a test's file system. */
+  readonly inThread?: boolean;
   /** The database's directory; the manifest is in its `manifest/`. */
   readonly dir: string;
+}
+
+interface ManifestParts {
+  readonly env: Env;
+  readonly path: string;
+  readonly store: Store;
+  readonly writer: CommitWriter;
+  readonly readOnly: boolean;
+}
+
+/** Edits that can be made: whatever may be wrong with them is known, but for the disk. */
+export interface PreparedEdits {
+  readonly edits: readonly Edit[];
+  readonly counters: Counters;
+  readonly writes: readonly Write[];
 }
 
 export class Manifest {
@@ -52,10 +71,12 @@ export class Manifest {
   readonly #path: string;
   readonly #store: Store;
   readonly #file: DataFile;
+  readonly #writer: CommitWriter;
   readonly #readOnly: boolean;
   #state: MutableState;
   #commitId: number;
   #poisoned: SluiceError | undefined;
+  #isWriting = false;
   #closed = false;
 
   /**
@@ -86,36 +107,31 @@ export class Manifest {
       const upgraded = loaded !== undefined && !choice.readOnly && upgrade(env, path, store, loaded.database);
       const state = loaded ?? create(env, dir, store, choice);
       const commitId = loaded === undefined || upgraded ? store.lastCommitId() : before;
-      return new Manifest(env, path, store, choice.readOnly, state, commitId);
+      const writer = options.inThread ? new ThreadWriter(path, store) : new TurnWriter(env.clock, store);
+      return new Manifest({ env, path, store, writer, readOnly: choice.readOnly }, state, commitId);
     } catch (error) {
       void store.close();
       throw error;
     }
   }
 
-  private constructor(
-    env: Env,
-    path: string,
-    store: Store,
-    readOnly: boolean,
-    state: MutableState,
-    commitId: number,
-  ) {
-    this.#env = env;
-    this.#path = path;
-    this.#store = store;
-    this.#file = new DataFile(env.fs, `${path}/data.mdb`);
-    this.#readOnly = readOnly;
+  private constructor(parts: ManifestParts, state: MutableState, commitId: number) {
+    this.#env = parts.env;
+    this.#path = parts.path;
+    this.#store = parts.store;
+    this.#writer = parts.writer;
+    this.#file = new DataFile(parts.env.fs, `${parts.path}/data.mdb`);
+    this.#readOnly = parts.readOnly;
     this.#state = state;
     this.#commitId = commitId;
   }
 
-  /** As of the last `apply` or `refresh`; its maps are changed in place by `apply`. */
+  /** As of the last edit that is durable, or `refresh`; its maps are changed in place. */
   get state(): ManifestState {
     return this.#state;
   }
 
-  /** Of the newest `apply`. A reader whose id is not below it sees that edit. */
+  /** Of the newest edit that is durable. A reader whose id is not below it sees that edit. */
   get commitId(): number {
     return this.#commitId;
   }
@@ -127,12 +143,25 @@ export class Manifest {
 
   /**
    * All edits or none, durable when it returns. An `addTable` of a known id replaces its row (a trivial move). The
-   * counters are raised above every id and version that the edits name.
+   * counters are raised above every id and version that the edits name. REQUIRES: none are under way.
    *
    * Throws NO_SPACE or TypeError (nothing changed), POISONED, CORRUPTION (nothing changed) or OUTCOME_UNKNOWN and is
    * poisoned from then on.
    */
   apply(edits: readonly Edit[]): void {
+    const prepared = this.prepare(edits);
+    let commitId: number;
+    try {
+      commitId = this.#store.commit(prepared.writes);
+    } catch (cause) {
+      throw this.#poison(cause);
+    }
+    this.#made(prepared, commitId);
+  }
+
+  /** For `start`, against the state as it is now. Throws NO_SPACE, TypeError, POISONED or CORRUPTION. REQUIRES: none are under way. */
+  prepare(edits: readonly Edit[]): PreparedEdits {
+    assert(!this.#isWriting, 'edits of the manifest are made one after the other');
     this.#checkWritable();
     const counters = countersAfter(this.#state.counters, edits);
     const writes: Write[] = [];
@@ -144,11 +173,30 @@ export class Manifest {
       writes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
     );
     this.#checkFile();
-    try {
-      this.#commitId = this.#store.commit(writes);
-    } catch (cause) {
-      throw this.#poison(cause);
-    }
+    return { edits, counters, writes };
+  }
+
+  /**
+   * As `apply`, with the event loop free meanwhile: `settled` is called when the edits are durable and the state has them, or
+   * with OUTCOME_UNKNOWN; in this call or in a later turn. REQUIRES: prepared last, and no edits under way.
+   */
+  start(prepared: PreparedEdits, settled: (error: SluiceError | undefined) => void): void {
+    assert(!this.#isWriting, 'edits of the manifest are made one after the other');
+    this.#isWriting = true;
+    this.#writer.commit(prepared.writes, (outcome) => {
+      this.#isWriting = false;
+      if ('id' in outcome) this.#made(prepared, outcome.id);
+      settled('id' in outcome ? undefined : this.#poison(outcome.error));
+    });
+  }
+
+  /** Holds the event loop until the edits under way are settled. */
+  finish(): void {
+    this.#writer.finish();
+  }
+
+  #made({ edits, counters }: PreparedEdits, commitId: number): void {
+    this.#commitId = commitId;
     this.#file.note();
     for (const edit of edits) this.#state.apply(edit);
     this.#state.counters = counters;
@@ -187,6 +235,7 @@ export class Manifest {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    await this.#writer.close();
     await this.#store.close();
   }
 
@@ -253,42 +302,6 @@ export function checkSpace(env: Env, path: string, bytes: number): void {
     `The manifest ${path} needs ${needed} free bytes to be edited safely, and the device has ${free}. ` +
       'Nothing was changed; free some space and try again',
   );
-}
-
-/** How many rows there will be, database and counters not counted. */
-function rowsAfter(state: MutableState, edits: readonly Edit[]): number {
-  const there = new Map<string, boolean>();
-  let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
-  rows += state.ranges.size + state.datasets.size + state.commitBlocks.size + state.imports.size;
-  const set = (key: string, before: boolean, after: boolean): void => {
-    rows += Number(after) - Number(there.get(key) ?? before);
-    there.set(key, after);
-  };
-  for (const edit of edits) {
-    if (edit.kind === 'addTable') set(`F${edit.table.id}`, state.tables.has(edit.table.id), true);
-    else if (edit.kind === 'dropTable') set(`F${edit.id}`, state.tables.has(edit.id), false);
-    else if (edit.kind === 'putTree') set(`T${edit.tree.id}`, state.trees.has(edit.tree.id), true);
-    else if (edit.kind === 'removeTree') set(`T${edit.id}`, state.trees.has(edit.id), false);
-    else if (edit.kind === 'putRangeTombstones') {
-      const key = rangeKey(edit.row.tree, edit.row.version);
-      set(`R${key}`, state.ranges.has(key), true);
-    } else if (edit.kind === 'dropRangeTombstones') {
-      const key = rangeKey(edit.tree, edit.version);
-      set(`R${key}`, state.ranges.has(key), false);
-    } else if (edit.kind === 'putIngest') set(`I${edit.ingest.id}`, state.ingests.has(edit.ingest.id), true);
-    else if (edit.kind === 'putDataset') {
-      set(`S${edit.dataset.name}`, state.datasets.has(edit.dataset.name), true);
-    } else if (edit.kind === 'removeDataset') set(`S${edit.name}`, state.datasets.has(edit.name), false);
-    else if (edit.kind === 'addCommitBlock') {
-      set(`V${edit.block.last}`, state.commitBlocks.has(edit.block.last), true);
-    } else if (edit.kind === 'dropCommitBlock') {
-      set(`V${edit.last}`, state.commitBlocks.has(edit.last), false);
-    } else if (edit.kind === 'putImport') set(`M${edit.row.id}`, state.imports.has(edit.row.id), true);
-    else if (edit.kind === 'putKeyspace') {
-      set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
-    } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
-  }
-  return rows;
 }
 
 /** undefined when the environment has no rows at all. */

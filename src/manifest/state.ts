@@ -144,3 +144,39 @@ export function countersAfter(before: Counters, edits: readonly Edit[]): Counter
   }
   return { nextFileId, nextTreeId, lastVersion, visibleVersion, oldestReadable };
 }
+
+/** How many rows there will be, database and counters not counted. */
+export function rowsAfter(state: ManifestState, edits: readonly Edit[]): number {
+  const there = new Map<string, boolean>();
+  let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
+  rows += state.ranges.size + state.datasets.size + state.commitBlocks.size + state.imports.size;
+  const set = (key: string, before: boolean, after: boolean): void => {
+    rows += Number(after) - Number(there.get(key) ?? before);
+    there.set(key, after);
+  };
+  for (const edit of edits) {
+    if (edit.kind === 'addTable') set(`F${edit.table.id}`, state.tables.has(edit.table.id), true);
+    else if (edit.kind === 'dropTable') set(`F${edit.id}`, state.tables.has(edit.id), false);
+    else if (edit.kind === 'putTree') set(`T${edit.tree.id}`, state.trees.has(edit.tree.id), true);
+    else if (edit.kind === 'removeTree') set(`T${edit.id}`, state.trees.has(edit.id), false);
+    else if (edit.kind === 'putRangeTombstones') {
+      const key = rangeKey(edit.row.tree, edit.row.version);
+      set(`R${key}`, state.ranges.has(key), true);
+    } else if (edit.kind === 'dropRangeTombstones') {
+      const key = rangeKey(edit.tree, edit.version);
+      set(`R${key}`, state.ranges.has(key), false);
+    } else if (edit.kind === 'putIngest') set(`I${edit.ingest.id}`, state.ingests.has(edit.ingest.id), true);
+    else if (edit.kind === 'putDataset') {
+      set(`S${edit.dataset.name}`, state.datasets.has(edit.dataset.name), true);
+    } else if (edit.kind === 'removeDataset') set(`S${edit.name}`, state.datasets.has(edit.name), false);
+    else if (edit.kind === 'addCommitBlock') {
+      set(`V${edit.block.last}`, state.commitBlocks.has(edit.block.last), true);
+    } else if (edit.kind === 'dropCommitBlock') {
+      set(`V${edit.last}`, state.commitBlocks.has(edit.last), false);
+    } else if (edit.kind === 'putImport') set(`M${edit.row.id}`, state.imports.has(edit.row.id), true);
+    else if (edit.kind === 'putKeyspace') {
+      set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
+    } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
+  }
+  return rows;
+}

@@ -8,12 +8,13 @@
  * version would leave, so opening it is recovery, and the cost is that of the memtables, whatever the tables hold.
  */
 
+import { assert } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { TreeId } from '../manifest/rows.ts';
 import type { ManifestState } from '../manifest/state.ts';
 import type { Version } from '../mvcc/version.ts';
 import type { Engine } from './engine.ts';
-import { ManifestSlot } from './manifest-commit.ts';
+import { ManifestSlot } from './manifest-slot.ts';
 import { RECORD_COMMIT, readRecord } from './record.ts';
 import type { CopiedSegment, LogCopy } from './wal/copy.ts';
 import { listSegments } from './wal/recovery.ts';
@@ -38,17 +39,23 @@ export async function capture(engine: Engine, walDir: string): Promise<Capture> 
 
 async function captureWriter(engine: Engine): Promise<Capture> {
   engine.checkWritable();
-  const { manifest, publication, remover } = engine;
+  const { edits, manifest, publication, remover } = engine;
   const release = remover.hold();
   try {
-    const state = copyOf(manifest.state);
-    const floor = unflushedAbove(engine);
-    // A place in the order of publication, behind all that have a version, without one of its own.
+    let taken: { state: ManifestState; floor: Version; version: Version } | undefined;
     const slot = new ManifestSlot();
-    slot.ready = true;
-    const version = publication.take(slot, 0);
-    publication.drain();
+    // At its turn no edit is under way, so none has a version that the state lacks.
+    await edits.submit(() => {
+      // A place in the order of publication, behind all that have a version, without one of its own.
+      slot.ready = true;
+      const version = publication.take(slot, 0);
+      taken = { state: copyOf(manifest.state), floor: unflushedAbove(engine), version };
+      publication.drain();
+      return undefined;
+    });
     await slot.done;
+    assert(taken !== undefined, 'a turn that has come and gone');
+    const { state, floor, version } = taken;
     // A commit of unknown outcome may stand in the log though it was never visible; and `close` may have come.
     engine.checkWritable();
     const segments = engine.wal.segments();

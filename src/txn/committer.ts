@@ -22,7 +22,8 @@ import { ConflictCheck } from './conflict-check.ts';
 import { GenerationChange } from './dataset/generation-change.ts';
 import { type CommitGeneration, linkGeneration } from './dataset/links.ts';
 import type { Engine } from './engine.ts';
-import { type CommitContents, commitTables } from './manifest-commit.ts';
+import type { FileAnswer } from './file-reads.ts';
+import { type CommitContents, type CommittedTables, commitTables } from './manifest-commit.ts';
 import { keyBytes } from './read-set.ts';
 import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
@@ -57,6 +58,14 @@ export interface CommitResult {
   readonly ingested: readonly IngestedFile[];
 }
 
+/** Of a commit whose check has found nothing. Both are synchronous. */
+interface Attempt {
+  /** Whether that is still so. */
+  readonly isClear: () => boolean;
+  /** Its version is taken. */
+  readonly begun: () => void;
+}
+
 export class Committer {
   /** Commits refused with CONFLICT or TOO_OLD. */
   conflicts = 0;
@@ -74,11 +83,7 @@ export class Committer {
     if (core.reads !== undefined) core.reads.written = core.overlay.writtenKeyspaces();
     const only = layers[0];
     if (layers.length === 1 && only?.kind === 'run' && dataBytes(only.sections) <= RECORD_DATA_BYTES_MAX) {
-      const submit = (): Promise<Version> => {
-        for (const keyspace of only.sections.keys()) this.#engine.catalog.requireNewest(keyspace);
-        return this.#engine.pipeline.submit(only.sections);
-      };
-      return { version: await this.#checked(core, dataBytes(only.sections), submit), ingested: replayed };
+      return { version: await this.#commitPuts(core, only.sections), ingested: replayed };
     }
     const { version, ingested } = await this.#commitTables(core, layers);
     return { version, ingested: [...replayed, ...ingested] };
@@ -89,32 +94,63 @@ export class Committer {
     const only = layers[0];
     if (layers.length > 1 || only?.kind !== 'run' || dataBytes(only.sections) > RECORD_DATA_BYTES_MAX)
       return (await this.#commitTables(undefined, layers)).version;
-    const { sections } = only;
-    return this.#checked(undefined, dataBytes(sections), () => {
+    return this.#commitPuts(undefined, only.sections);
+  }
+
+  #commitPuts(
+    core: TransactionCore | undefined,
+    sections: ReadonlyMap<string, RunSection>,
+  ): Promise<Version> {
+    return this.#checked(core, dataBytes(sections), ({ begun }) => {
       for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
-      return this.#engine.pipeline.submit(sections);
+      const submitted = this.#engine.pipeline.submit(sections);
+      begun();
+      return submitted;
     });
   }
 
-  /** Runs `act` in the same turn in which the window has answered everything. */
-  async #checked<T>(core: TransactionCore | undefined, bytes: number, act: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `act` in the same turn in which the window has answered everything. An act that has to wait for a turn of its own asks
+   * again when it comes, and resolves with undefined when others have come before it: then all of it begins anew.
+   */
+  async #checked<T>(
+    core: TransactionCore | undefined,
+    bytes: number,
+    act: (attempt: Attempt) => Promise<T | undefined>,
+  ): Promise<T> {
     const engine = this.#engine;
     const reads = core?.reads;
     const check =
       core === undefined || reads === undefined || reads.isEmpty
         ? undefined
         : new ConflictCheck(engine.window, reads, core.snapshotVersion);
+    let round = 0;
+    let longRound = 0;
+    const step = (): FileAnswer => {
+      engine.checkWritable();
+      if (check !== undefined && core?.tooOld === true) throw tooOld();
+      return check?.step() ?? 'clear';
+    };
+    const attempt: Attempt = {
+      isClear: () => {
+        let outcome = step();
+        for (; outcome === 'pending' && round >= ASYNC_ROUNDS_MAX; outcome = step()) check?.loadSync();
+        return outcome === 'clear';
+      },
+      begun: () => {
+        // From here on the window need not keep what only this transaction would have asked for.
+        if (core !== undefined) engine.active.remove(core);
+      },
+    };
     try {
       await engine.throttle.room(bytes);
-      for (let round = 0, longRound = 0; ; ) {
-        engine.checkWritable();
-        if (check !== undefined && core?.tooOld === true) throw tooOld();
-        const outcome = check?.step() ?? 'clear';
+      for (;;) {
+        const outcome = step();
         if (outcome === 'clear') {
-          const acted = act();
-          // From here on the window need not keep what only this transaction would have asked for.
-          if (core !== undefined) engine.active.remove(core);
-          return await acted;
+          const done = await act(attempt);
+          if (done !== undefined) return done;
+          round++;
+          continue;
         }
         if (outcome === 'slice') await engine.env.clock.turn();
         else if (outcome !== 'pending') throw conflictError(outcome);
@@ -140,20 +176,9 @@ export class Committer {
     const links: string[] = [];
     try {
       const contents = await this.#contentsOf(layers, built, links);
-      const committed = await this.#checked(core, 0, async () => {
-        const done = commitTables(contents, {
-          manifest: engine.manifest,
-          apply: (edits, slot) => engine.apply(edits, slot),
-          catalog: engine.catalog,
-          publication: engine.publication,
-          window: engine.window,
-          changeOf: (generation) => new GenerationChange(generation, engine),
-          nowMs: () => engine.env.clock.nowMs(),
-          limits: engine.settings.compaction.limits,
-          syncLog: () => engine.syncLog(),
-        });
-        if (done.ingests.length > 0) engine.compactor.pinsChanged();
-        await done.published;
+      const committed = await this.#checked(core, 0, async (attempt) => {
+        const done = await this.#commitAtTurn(contents, attempt);
+        await done?.published;
         return done;
       });
       engine.onPublished();
@@ -169,6 +194,29 @@ export class Committer {
       }
       throw error;
     }
+  }
+
+  /** undefined: once it was its turn the window had more to answer. */
+  async #commitAtTurn(contents: CommitContents, attempt: Attempt): Promise<CommittedTables | undefined> {
+    const engine = this.#engine;
+    let committed: CommittedTables | undefined;
+    await engine.edits.submit(() => {
+      if (!attempt.isClear()) return undefined;
+      const commit = commitTables(contents, {
+        manifest: engine.manifest,
+        catalog: engine.catalog,
+        publication: engine.publication,
+        window: engine.window,
+        changeOf: (generation) => new GenerationChange(generation, engine),
+        nowMs: () => engine.env.clock.nowMs(),
+        limits: engine.settings.compaction.limits,
+        pinsChanged: () => engine.compactor.pinsChanged(),
+      });
+      committed = commit.committed;
+      attempt.begun();
+      return commit.change;
+    });
+    return committed;
   }
 
   /** Builds the tables of the transaction's own puts; those of its ingests are staged already. */

@@ -25,6 +25,8 @@ import type { Edit, FileId } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
 import { CompactionPause, type PauseStats } from './compaction-pause.ts';
 import { CompactionPlan, type CompactionSettings } from './compaction-plan.ts';
+import { type CompactionCounts, CompactionRecord } from './compaction-record.ts';
+import type { Change } from './edit-queue.ts';
 import type { Engine } from './engine.ts';
 
 const RETRY_MS_MIN = 500;
@@ -34,20 +36,11 @@ const RETRY_MS_MAX = 60_000;
 const BLOCKED_RETRY_MS = 10;
 const NAP_MS = 200;
 
-export interface CompactionStats {
+export interface CompactionStats extends CompactionCounts {
   /** Merges under way. */
   readonly running: number;
-  /** Since open. */
-  readonly merges: number;
-  readonly moves: number;
-  readonly bytesRead: number;
-  readonly bytesWritten: number;
-  readonly entriesDropped: number;
-  readonly failures: number;
   /** For the sake of flushes that writers waited for. */
   readonly pauses: PauseStats;
-  /** Of the last merge, when it failed. */
-  readonly lastError: string | undefined;
 }
 
 export interface CompactRangeOptions {
@@ -62,9 +55,8 @@ export class Compactor {
   readonly #running = new Map<Promise<void>, RunningJob>();
   /** Trees that a `compactRange` waits for: nothing else is begun there. */
   readonly #manual = new Map<Tree, number>();
-  readonly #counts = { merges: 0, moves: 0, bytesRead: 0, bytesWritten: 0, entriesDropped: 0, failures: 0 };
+  readonly #record: CompactionRecord;
   readonly #pause: CompactionPause;
-  #lastError: string | undefined;
   #inARow = 0;
   #cancelRetry: (() => void) | undefined;
   /** Somebody waits for the retry. */
@@ -77,6 +69,7 @@ export class Compactor {
     this.#settings = settings;
     this.#runner = runner;
     this.#plan = new CompactionPlan(engine, settings);
+    this.#record = new CompactionRecord(engine);
     this.#pause = new CompactionPause(engine, settings.limits.level0Trigger, (wanted) => {
       for (const job of this.#running.values()) job.pause(wanted);
       if (!wanted) this.poke();
@@ -90,7 +83,7 @@ export class Compactor {
 
   get stats(): CompactionStats {
     const { stats: pauses } = this.#pause;
-    return { running: this.#running.size, ...this.#counts, pauses, lastError: this.#lastError };
+    return { running: this.#running.size, ...this.#record.counts, pauses };
   }
 
   /** Nobody reads the tree below this version, now or later. */
@@ -223,8 +216,8 @@ export class Compactor {
     for (const { tree, state } of trees) {
       const choice = pickCompaction(state);
       if (choice === undefined) continue;
-      if (choice.kind === 'move') this.#move(tree, choice);
-      else this.#merge(tree, choice, undefined).catch((error: unknown) => this.#failed(error));
+      const begun = choice.kind === 'move' ? this.#move(tree, choice) : this.#merge(tree, choice, undefined);
+      begun.catch((error: unknown) => this.#failed(error));
       return true;
     }
     return false;
@@ -241,31 +234,32 @@ export class Compactor {
 
   /* Moving. */
 
-  /** The files stay where they are: one edit of their levels. */
-  #move(tree: Tree, { moves, reason }: Move): void {
-    const added = moves.map(({ table, level }) => ({
-      row: { ...table, level },
-      table: tree.view.table(table),
-    }));
-    this.#engine.apply(added.map(({ row }): Edit => ({ kind: 'addTable', table: row })));
-    tree.install(
-      added,
-      moves.map(({ table }) => table.id),
+  /** The files stay where they are: one edit of their levels. Their places are theirs from now on. REQUIRES: picked in this same turn. */
+  async #move(tree: Tree, { moves, reason }: Move): Promise<void> {
+    const ids = moves.map(({ table }) => table.id);
+    const held = moves.map(({ table: { id, smallest, largest }, level }) =>
+      tree.reservations.reserve(level, smallest, largest, `a move to level ${level}`, [id]),
     );
-    this.#counts.moves += moves.length;
-    this.#engine.events.emit({
-      kind: 'compaction',
-      keyspace: this.#engine.keyspaceOf(tree.id),
-      reason,
-      inputTables: moves.length,
-      outputTables: moves.length,
-      level: Math.max(...moves.map(({ level }) => level)),
-      bytesRead: 0,
-      bytesWritten: 0,
-      entriesRead: 0,
-      entriesWritten: 0,
-      ms: 0,
-    });
+    const build = (): Change | undefined => {
+      if (this.#engine.isDropped(tree.id)) return undefined;
+      const added = moves.map(({ table, level }) => ({
+        row: { ...table, level },
+        table: tree.view.table(table),
+      }));
+      return {
+        edits: added.map(({ row }): Edit => ({ kind: 'addTable', table: row })),
+        installed: () => {
+          tree.install(added, ids);
+          this.#record.moved(tree, moves, reason);
+        },
+      };
+    };
+    try {
+      await this.#engine.edits.submit(build);
+    } finally {
+      for (const reservation of held) tree.reservations.release(reservation);
+      this.poke();
+    }
   }
 
   /* Merging. */
@@ -295,9 +289,10 @@ export class Compactor {
     signal?.addEventListener('abort', cancel, { once: true });
     const beganMs = this.#engine.env.clock.monotonicMs();
     const run = running.done
-      .then((result) => {
-        this.#install(tree, ids, job, result);
-        this.#note(tree, merge, result, this.#engine.env.clock.monotonicMs() - beganMs);
+      .then(async (result) => {
+        await this.#engine.edits.submit(() => this.#installation(tree, ids, job, result));
+        this.#inARow = 0;
+        this.#record.merged(tree, merge, result, this.#engine.env.clock.monotonicMs() - beganMs);
       })
       .catch((error: unknown) => {
         // An edit of unknown outcome may name the outputs: recovery decides.
@@ -317,49 +312,34 @@ export class Compactor {
     return run;
   }
 
-  /** One synchronous section: the edit is durable, then the tree has the outputs in the inputs' place. */
-  #install(tree: Tree, ids: readonly FileId[], job: CompactionJob, result: CompactionResult): void {
+  /** Once the edit is durable the tree has the outputs in the inputs' place, in one step. */
+  #installation(
+    tree: Tree,
+    ids: readonly FileId[],
+    job: CompactionJob,
+    result: CompactionResult,
+  ): Change | undefined {
     const engine = this.#engine;
     const { outputs } = result;
     if (engine.isDropped(tree.id)) {
       this.#discard(outputs.map(({ id }) => id));
-      return;
+      return undefined;
     }
-    engine.apply([
-      ...ids.map((id): Edit => ({ kind: 'dropTable', id })),
-      ...outputs.map((table): Edit => ({ kind: 'addTable', table })),
-    ]);
-    tree.install(
-      outputs.map((row) => ({ row, table: engine.openTable(engine.tablePath(row.id), row.prefix) })),
-      ids,
-    );
-    this.#plan.installed(ids, job, result);
-    engine.rangeCollector.poke();
-    engine.remover.whenUnread(() => tree.removeFiles(ids));
-  }
-
-  #note(tree: Tree, merge: Merge, result: CompactionResult, ms: number): void {
-    const { entriesRead, entriesWritten, bytesRead, bytesWritten, outputs } = result;
-    this.#inARow = 0;
-    this.#lastError = undefined;
-    this.#counts.merges++;
-    this.#counts.bytesRead += bytesRead;
-    this.#counts.bytesWritten += bytesWritten;
-    this.#counts.entriesDropped += entriesRead - entriesWritten;
-    if (this.#engine.isDropped(tree.id)) return;
-    this.#engine.events.emit({
-      kind: 'compaction',
-      keyspace: this.#engine.keyspaceOf(tree.id),
-      reason: merge.reason,
-      inputTables: merge.inputs.length,
-      outputTables: outputs.length,
-      level: merge.level,
-      bytesRead,
-      bytesWritten,
-      entriesRead,
-      entriesWritten,
-      ms,
-    });
+    return {
+      edits: [
+        ...ids.map((id): Edit => ({ kind: 'dropTable', id })),
+        ...outputs.map((table): Edit => ({ kind: 'addTable', table })),
+      ],
+      installed: () => {
+        tree.install(
+          outputs.map((row) => ({ row, table: engine.openTable(engine.tablePath(row.id), row.prefix) })),
+          ids,
+        );
+        this.#plan.installed(ids, job, result);
+        engine.rangeCollector.poke();
+        engine.remover.whenUnread(() => tree.removeFiles(ids));
+      },
+    };
   }
 
   /** L2: only what nothing durable names. What cannot be unlinked is garbage, which the sweep at open removes. */
@@ -379,8 +359,7 @@ export class Compactor {
   #failed(cause: unknown): void {
     if (this.#closed || isSluiceError(cause, 'ABORTED')) return;
     const error = cause instanceof Error ? cause : new Error(String(cause));
-    this.#counts.failures++;
-    this.#lastError = error.message;
+    this.#record.failed(error);
     this.#engine.logger?.error({ err: error }, 'a compaction failed');
     this.#engine.throttle.failed(error);
     if (this.#cancelRetry !== undefined) return;

@@ -24,6 +24,7 @@ import { Checkpoints } from './checkpoint.ts';
 import { type CommitResult, Committer } from './committer.ts';
 import type { CompactionSettings } from './compaction-plan.ts';
 import { Compactor } from './compactor.ts';
+import { EditQueue } from './edit-queue.ts';
 import { Events } from './events.ts';
 import { Flusher } from './flusher.ts';
 import { History } from './history.ts';
@@ -91,6 +92,7 @@ export class Engine implements StoreState {
   readonly runFlush: FlushRunner;
   readonly throttle: Throttle;
   readonly rangeCollector = new RangeCollector(this);
+  readonly edits = new EditQueue(this);
   readonly applier = new Applier(this);
   readonly reader: StoreReader;
   readonly committer: Committer;
@@ -201,10 +203,10 @@ export class Engine implements StoreState {
   checkWritable(): void {
     this.checkOpen();
     if (this.readOnly) throw readOnlyError();
-    this.#checkPoison();
+    this.checkPoison();
   }
 
-  #checkPoison(): void {
+  checkPoison(): void {
     if (this.#poison === undefined) return;
     const message =
       'An earlier write could not be made durable. Reads go on; reopen the database to write again';
@@ -228,7 +230,7 @@ export class Engine implements StoreState {
     return new Snapshot(held.version, this, () => {
       this.snapshots.release(held);
       if (this.#closed || this.#wal === undefined) return;
-      this.keyspaces.collect();
+      void this.keyspaces.collect();
       this.compactor.snapshotClosed();
       this.rangeCollector.poke();
     });
@@ -290,16 +292,15 @@ export class Engine implements StoreState {
     return this.treeRow(id).keyspace;
   }
 
-  /** One durable manifest edit, with the counters as they are now. `slot`: what the edit will make visible. */
-  apply(edits: readonly Edit[], slot?: Slot): void {
-    this.#checkPoison();
-    try {
-      const forgotten = this.history.forgetting(this.manifest.state.commitBlocks);
-      this.manifest.apply([...edits, ...forgotten, this.#counters(slot)]);
-    } catch (error) {
-      if (isSluiceError(error, 'OUTCOME_UNKNOWN') || isSluiceError(error, 'POISONED')) this.poison(error);
-      throw error;
-    }
+  /** Durable when it returns: holds the event loop until then. */
+  apply(edits: readonly Edit[]): void {
+    this.edits.submitSync(() => ({ edits, installed: () => undefined }));
+  }
+
+  /** With the counters as they are now. `slot`: what the edits will make visible. */
+  withCounters(edits: readonly Edit[], slot?: Slot): readonly Edit[] {
+    const forgotten = this.history.forgetting(this.manifest.state.commitBlocks);
+    return [...edits, ...forgotten, this.#counters(slot)];
   }
 
   /**
@@ -319,16 +320,6 @@ export class Engine implements StoreState {
       oldestReadable: this.history.oldestReadable,
     };
     return { kind: 'counters', counters };
-  }
-
-  /** Before an edit that may depend on visible puts: with `durability: 'os'` they may not be on disk yet. */
-  syncLog(): void {
-    try {
-      this.wal.syncSync();
-    } catch (error) {
-      this.poison(error);
-      throw error;
-    }
   }
 
   trimWindow(): void {
@@ -356,7 +347,7 @@ export class Engine implements StoreState {
       this.trimWindow();
     this.flusher.poke();
     this.flusher.limitLog();
-    this.keyspaces.collect();
+    void this.keyspaces.collect();
   }
 
   /** So that the next open has little to recover. */
@@ -383,6 +374,7 @@ export class Engine implements StoreState {
     await this.#pipeline.idle();
     await this.flusher.close();
     await this.compactor.close();
+    await this.edits.idle();
     this.#pipeline.close();
     this.window.close();
     try {

@@ -7,9 +7,11 @@
  */
 
 import { isSluiceError } from '../base/errors.ts';
-import type { Tree } from '../levels/tree.ts';
+import type { FlushedTable, Tree } from '../levels/tree.ts';
 import type { TreeId } from '../manifest/rows.ts';
+import type { Memtable } from '../mvcc/memtable.ts';
 import type { Version } from '../mvcc/version.ts';
+import type { Change } from './edit-queue.ts';
 import type { Engine } from './engine.ts';
 
 /** Sealed memtables of one tree above which writers wait. */
@@ -139,25 +141,33 @@ export class Flusher {
     const flushed = await tree.flush(memtable, engine.newFileId(), engine.runFlush);
     // A commit may be in two trees of which only one is flushed: without its log record it would be torn.
     await engine.wal.sync();
-    if (this.#isRemoved(tree)) {
-      flushed.discard();
-      return;
-    }
-    const through = memtable.maxVersion;
-    const row = { ...engine.treeRow(tree.id), flushedThrough: through };
     try {
-      engine.apply([
-        { kind: 'addTable', table: flushed.row },
-        { kind: 'putTree', tree: row },
-      ]);
+      await engine.edits.submit(() => this.#installation(tree, memtable, flushed));
     } catch (error) {
       // An edit of unknown outcome may name the file: recovery decides.
       if (!isSluiceError(error, 'OUTCOME_UNKNOWN')) flushed.discard();
       throw error;
     }
-    tree.installFlush(memtable, flushed);
-    engine.onFlushed(flushed.row);
-    this.trimLog();
+  }
+
+  #installation(tree: Tree, memtable: Memtable, flushed: FlushedTable): Change | undefined {
+    const engine = this.#engine;
+    if (this.#isRemoved(tree)) {
+      flushed.discard();
+      return undefined;
+    }
+    const row = { ...engine.treeRow(tree.id), flushedThrough: memtable.maxVersion };
+    return {
+      edits: [
+        { kind: 'addTable', table: flushed.row },
+        { kind: 'putTree', tree: row },
+      ],
+      installed: () => {
+        tree.installFlush(memtable, flushed);
+        engine.onFlushed(flushed.row);
+        this.trimLog();
+      },
+    };
   }
 
   /** A flush that failed for want of space is tried again; writers that wait are told. */

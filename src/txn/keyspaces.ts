@@ -8,11 +8,12 @@
 
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { Tree } from '../levels/tree.ts';
-import type { DatasetVersionRow, Edit, KeyspaceRow, PointerChange, TreeId } from '../manifest/rows.ts';
+import type { DatasetVersionRow, Edit, KeyspaceRow, TreeId } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import { liveAt } from './dataset/rows.ts';
+import type { Change } from './edit-queue.ts';
 import type { Engine } from './engine.ts';
-import { ManifestSlot } from './manifest-commit.ts';
+import { inSlot, ManifestSlot } from './manifest-slot.ts';
 import { DEFAULT_KEYSPACE } from './record.ts';
 
 /** A generation that nobody sees from `version` on. */
@@ -25,6 +26,8 @@ export interface DroppedTree {
 export class Keyspaces {
   readonly #engine: Engine;
   #dropped: DroppedTree[] = [];
+  /** Of those, whose removal is on its way. */
+  readonly #removing = new Set<Tree>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -41,9 +44,26 @@ export class Keyspaces {
       return;
     }
     this.#engine.checkWritable();
-    const id = this.#engine.newTreeId();
-    const tree = { id, keyspace: name, flushedThrough: NO_VERSION, keepsTombstones: allowIngestBehind };
-    this.#writePointer(name, id, [{ kind: 'putTree', tree }]);
+    this.#engine.edits.submitSync(() => {
+      // A drop that was under way is done now.
+      if (this.#engine.catalog.newest(name) !== undefined) return undefined;
+      const id = this.#engine.newTreeId();
+      const tree = { id, keyspace: name, flushedThrough: NO_VERSION, keepsTombstones: allowIngestBehind };
+      const slot = new ManifestSlot();
+      const keyspace = this.#withPointer(name, this.#engine.publication.take(slot, 1), id);
+      return inSlot(slot, this.#engine.publication, {
+        edits: [
+          { kind: 'putKeyspace', keyspace },
+          { kind: 'putTree', tree },
+        ],
+        needsLog: true,
+        // Before it the keyspace reads as empty, and after it too: no reader is in conflict.
+        installed: () => {
+          this.#engine.catalog.addTree(this.#engine.newTree(id, NO_VERSION, []));
+          this.#engine.catalog.setHistory(keyspace);
+        },
+      });
+    });
   }
 
   /** @throws SluiceError INGEST_BEHIND_NOT_ALLOWED unless the tree keeps its tombstones. */
@@ -61,18 +81,36 @@ export class Keyspaces {
   async drop(name: string): Promise<void> {
     if (name === DEFAULT_KEYSPACE) throw new TypeError('the default keyspace cannot be dropped');
     this.#engine.checkWritable();
-    const tree = this.#engine.catalog.requireNewest(name);
-    const versions = this.#engine.catalog.dataset(name)?.versions;
-    const slot = this.#writePointer(
-      name,
-      null,
-      versions === undefined ? [] : [{ kind: 'removeDataset', name }],
-    );
-    this.#dropped.push({ tree, keyspace: name, version: slot.last });
-    this.#engine.catalog.removeDataset(name);
-    this.#dropVersions(name, versions ?? [], slot.last);
+    const slot = new ManifestSlot();
+    await this.#engine.edits.submit(() => this.#dropOf(name, slot));
     await slot.done;
-    this.collect();
+    await this.collect();
+  }
+
+  #dropOf(name: string, slot: ManifestSlot): Change {
+    const { catalog, publication, window } = this.#engine;
+    const tree = catalog.requireNewest(name);
+    const versions = catalog.dataset(name)?.versions;
+    const version = publication.take(slot, 1);
+    const before = catalog.historyOf(name) ?? [];
+    const keyspace = this.#withPointer(name, version, null);
+    const edits: Edit[] = [{ kind: 'putKeyspace', keyspace }];
+    if (versions !== undefined) edits.push({ kind: 'removeDataset', name });
+    return inSlot(slot, publication, {
+      edits,
+      needsLog: true,
+      begun: () => {
+        // A put that comes now has a later version: it finds no keyspace. Readers see the pointer from its version on.
+        catalog.setHistory(keyspace);
+        window.enterSwap(name, version, false);
+      },
+      installed: () => {
+        this.#dropped.push({ tree, keyspace: name, version });
+        catalog.removeDataset(name);
+        this.#dropVersions(name, versions ?? [], version);
+      },
+      failed: () => catalog.setHistory({ name, history: before }),
+    });
   }
 
   /**
@@ -80,29 +118,32 @@ export class Keyspaces {
    * @throws SluiceError DATASET_VERSION_LIVE
    */
   async dropVersions(name: string, ids: readonly number[]): Promise<void> {
-    const { catalog, publication } = this.#engine;
     this.#engine.checkWritable();
-    const row = catalog.dataset(name);
-    const gone = row?.versions.filter(({ id }) => ids.includes(id)) ?? [];
-    if (row === undefined || gone.length === 0) return;
-    const live = liveAt(row);
-    if (gone.some(({ id }) => id === live)) {
-      const message = `The version ${live} of the dataset ${JSON.stringify(name)} is live; make another one live first`;
-      throw new SluiceError('DATASET_VERSION_LIVE', message);
-    }
-    const dataset = { ...row, versions: row.versions.filter((version) => !gone.includes(version)) };
     const slot = new ManifestSlot();
-    publication.take(slot, 1);
-    try {
-      this.#engine.apply([{ kind: 'putDataset', dataset }], slot);
-      catalog.setDataset(dataset);
-      this.#dropVersions(name, gone, slot.last);
-    } finally {
-      slot.ready = true;
-      publication.drain();
-    }
+    let gone: readonly DatasetVersionRow[] = [];
+    await this.#engine.edits.submit(() => {
+      const { catalog, publication } = this.#engine;
+      const row = catalog.dataset(name);
+      gone = row?.versions.filter(({ id }) => ids.includes(id)) ?? [];
+      if (row === undefined || gone.length === 0) return undefined;
+      const live = liveAt(row);
+      if (gone.some(({ id }) => id === live)) {
+        const message = `The version ${live} of the dataset ${JSON.stringify(name)} is live; make another one live first`;
+        throw new SluiceError('DATASET_VERSION_LIVE', message);
+      }
+      const dataset = { ...row, versions: row.versions.filter((version) => !gone.includes(version)) };
+      const version = publication.take(slot, 1);
+      return inSlot(slot, publication, {
+        edits: [{ kind: 'putDataset', dataset }],
+        installed: () => {
+          catalog.setDataset(dataset);
+          this.#dropVersions(name, gone, version);
+        },
+      });
+    });
+    if (gone.length === 0) return;
     await slot.done;
-    this.collect();
+    await this.collect();
   }
 
   #dropVersions(keyspace: string, gone: readonly DatasetVersionRow[], version: Version): void {
@@ -127,25 +168,35 @@ export class Keyspaces {
     this.#dropped.push(dropped);
   }
 
-  /** Removes dropped generations that no snapshot sees any more. */
-  collect(): void {
-    if (this.#dropped.length === 0) return;
-    const { snapshots, horizon } = this.#engine;
-    const oldest = snapshots.oldest ?? horizon;
-    const ready = this.#dropped.filter(({ version }) => version <= oldest && version <= horizon);
-    for (const dropped of ready) {
-      try {
-        this.#remove(dropped);
-      } catch (error) {
-        // Whoever happened to publish or to close a snapshot has not failed; the next call, or open, tries again.
-        if (!isSluiceError(error)) throw error;
-        this.#engine.logger?.warn({ err: error }, 'a dropped keyspace could not be removed yet');
-        return;
-      }
+  /** Removes dropped generations that no snapshot sees any more; resolves when that is done, or has failed. */
+  async collect(): Promise<void> {
+    const ready = this.#dropped.filter(
+      ({ tree, version }) => !this.#removing.has(tree) && this.#isUnseen(version),
+    );
+    await Promise.all(ready.map((dropped) => this.#remove(dropped)));
+  }
+
+  async #remove(dropped: DroppedTree): Promise<void> {
+    this.#removing.add(dropped.tree);
+    try {
+      await this.#engine.edits.submit(() =>
+        this.#isUnseen(dropped.version) ? this.#removalOf(dropped) : undefined,
+      );
+    } catch (error) {
+      // Whoever happened to publish or to close a snapshot has not failed; the next call, or open, tries again.
+      if (!isSluiceError(error)) throw error;
+      this.#engine.logger?.warn({ err: error }, 'a dropped keyspace could not be removed yet');
+    } finally {
+      this.#removing.delete(dropped.tree);
     }
   }
 
-  #remove({ tree, keyspace, version }: DroppedTree): void {
+  #isUnseen(version: Version): boolean {
+    const { snapshots, horizon } = this.#engine;
+    return version <= (snapshots.oldest ?? horizon) && version <= horizon;
+  }
+
+  #removalOf({ tree, keyspace, version }: DroppedTree): Change {
     const { catalog, history: kept, horizon, manifest, remover } = this.#engine;
     kept.giveUp(horizon);
     const rows = tree.rows();
@@ -161,39 +212,26 @@ export class Keyspaces {
         ? [{ kind: 'removeKeyspace', name: keyspace }]
         : [{ kind: 'putKeyspace', keyspace: { name: keyspace, history } }];
     const isKeyspaces = before.some((change) => change.tree === tree.id);
-    this.#engine.apply([
+    const removed: Edit[] = [
       ...rows.map((row): Edit => ({ kind: 'dropTable', id: row.id })),
       ...ranges.map(({ version }): Edit => ({ kind: 'dropRangeTombstones', tree: tree.id, version })),
       { kind: 'removeTree', id: tree.id },
-      ...(isKeyspaces ? edits : []),
-    ]);
-    this.#dropped = this.#dropped.filter((other) => other.tree !== tree);
-    catalog.removeTree(tree.id);
-    if (isKeyspaces) {
-      if (history.length === 0) catalog.removeKeyspace(keyspace);
-      else catalog.setHistory({ name: keyspace, history });
-    }
-    remover.whenUnread(() => tree.destroy());
-    this.#engine.flusher.trimLog();
+    ];
+    const installed = (): void => {
+      this.#dropped = this.#dropped.filter((other) => other.tree !== tree);
+      catalog.removeTree(tree.id);
+      if (isKeyspaces) {
+        if (history.length === 0) catalog.removeKeyspace(keyspace);
+        else catalog.setHistory({ name: keyspace, history });
+      }
+      remover.whenUnread(() => tree.destroy());
+      this.#engine.flusher.trimLog();
+    };
+    return { edits: isKeyspaces ? [...removed, ...edits] : removed, installed };
   }
 
-  #writePointer(name: string, tree: TreeId | null, edits: readonly Edit[]): ManifestSlot {
-    const { publication, catalog, window } = this.#engine;
-    this.#engine.syncLog();
-    const slot = new ManifestSlot();
-    const version = publication.take(slot, 1);
-    const change: PointerChange = { version, tree };
-    const keyspace: KeyspaceRow = { name, history: [...(catalog.historyOf(name) ?? []), change] };
-    try {
-      this.#engine.apply([{ kind: 'putKeyspace', keyspace }, ...edits], slot);
-      if (tree !== null) catalog.addTree(this.#engine.newTree(tree, NO_VERSION, []));
-      catalog.setHistory(keyspace);
-      // Only an end changes what a reader saw: before a creation the keyspace reads as empty, and after it too.
-      if (tree === null) window.enterSwap(name, version, false);
-    } finally {
-      slot.ready = true;
-      publication.drain();
-    }
-    return slot;
+  /** With the change that comes with this version. */
+  #withPointer(name: string, version: Version, tree: TreeId | null): KeyspaceRow {
+    return { name, history: [...(this.#engine.catalog.historyOf(name) ?? []), { version, tree }] };
   }
 }

@@ -1,11 +1,11 @@
 /**
  * The commit of a transaction with an ingest or a range deletion (docs/ARCHITECTURE.md "Writing"). Everything that takes
- * time has been done before; what is here is one synchronous section: version, level of each file, one manifest edit,
- * installation, conflict window. L8: it depends on the number of files only, flushes no memtable and blocks no reader.
+ * time has been done before; what is here are two synchronous sections, with one manifest edit between them that is made durable
+ * elsewhere: version, level of each file and conflict window; installation. L8: it depends on the number of files only,
+ * flushes no memtable and blocks no reader.
  */
 
 import { at } from '../base/assert.ts';
-import { SluiceError } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
 import type { CompactionLimits } from '../levels/compaction/pick.ts';
 import type { PlacedRange } from '../levels/placement.ts';
@@ -25,8 +25,10 @@ import type { Catalog } from './catalog.ts';
 import type { CommitIngest, CommitRange, CommitTable } from './commit-layers.ts';
 import type { GenerationChange } from './dataset/generation-change.ts';
 import type { CommitGeneration } from './dataset/links.ts';
+import type { Change } from './edit-queue.ts';
 import { checkIds, ingestRows, undoneRows } from './ingest-rows.ts';
-import type { Publication, Slot } from './publication.ts';
+import { inSlot, ManifestSlot } from './manifest-slot.ts';
+import type { Publication } from './publication.ts';
 import { keyString } from './read-set.ts';
 import type { TableWrites } from './table-writes.ts';
 import type { ConflictWindow } from './window.ts';
@@ -39,10 +41,8 @@ export interface ManifestCommitParts {
   readonly limits: CompactionLimits;
   readonly nowMs: () => number;
   readonly changeOf: (generation: CommitGeneration) => GenerationChange;
-  /** One durable edit, made for the slot; the counters go with it. */
-  readonly apply: (edits: readonly Edit[], slot: Slot) => void;
-  /** Makes log records durable that the edit may depend on. */
-  readonly syncLog: () => void;
+  /** There are ingests that can be undone, or cannot be any more. */
+  readonly pinsChanged: () => void;
 }
 
 /** What a commit brings. */
@@ -62,48 +62,33 @@ export interface CommittedTables {
   readonly published: Promise<void>;
 }
 
-/** A slot whose commit is durable, or has failed, as soon as it is made. */
-export class ManifestSlot implements Slot {
-  last = 0 as Version;
-  ready = false;
-  readonly #published: Promise<void>;
-  #resolve: () => void = () => undefined;
-
-  constructor() {
-    this.#published = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-  }
-
-  get done(): Promise<void> {
-    return this.#published;
-  }
-
-  settle(): void {
-    // Installation did not wait for the turn: versions hide the tables until now.
-  }
-
-  published(): void {
-    this.#resolve();
-  }
+export interface TablesCommit {
+  readonly change: Change;
+  readonly committed: CommittedTables;
 }
 
 /**
- * REQUIRES: checked against the window in this same turn.
+ * The commit as a change of the manifest. REQUIRES: checked against the window in this same turn, at its turn of the edits.
  * @throws SluiceError CONFLICT when another commit has used one of the ingest ids meanwhile; NOT_BOTTOM_LEVEL and
- * IMPACT_EXCEEDED of an ingest that asks for it; those of `GenerationChange`; what the manifest throws.
+ * IMPACT_EXCEEDED of an ingest that asks for it; those of `GenerationChange`.
  */
-export function commitTables(contents: CommitContents, parts: ManifestCommitParts): CommittedTables {
+export function commitTables(contents: CommitContents, parts: ManifestCommitParts): TablesCommit {
   const changes: GenerationChange[] = [];
-  let committed = false;
+  const slot = new ManifestSlot();
+  let begun = false;
   try {
     checkIds(contents.ingests, parts.manifest);
     for (const generation of contents.generations) changes.push(parts.changeOf(generation));
-    const done = commitChecked(contents, changes, parts);
-    committed = true;
-    return done;
+    const commit = commitChecked(contents, changes, slot, parts);
+    begun = true;
+    return commit;
   } finally {
-    if (!committed) for (const change of changes) change.abandon();
+    if (!begun) {
+      for (const change of changes) change.abandon();
+      // L1: versions that it has taken are holes.
+      slot.ready = true;
+      parts.publication.drain();
+    }
   }
 }
 
@@ -113,78 +98,111 @@ export type Destination = (keyspace: string) => Tree;
 function commitChecked(
   contents: CommitContents,
   changes: readonly GenerationChange[],
+  slot: ManifestSlot,
   parts: ManifestCommitParts,
-): CommittedTables {
+): TablesCommit {
   const { tables, depth } = contents;
-  const { manifest, publication, window } = parts;
+  const { manifest, publication } = parts;
   const treeOf: Destination = (keyspace) => {
     const change = changes.find((each) => each.keyspace === keyspace);
     return change?.hidden ?? change?.live ?? parts.catalog.requireNewest(keyspace);
   };
-  const isHidden = (keyspace: string): boolean =>
-    changes.some((change) => change.keyspace === keyspace && change.hidden !== undefined);
   const trees = tables.map(({ file }) => treeOf(file.keyspace));
   for (const { keyspace } of contents.ranges) treeOf(keyspace);
   const levels = placeTables(tables, trees);
   admitIngests(contents, levels, parts.limits, treeOf);
-  parts.syncLog();
-  const slot = new ManifestSlot();
   const last = publication.take(slot, depth);
   const first = versionOf(last - depth + 1);
-  const placed = new Map<Tree, TableRow[]>();
-  const rows = tables.map((table, i) => {
+  const placed = tables.map((table, i): PlacedTable => {
     const tree = at(trees, i);
     const row = rowOf(table, tree, at(levels, i), versionOf(first + table.offset));
-    placed.set(tree, [...(placed.get(tree) ?? []), row]);
-    return row;
+    return { file: table.file, tree, row };
   });
+  const rows = placed.map(({ row }) => row);
   const deleted = deletedRanges(contents.ranges, treeOf, first);
   const place = { rows, first, last, nowMs: parts.nowMs() };
   const ingests = ingestRows(contents.ingests, { ...place, treeOf });
-  try {
-    const edits = [
-      ...rows.map((table): Edit => ({ kind: 'addTable', table })),
-      ...deleted.map(({ row }): Edit => ({ kind: 'putRangeTombstones', row })),
-      ...(depth > 1 ? [{ kind: 'addCommitBlock', block: { first, last } } as const] : []),
-      ...[...ingests, ...undoneRows(ingests, manifest)].map(
-        (ingest): Edit => ({ kind: 'putIngest', ingest }),
-      ),
-      ...changes.flatMap((change) => change.edits(place)),
-    ];
-    parts.apply(edits, slot);
-    // Nothing has run since the version was taken, so entering the window here is entering it with the version.
-    window.enterTables(
-      tables.flatMap(({ file }, i) =>
-        isHidden(file.keyspace) ? [] : [writesOf(file, at(rows, i), at(trees, i))],
-      ),
-    );
-    window.enterRanges(
-      deleted.flatMap(({ keyspace, row: { version, spans } }) =>
-        isHidden(keyspace) ? [] : spans.map((span) => ({ keyspace, version, ...stringSpan(span) })),
-      ),
-    );
-    for (const tree of new Set([...placed.keys(), ...deleted.map((range) => range.tree)])) {
-      const added = placed.get(tree) ?? [];
-      tree.install(
-        added.map((row) => ({ row, table: tableOf(row, tables) })),
-        [],
-        deleted.flatMap((range) => (range.tree === tree ? tombstonesOf(range.row) : [])),
-      );
-    }
-    for (const change of changes) change.install(last);
-  } finally {
-    // On failure the versions are holes (L1).
-    slot.ready = true;
-    publication.drain();
-  }
-  return { version: last, ingests, published: slot.done };
+  const edits = [
+    ...rows.map((table): Edit => ({ kind: 'addTable', table })),
+    ...deleted.map(({ row }): Edit => ({ kind: 'putRangeTombstones', row })),
+    ...(depth > 1 ? [{ kind: 'addCommitBlock', block: { first, last } } as const] : []),
+    ...[...ingests, ...undoneRows(ingests, manifest)].map((ingest): Edit => ({ kind: 'putIngest', ingest })),
+    ...changes.flatMap((change) => change.edits(place)),
+  ];
+  const steps = stepsOf({ placed, deleted, changes, last, pins: ingests.length > 0 }, parts);
+  const change = inSlot(slot, publication, { edits, needsLog: true, ...steps });
+  return { change, committed: { version: last, ingests, published: slot.done } };
 }
 
-function writesOf(
-  { keyspace, smallest, largest, table }: StagedFile,
-  row: TableRow,
-  tree: Tree,
-): TableWrites {
+/** A table of a commit, with its place. */
+interface PlacedTable {
+  readonly file: StagedFile;
+  readonly tree: Tree;
+  readonly row: TableRow;
+}
+
+interface Placed {
+  readonly placed: readonly PlacedTable[];
+  readonly deleted: readonly DeletedRange[];
+  readonly changes: readonly GenerationChange[];
+  readonly last: Version;
+  /** It has ingests, which compaction may have to keep what is needed to undo. */
+  readonly pins: boolean;
+}
+
+function stepsOf(commit: Placed, parts: ManifestCommitParts): Pick<Change, 'begun' | 'installed' | 'failed'> {
+  const { placed, deleted, changes, last } = commit;
+  const held: (() => void)[] = [];
+  const letGo = (): void => {
+    for (const release of held) release();
+  };
+  return {
+    begun: () => {
+      // The version was taken in this turn, so entering the window here is entering it with the version.
+      enterWindow(commit, parts.window);
+      // L3: no compaction may be promised their places before they are installed.
+      for (const { tree, row } of placed) if (row.level > 0) held.push(reserve(tree, row));
+    },
+    installed: () => {
+      letGo();
+      for (const tree of new Set([...placed, ...deleted].map((each) => each.tree))) {
+        const own = placed.filter((each) => each.tree === tree);
+        tree.install(
+          own.map(({ row, file }) => ({ row, table: file.table })),
+          [],
+          deleted.flatMap((range) => (range.tree === tree ? tombstonesOf(range.row) : [])),
+        );
+      }
+      for (const change of changes) change.install(last);
+      // L4: before it is visible, and what it replaces may be garbage.
+      if (commit.pins) parts.pinsChanged();
+    },
+    failed: () => {
+      letGo();
+      for (const change of changes) change.abandon();
+    },
+  };
+}
+
+function reserve(tree: Tree, { level, smallest, largest }: TableRow): () => void {
+  const owner = `an ingest to level ${level}`;
+  const reservation = tree.reservations.reserve(level, smallest, largest, owner);
+  return () => tree.reservations.release(reservation);
+}
+
+function enterWindow({ placed, deleted, changes }: Placed, window: ConflictWindow): void {
+  const isHidden = (keyspace: string): boolean =>
+    changes.some((change) => change.keyspace === keyspace && change.hidden !== undefined);
+  window.enterTables(placed.flatMap((table) => (isHidden(table.file.keyspace) ? [] : [writesOf(table)])));
+  window.enterRanges(
+    deleted.flatMap(({ keyspace, row: { version, spans } }) =>
+      isHidden(keyspace) ? [] : spans.map((span) => ({ keyspace, version, ...stringSpan(span) })),
+    ),
+  );
+  for (const change of changes) change.enter();
+}
+
+function writesOf({ file: { keyspace, smallest, largest, table }, tree, row }: PlacedTable): TableWrites {
   return {
     version: row.maxVersion,
     keyspace,
@@ -223,11 +241,6 @@ function stringSpan({ from, to }: KeySpan): { lower: string; upper: string | und
     lower: keyString(from, 0, from.length),
     upper: to === undefined ? undefined : keyString(to, 0, to.length),
   };
-}
-
-function tableOf(row: TableRow, tables: readonly CommitTable[]): CommitTable['file']['table'] {
-  for (const { file } of tables) if (file.id === row.id) return file.table;
-  throw new SluiceError('CORRUPTION', `The table ${row.id} is not of this commit`);
 }
 
 /** The level of each table, as far down as the tree and the tables before it let it. */

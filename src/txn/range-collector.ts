@@ -13,12 +13,14 @@
 
 import { compareBytes } from '../base/bytes.ts';
 import { isSluiceError } from '../base/errors.ts';
+import type { Reservation } from '../levels/reservations.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { Levels } from '../manifest/levels.ts';
 import { type Edit, LEVEL_COUNT, type RangeTombstonesRow, type TableRow } from '../manifest/rows.ts';
 import { Coverage } from '../mvcc/coverage.ts';
 import type { KeySpan, RangeTombstone } from '../mvcc/range-tombstones.ts';
 import type { Version } from '../mvcc/version.ts';
+import type { Change } from './edit-queue.ts';
 import type { Engine } from './engine.ts';
 import { HiddenBytes } from './hidden-bytes.ts';
 
@@ -40,7 +42,7 @@ export class RangeCollector {
     if (closed || this.#cancel !== undefined || manifest.state.ranges.size === 0) return;
     this.#cancel = env.clock.after(DELAY_MS, () => {
       this.#cancel = undefined;
-      this.#collect();
+      void this.#collect();
     });
   }
 
@@ -49,13 +51,13 @@ export class RangeCollector {
     this.#cancel = undefined;
   }
 
-  #collect(): void {
+  async #collect(): Promise<void> {
     const engine = this.#engine;
     if (engine.closed || engine.poisoned !== undefined) return;
     try {
-      for (const tree of engine.catalog.trees()) {
-        if (engine.isDropped(tree.id)) continue;
-        this.#collectIn(tree);
+      for (const tree of [...engine.catalog.trees()]) {
+        await engine.edits.submit(() => this.#changeOf(tree));
+        if (engine.closed || engine.isDropped(tree.id)) continue;
         if (engine.compactor.isAuto && !engine.catalog.isPublished(tree.id))
           this.hidden.look(tree, engine.compactor.watermark(tree));
       }
@@ -66,15 +68,16 @@ export class RangeCollector {
     }
   }
 
-  /** One synchronous section: the edit is durable, then the tree is as it says. */
-  #collectIn(tree: Tree): void {
-    const { manifest, publication, compactor, remover } = this.#engine;
+  /** undefined: the tree has no such garbage. */
+  #changeOf(tree: Tree): Change | undefined {
+    if (this.#engine.closed || this.#engine.isDropped(tree.id)) return undefined;
+    const { manifest, publication, compactor } = this.#engine;
     const { levels } = tree.view;
-    if (levels.tombstones === undefined) return;
+    if (levels.tombstones === undefined) return undefined;
     const { visible } = publication;
     const watermark = compactor.watermark(tree);
     const coverage = Coverage.of(levels.tombstones, watermark, undefined, undefined, undefined);
-    if (coverage === undefined) return;
+    if (coverage === undefined) return undefined;
     const hidden = [...levels].filter(
       (row) =>
         (row.entries === 0 || coverage.coversAbove(row.maxVersion, row.smallest, row.largest)) &&
@@ -94,15 +97,41 @@ export class RangeCollector {
       kept.push(...spans.map((span) => ({ ...span, version: row.version })));
       if (spans.length < row.spans.length) edits.push(editOf(row, spans));
     }
-    if (edits.length === 0) return;
+    if (edits.length === 0) return undefined;
     this.#engine.history.giveUp(this.#engine.horizon);
-    this.#engine.apply(edits);
-    tree.install([], ids);
-    tree.replaceTombstones(kept);
-    if (ids.length === 0) return;
-    remover.whenUnread(() => tree.removeFiles(ids));
-    // What they kept from going lower can go now.
-    compactor.poke();
+    return { edits, ...this.#steps(tree, hidden, kept) };
+  }
+
+  #steps(
+    tree: Tree,
+    hidden: readonly TableRow[],
+    kept: readonly RangeTombstone[],
+  ): Pick<Change, 'begun' | 'installed' | 'failed'> {
+    const { compactor, remover } = this.#engine;
+    const { reservations } = tree;
+    const ids = hidden.map(({ id }) => id);
+    let held: Reservation[] = [];
+    const letGo = (): void => {
+      for (const reservation of held) reservations.release(reservation);
+    };
+    return {
+      // No compaction may take them up in the meantime.
+      begun: () => {
+        held = hidden.map(({ id, smallest, largest }) =>
+          reservations.reserve(0, smallest, largest, 'the garbage of a range deletion', [id]),
+        );
+      },
+      installed: () => {
+        letGo();
+        tree.install([], ids);
+        tree.replaceTombstones(kept);
+        if (ids.length === 0) return;
+        remover.whenUnread(() => tree.removeFiles(ids));
+        // What they kept from going lower can go now.
+        compactor.poke();
+      },
+      failed: letGo,
+    };
   }
 }
 

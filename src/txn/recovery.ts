@@ -44,7 +44,7 @@ export function recover(options: RecoveryOptions): void {
   engine.start(wal, last, nextFileId);
   engine.keyspaces.ensure(DEFAULT_KEYSPACE);
   adoptDropped(engine, manifest);
-  engine.keyspaces.collect();
+  void engine.keyspaces.collect();
   engine.flusher.poke();
   engine.onLevelsChanged();
 }

@@ -274,10 +274,16 @@ class UndoWalk {
 /** Gives up that the ingest can be undone. @throws SluiceError INGEST_NOT_FOUND */
 export function releaseIngest(engine: Engine, id: string): void {
   engine.checkWritable();
-  const row = engine.ingestOf(id);
-  if (row === undefined) throw ingestNotFound(id);
-  if (row.undo === undefined) return;
-  engine.apply([{ kind: 'putIngest', ingest: { ...row, undo: undefined } }]);
-  engine.compactor.pinsChanged();
-  engine.rangeCollector.poke();
+  engine.edits.submitSync(() => {
+    const row = engine.ingestOf(id);
+    if (row === undefined) throw ingestNotFound(id);
+    if (row.undo === undefined) return undefined;
+    return {
+      edits: [{ kind: 'putIngest', ingest: { ...row, undo: undefined } }],
+      installed: () => {
+        engine.compactor.pinsChanged();
+        engine.rangeCollector.poke();
+      },
+    };
+  });
 }

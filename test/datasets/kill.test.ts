@@ -9,7 +9,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { memoryDirectory, openText } from '../base/database.ts';
 import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 
@@ -63,7 +63,8 @@ async function check(dir: string, done: number): Promise<number> {
       expect(await view.values().all()).toEqual([of, of, of, of, of]);
     }
     expect((await db.verify({ full: true })).problems).toEqual([]);
-    expect(tableFiles(join(dir, 'db'))).toHaveLength((await db.verify()).tables);
+    const named = async (): Promise<number> => (await db.verify()).tables;
+    await vi.waitFor(async () => expect(tableFiles(join(dir, 'db'))).toHaveLength(await named()));
     const versions = published.map(({ version }) => version % 1_000_000);
     return Math.max(round, done, ...versions);
   } finally {

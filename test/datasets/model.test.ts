@@ -6,7 +6,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { DatasetView } from '../../src/index.ts';
 import { makeMemoryDirectory, openText, outcomeOf, type TextDb, TINY } from '../base/database.ts';
 import { type Entry, writeSst } from '../base/sst-files.ts';
@@ -208,7 +208,7 @@ test('random lives', async () => {
             await life.check();
           }
           life.release();
-          expect(life.db.stats().droppedGenerations).toEqual([]);
+          await vi.waitFor(() => expect(life.db.stats().droppedGenerations).toEqual([]));
           expect((await life.db.verify({ full: true })).problems).toEqual([]);
         } finally {
           await life.db.close();

@@ -197,9 +197,14 @@ export class GenerationChange {
     };
   }
 
+  /** L5: with the version, so that what is on its way conflicts already. REQUIRES: has its edits. */
+  enter(): void {
+    if (this.#at !== undefined) this.#engine.window.enterSwap(this.keyspace, this.#at, true);
+  }
+
   /** REQUIRES: the edits are durable. */
   install(last: Version): void {
-    const { catalog, keyspaces, window } = this.#engine;
+    const { catalog, keyspaces } = this.#engine;
     const after = this.#after;
     assert(after !== undefined, 'a generation is installed without its edits');
     if (this.#frozen !== undefined) {
@@ -210,7 +215,6 @@ export class GenerationChange {
     if (this.live !== undefined && this.#pointer !== undefined && this.#at !== undefined) {
       catalog.addTree(this.live);
       catalog.setHistory(this.#pointer);
-      window.enterSwap(this.keyspace, this.#at, true);
       if (this.#old !== undefined)
         keyspaces.adoptDropped({ tree: this.#old, keyspace: this.keyspace, version: this.#at });
     }
