@@ -45,12 +45,9 @@ export async function compact(
     readersOf(job.retention).length,
     job.builder.blockBytes,
   );
-  // The kernel takes keys as blocks have them.
-  const isPlain = job.runs.every((rows) => rows.every(({ prefix }) => prefix === undefined));
-  const merge: Merge =
-    heap.kernels.merges && isPlain
-      ? new KernelMerge(job, fs, workspace.cache, heap, places)
-      : new CursorMerge(job, fs, workspace.caches(runs));
+  const merge: Merge = heap.kernels.merges
+    ? new KernelMerge(job, fs, workspace.cache, heap, places)
+    : new CursorMerge(job, fs, workspace.caches(runs));
   const outputs = new OutputTables(job, host, fs, { heap, heapAt });
   const pace = { clock: env.clock, limiter: env.limiter, host, bytesPerSecond: job.bytesPerSecond };
   const tell = progressTeller(job.progress);

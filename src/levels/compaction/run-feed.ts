@@ -6,6 +6,7 @@ import { SluiceError } from '../../base/errors.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { TableRow } from '../../manifest/rows.ts';
 import { TRAILER_BYTES } from '../../mvcc/internal-key.ts';
+import { FileKey, type PrefixRewrite, WITHIN } from '../../mvcc/prefix-rewrite.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
 import { BlockFeed, FEED_BLOCK_BYTES } from '../../sst/block-feed.ts';
 import { type BlockEntry, entriesOf } from '../../sst/block-walk.ts';
@@ -13,6 +14,7 @@ import type { Heap } from '../../sst/heap.ts';
 import * as M from '../../sst/kernels/merge-state.ts';
 import { Table } from '../../sst/table.ts';
 import type { RunPlaces } from './merge-places.ts';
+import { BlockPrefixer } from './prefixed-block.ts';
 
 /** Three lengths before an entry. */
 const HEADER_BYTES_MAX = 15;
@@ -40,6 +42,8 @@ export class RunFeed {
   #next = 0;
   #table: Table | undefined;
   #path = '';
+  /** Of the table, when its keys are read under another prefix. */
+  #prefixer: BlockPrefixer | undefined;
   #readByCache = 0;
   /** Entries of a block that is not in the heap, and the one shown. */
   #entries: Iterator<BlockEntry> | undefined;
@@ -108,11 +112,11 @@ export class RunFeed {
       if (this.#table !== undefined && this.#feed.next()) {
         const { start, limit, own } = this.#feed;
         if (own === undefined) {
-          this.#load(start, limit);
-          return true;
+          if (this.#loadBlock(start, limit)) return true;
+        } else {
+          this.#entryBytes = own.bytes;
+          this.#entries = entriesOf(own);
         }
-        this.#entryBytes = own.bytes;
-        this.#entries = entriesOf(own);
       } else if (!this.#nextTable()) {
         words[M.CURSOR_STATUS] = M.ENDED;
         return false;
@@ -123,6 +127,29 @@ export class RunFeed {
   close(): void {
     this.#table?.dispose();
     this.#table = undefined;
+  }
+
+  /** False: with the prefix it is too large for the room, so its entries are shown one by one. */
+  #loadBlock(start: number, limit: number): boolean {
+    const prefixer = this.#prefixer;
+    if (prefixer === undefined) {
+      this.#load(start, limit);
+      return true;
+    }
+    const { bytes } = this.#heap;
+    const { roomAt } = this.#feed;
+    if (prefixer.roomFor(bytes, start, limit) > FEED_BLOCK_BYTES) {
+      const own = bytes.slice(start, limit);
+      this.#entryBytes = own;
+      this.#entries = entriesOf({ bytes: own, start: 0, restartsAt: own.length, restartCount: 0 });
+      return false;
+    }
+    // At the end of the room, from where it is written to the beginning; a chunk has blocks to come and is left as it is.
+    const length = limit - start;
+    const from = roomAt + FEED_BLOCK_BYTES - length;
+    bytes.copyWithin(from, start, limit);
+    this.#load(roomAt, prefixer.write(bytes, from, from + length, roomAt));
+    return true;
   }
 
   #load(start: number, limit: number): void {
@@ -141,7 +168,8 @@ export class RunFeed {
     const readBefore = cache.readBytes;
     this.#table = new Table({ path, fs, cache, forMerge: true });
     this.#path = path;
-    this.#feed.enter(this.#table.openSync(), from);
+    this.#prefixer = row.prefix && new BlockPrefixer(row.prefix, path);
+    this.#feed.enter(this.#table.openSync(), row.prefix === undefined ? from : fileKeyOf(from, row.prefix));
     this.#readByCache += cache.readBytes - readBefore;
     // The version that the manifest gives the table is baked into the keys that come out.
     this.#words[M.CURSOR_HAS_GLOBAL_VERSION] = row.globalVersion === undefined ? 0 : 1;
@@ -151,7 +179,8 @@ export class RunFeed {
 
   /** An entry of a block that is not in the heap becomes a block by itself; without its value, where that is too large. */
   #showAlone(entry: BlockEntry): void {
-    const { key, valueStart, valueLength } = entry;
+    const { valueStart, valueLength } = entry;
+    const key = this.#prefixer?.key(entry.key) ?? entry.key;
     if (HEADER_BYTES_MAX + key.length > FEED_BLOCK_BYTES) {
       throw new SluiceError('INVALID_KEY', `${this.#path}: a key of ${key.length} bytes; 65,535 are allowed`);
     }
@@ -172,4 +201,12 @@ export class RunFeed {
     this.#words[M.CURSOR_VALUE_OUTSIDE] = isOutside ? 1 : 0;
     if (isOutside) this.#entry = entry;
   }
+}
+
+/** undefined: its first key is as good; blocks that are before the range after all are merged and left out. */
+function fileKeyOf(key: Uint8Array | undefined, prefix: PrefixRewrite): Uint8Array | undefined {
+  if (key === undefined) return undefined;
+  const fileKey = new FileKey(prefix);
+  if (fileKey.set(key, 0, key.length) !== WITHIN) return undefined;
+  return fileKey.bytes.slice(fileKey.start, fileKey.start + fileKey.length);
 }

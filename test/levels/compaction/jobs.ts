@@ -81,16 +81,34 @@ interface TableSpec {
   readonly globalVersion: Version | undefined;
   readonly blockBytes: number;
   readonly compression: CompressionKind;
+  /** Its file's keys begin with `from` in the place of so much of what they all begin with. */
+  readonly prefix: { readonly from: Uint8Array; readonly bytes: number } | undefined;
+}
+
+function prefixOf({ entries, prefix }: TableSpec): TableRow['prefix'] {
+  const [first, last] = [entries[0]?.key, entries.at(-1)?.key];
+  if (prefix === undefined || first === undefined || last === undefined) return undefined;
+  let common = 0;
+  while (common < Math.min(first.length, last.length) - 1 && first[common] === last[common]) common++;
+  return { from: prefix.from, to: first.slice(0, Math.min(prefix.bytes, common)) };
 }
 
 function rowOf(dir: string, id: number, table: TableSpec): TableRow {
   const { entries, globalVersion, blockBytes, compression } = table;
   const path = join(dir, tableName(fileId(id)));
-  const built = writeTable(path, entries, { blockBytes, compression, checksum: 'none' });
-  const { bytes, deletes, smallest, largest, minVersion, maxVersion } = built;
+  const prefix = prefixOf(table);
+  const { from, to } = prefix ?? { from: Uint8Array.of(), to: Uint8Array.of() };
+  const inFile = entries.map((entry) => ({
+    ...entry,
+    key: Uint8Array.of(...from, ...entry.key.subarray(to.length)),
+  }));
+  const built = writeTable(path, inFile, { blockBytes, compression, checksum: 'none' });
+  const { bytes, deletes, minVersion, maxVersion } = built;
+  const [smallest, largest] = [entries[0]?.key ?? from, entries.at(-1)?.key ?? from];
   return {
     ...{ id: fileId(id), tree: treeId, level: 0, bytes, entries: entries.length, deletes },
     ...{ smallest, largest, minVersion, maxVersion, globalVersion, source: 'ingest', ingestId: undefined },
+    prefix,
   };
 }
 
@@ -123,8 +141,15 @@ const runArbitrary = fc
     cuts: fc.array(fc.nat(120), { maxLength: 2 }),
     globalVersion: fc.option(fc.integer({ min: 1, max: 40 }).map(versionOf), { nil: undefined }),
     form: formArbitrary,
+    prefix: fc.option(
+      fc.record({
+        from: fc.constantFrom('', 'p', 'a/longer/prefix/', 'x'.repeat(300)).map((text) => Buffer.from(text)),
+        bytes: fc.nat(12),
+      }),
+      { nil: undefined },
+    ),
   })
-  .map(({ entries, cuts, globalVersion, form }): TableSpec[] => {
+  .map(({ entries, cuts, globalVersion, form, prefix }): TableSpec[] => {
     const sorted = [...entries].sort(compareEntries).filter((entry, i, all) => {
       const last = all[i - 1];
       if (last === undefined || compareBytes(last.key, entry.key) !== 0) return true;
@@ -139,7 +164,7 @@ const runArbitrary = fc
       while (end > from && end < sorted.length && compareBytes(key(end - 1), key(end)) === 0) end++;
       const part = sorted.slice(from, end);
       from = Math.max(from, end);
-      if (part.length > 0) tables.push({ entries: part, globalVersion, ...form });
+      if (part.length > 0) tables.push({ entries: part, globalVersion, ...form, prefix });
     }
     return tables;
   });
