@@ -3,7 +3,7 @@
  * keys that it shows are copied behind the prefix. Values, versions and blocks are the table cursor's own.
  */
 
-import { copyInto } from '../base/bytes.ts';
+import { copyInto, equalRanges } from '../base/bytes.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import type { Gathering } from '../mvcc/gathering.ts';
@@ -133,12 +133,15 @@ export class PrefixedCursor implements Cursor {
     const rest = inner.keyLength - from.length;
     const length = to.length + rest;
     // L9: keys in blocks that no ingest has looked at.
-    if (rest < 0 || length > KEY_BYTES_MAX) throw this.#wrongKey(inner.keyLength);
+    const { keyBytes, keyStart } = inner;
+    if (rest < 0 || !equalRanges(keyBytes, keyStart, from.length, from, 0, from.length))
+      throw this.#withoutPrefix();
+    if (length > KEY_BYTES_MAX) throw this.#tooLong(inner.keyLength);
     if (length > this.keyBytes.length) {
       this.keyBytes = new Uint8Array(length * 2);
       this.keyBytes.set(to);
     }
-    copyInto(inner.keyBytes, inner.keyStart + from.length, rest, this.keyBytes, to.length);
+    copyInto(keyBytes, keyStart + from.length, rest, this.keyBytes, to.length);
     this.keyLength = length;
     this.version = inner.version;
     this.type = inner.type;
@@ -147,13 +150,12 @@ export class PrefixedCursor implements Cursor {
     this.valueLength = inner.valueLength;
   }
 
-  #wrongKey(bytes: number): SluiceError {
-    const { from } = this.#prefix;
-    if (bytes < from.length)
-      return new SluiceError(
-        'CORRUPTION',
-        `${this.#path}: a key is shorter than the prefix it was ingested by`,
-      );
+  #withoutPrefix(): SluiceError {
+    const message = `${this.#path}: a key is without the prefix that the file was ingested by`;
+    return new SluiceError('CORRUPTION', message);
+  }
+
+  #tooLong(bytes: number): SluiceError {
     const message = `${this.#path}: a key of ${bytes} bytes is ${bytes + addedBytes(this.#prefix)} with its prefix; 65,535 are allowed`;
     return new SluiceError('INVALID_KEY', message);
   }

@@ -3,6 +3,7 @@
  * merges them like any others. Entries share what their keys share, so it is only the first that has the prefix itself.
  */
 
+import { equalRanges } from '../../base/bytes.ts';
 import { putVarint } from '../../base/codec.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { KEY_BYTES_MAX, TRAILER_BYTES } from '../../mvcc/internal-key.ts';
@@ -50,6 +51,7 @@ export class BlockPrefixer {
       this.#checkLength(shared + unshared);
       const cut = Math.max(0, from.length - shared);
       const first = end === out;
+      if (cut > 0) this.#checkPrefix(bytes, this.#at, shared, cut);
       const rest = this.#at + cut;
       const next = this.#at + unshared + valueLength;
       end = putVarint(bytes, end, first ? 0 : shared + cut + added);
@@ -70,10 +72,20 @@ export class BlockPrefixer {
   key(fileKey: Uint8Array): Uint8Array {
     const { from, to } = this.#prefix;
     this.#checkLength(fileKey.length);
+    this.#checkPrefix(fileKey, 0, 0, from.length);
     const key = new Uint8Array(fileKey.length + addedBytes(this.#prefix));
     key.set(to);
     key.set(fileKey.subarray(from.length), to.length);
     return key;
+  }
+
+  /** That so many bytes of a key, from byte `shared` of it on, are those of the prefix: else its place is not where it seems. */
+  #checkPrefix(bytes: Uint8Array, at: number, shared: number, length: number): void {
+    if (equalRanges(bytes, at, length, this.#prefix.from, shared, length)) return;
+    throw new SluiceError(
+      'CORRUPTION',
+      `${this.#path}: a key is without the prefix that the file was ingested by`,
+    );
   }
 
   #checkLength(internalLength: number): void {
