@@ -38,6 +38,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What comes in a moment may take its time on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     // All cores: Vitest leaves one out, which is half of a machine with two.
     maxWorkers: availableParallelism(),

@@ -63,7 +63,7 @@ test('what compaction may have taken is refused, from the turn on in which it wa
   await db.flush();
   using held = db.snapshot({ at: second });
   const compacting = db.compactRange();
-  await vi.waitFor(() => expect(db.stats().compaction.running).toBe(1), { interval: 0 });
+  await expect.poll(() => db.stats().compaction.running, { interval: 0 }).toBe(1);
   expect(await outcomeOf(() => db.snapshot({ at: first }))).toBe('TOO_OLD');
   await compacting;
   expect(await db.get('k', { snapshot: held })).toBe('2');
@@ -159,7 +159,7 @@ test('a dropped keyspace is there in the past, what was only in memory too, unti
   aheadMs += 2 * KEPT.keepHistoryMs;
   expect(tableFiles(dir)).toHaveLength(3);
   await again.put('a', '2');
-  await vi.waitFor(() => expect(tableFiles(dir)).toHaveLength(1));
+  await expect.poll(() => tableFiles(dir)).toHaveLength(1);
   const { oldestReadableVersion: oldest, version } = again.stats();
   expect(oldest).toBe(version - 1);
   expect(await outcomeOf(() => again.snapshot({ at: oldest - 1 }))).toBe('TOO_OLD');
@@ -178,7 +178,7 @@ test('the log of a dropped keyspace goes once its memtables are tables, though t
     for (let i = 0; i < 20; i++) await db.put('k', 'x'.repeat(500));
     expect(tableFiles(dir).length).toBeGreaterThan(1);
     expect(db.stats().log.segments).toBeLessThan(6);
-  });
+  }, 20_000);
 });
 
 test('the garbage of range deletions waits for the history', async () => {
@@ -190,7 +190,7 @@ test('the garbage of range deletions waits for the history', async () => {
     await db.ingest(join(home, 'in.sst'));
     await db.deleteRange({ gte: 'a', lt: 'z' });
   }
-  await vi.waitFor(() => expect(tableFiles(join(home, 'free'))).toEqual([]));
+  await expect.poll(() => tableFiles(join(home, 'free'))).toEqual([]);
   expect(free.stats().oldestReadableVersion).toBe(free.version);
   expect(await outcomeOf(() => free.snapshot({ at: free.version - 1 }))).toBe('TOO_OLD');
   await kept.compactRange();

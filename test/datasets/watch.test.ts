@@ -164,7 +164,7 @@ test('a watch that ended in the middle goes on after a reopen with what is kept'
   await file('base.sst', A);
   metadata({ version: 1, base: ['base.sst'] });
   await using first = db.watchDatasets(drops, { pollMs: 1 });
-  await vi.waitFor(() => expect(db.dataset('feats').current).toBe(1));
+  await expect.poll(() => db.dataset('feats').current).toBe(1);
   await first.close();
   expect(await outcomeOf(() => first.check())).toBe('CLOSED');
   // As a watch leaves it that was cut off before the last delta.
