@@ -9,7 +9,7 @@ import { SeededRandom } from '../base/seeded-random.ts';
 import { KILLED_IMPORT } from './killed-import.ts';
 import { contents, expected, randomRows, writeCsv } from './rows.ts';
 
-const KILLS = Number(process.env['SLUICE_IMPORT_KILLS'] ?? 5);
+const KILLS = Number(process.env['SLUICE_IMPORT_KILLS'] ?? 3);
 /** About what the import takes. */
 const SPAN_MS = 1500;
 

@@ -1,9 +1,11 @@
 /** What an import is as a task: it is stopped, gone on with, asked for twice; its files come and go with it. */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { isSluiceError } from '../../src/index.ts';
 import { memoryDirectory, openDatabase, openText, outcomeOf } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
@@ -192,6 +194,66 @@ test('tables can be published as a version of a dataset', async () => {
   const delta = db.import([['new', 'entry']], { publish: { dataset: 'words', kind: 'delta' } });
   expect((await delta.done).datasetVersion).toBe(2);
   expect(await db.keyspace('words').get('new')).toBe('entry');
+});
+
+test('a full disk of runs is NO_SPACE, and the import goes on once there is room', async () => {
+  const dir = memoryDirectory();
+  const db = await openDatabase(join(dir, 'db'));
+  const tempDir = join(dir, 'small');
+  mkdirSync(tempDir);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', tempDir]);
+  onTestFinished(() => void execFileSync('umount', ['-l', tempDir]));
+  const value = randomBytes(150).toString('base64');
+  const many = rows.map(([key], i) => [key, `${i}-${value.slice(i % 100)}`] as const);
+  const source = writeCsv(dir, many, 1);
+  const options: TestImportOptions = { ...SMALL, tempDir, id: 'one' };
+  const failed = db.import(source, options);
+  expect(await outcomeOf(() => failed.done)).toBe('NO_SPACE');
+  expect(db.tasks()).toMatchObject([{ state: 'failed' }]);
+  const [{ rowsRead = 0 } = {}] = db.tasks();
+  expect(rowsRead).toBeGreaterThan(0);
+  expect(await contents(db)).toEqual(new Map());
+  execFileSync('mount', ['-o', 'remount,size=64m', tempDir]);
+  const result = await db.import(source, options).done;
+  expect(result).toMatchObject({ replayed: false, rowsRead: many.length, rowsLoaded: LOADED.size });
+  expect(await contents(db)).toEqual(new Map(many));
+  expect(readdirSync(tempDir)).toEqual([]);
+});
+
+test('stopped anywhere it goes on, or is gone', async () => {
+  const dir = memoryDirectory();
+  const random = new SeededRandom(11);
+  const source = writeCsv(dir, rows, 3);
+  for (let round = 0; round < 4; round++) {
+    const path = join(dir, `db-${round}`);
+    const options: TestImportOptions = { ...SMALL, fanIn: 3, id: 'one' };
+    let db = await openText(path);
+    const task = db.import(source, options);
+    await new Promise((resolve) => setTimeout(resolve, random.below(700)));
+    if (round % 4 === 0) {
+      await task.cancel();
+      const outcome = await outcomeOf(() => task.done);
+      expect(['ABORTED', 'ok']).toContain(outcome);
+      expect((await contents(db)).size).toBe(outcome === 'ok' ? LOADED.size : 0);
+      expect(leftovers(path)).toEqual([]);
+    } else if (round % 4 === 1) {
+      await task.pause();
+      await db.close();
+      db = await openText(path);
+    } else if (round % 4 === 2) {
+      await db.close();
+      db = await openText(path);
+    } else {
+      await task.pause();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      db.resumeImport('one');
+    }
+    const again = round % 4 === 3 ? task : db.import(source, options);
+    expect(await again.done).toMatchObject({ rowsRead: rows.length, rowsLoaded: LOADED.size });
+    expect(await contents(db)).toEqual(LOADED);
+    expect(leftovers(path)).toEqual([]);
+    await db.close();
+  }
 });
 
 test('policies of the ingest hold', async () => {
