@@ -61,6 +61,13 @@ await db.transaction(async (txn) => {
 
 assert.equal(await db.get('feed:cursor'), 1);
 
+// An import
+const task = db.import([['city:BR:Recife', { population: 1_488_000 }]], { duplicates: 'error' }); // or 'feed-*.csv.gz', a URL, a stream
+const { rowsLoaded, rowsDuplicate, rowsBad } = await task.done; // together: the rows read
+
+assert.deepEqual([rowsLoaded, rowsDuplicate, rowsBad], [1, 0, 0]);
+await db.del('city:BR:Recife');
+
 // A savepoint
 await db.transaction(async (txn) => {
   txn.put('user:bob', { name: 'Bob', visits: 1 });

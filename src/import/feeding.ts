@@ -3,13 +3,14 @@
  * What is told here of a finished run is told in the order of its lane, so that what comes before it is durable too.
  */
 
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { at } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import { fromThreadError } from '../base/thread-error.ts';
 import type { ImportLaneRow } from '../manifest/rows.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import type { FormatSpec } from './format/format-spec.ts';
+import { importThreads } from './import-threads.ts';
 import type { MainFeed } from './main-feed.ts';
 import type { FeedingPlan } from './memory-plan.ts';
 import type { SourceSpec } from './source/source-spec.ts';
@@ -45,12 +46,6 @@ export interface FeedingOptions {
   /** In a synchronous section: durable when it returns. */
   readonly onRun: (finished: FinishedRun) => void;
 }
-
-/** Beside this file, in whichever language it is: compiled or not. */
-const THREAD = new URL(
-  import.meta.url.endsWith('.ts') ? './thread/import-thread.ts' : './thread/import-thread.js',
-  import.meta.url,
-);
 
 export function rejectName(lane: number): string {
   return `rejects-${lane}.jsonl`;
@@ -123,7 +118,10 @@ export class Feeding {
       workers.push(this.#start(message, fed === undefined ? ports : [...ports, fed]));
     }
     await ended;
-    await Promise.all(workers.map((worker) => this.#end(worker)));
+    for (const worker of workers) {
+      this.#workers.delete(worker);
+      importThreads.giveBack(worker);
+    }
   }
 
   #laneJob(lane: number): LaneJob {
@@ -162,7 +160,7 @@ export class Feeding {
   }
 
   #start(message: ToImportThread, ports: readonly MessagePort[]): Worker {
-    const worker = new Worker(THREAD);
+    const worker = importThreads.take();
     this.#workers.add(worker);
     worker.on('message', (told: FromImportThread) => {
       if (told.kind === 'failed') this.#fail(fromThreadError(told.error));
@@ -174,11 +172,6 @@ export class Feeding {
     });
     worker.postMessage(message, [...ports]);
     return worker;
-  }
-
-  async #end(worker: Worker): Promise<void> {
-    this.#workers.delete(worker);
-    await worker.terminate();
   }
 
   /** L2: a run is told of once it is durable, after all before it in its lane. */

@@ -12,6 +12,8 @@ import { PortTarget, SharedTarget } from './record-target.ts';
 import { Sorter } from './sorter.ts';
 
 const { fs } = nodeEnv;
+/** Ends what waits for messages. */
+let rest = (): void => undefined;
 
 function send(message: FromImportThread): void {
   parentPort?.postMessage(message);
@@ -38,6 +40,7 @@ function fedBy(port: MessagePort | undefined): AsyncIterable<Uint8Array> | undef
 
 function sort({ job, pool: image, place, records }: Extract<ToImportThread, { kind: 'sort' }>): void {
   const pool = new ChunkPool(image);
+  rest = () => records.close();
   let sorter: Sorter | undefined = new Sorter(job, fs);
   records.on('message', (message: RecordMessage) => {
     try {
@@ -62,7 +65,10 @@ parentPort?.on('message', (message: ToImportThread) => {
   ensureZstd()
     .then(() => {
       if (message.kind === 'read') return read(message);
-      return sort(message);
+      if (message.kind === 'sort') return sort(message);
+      rest();
+      rest = () => undefined;
+      return undefined;
     })
     .catch(fail);
 });

@@ -90,7 +90,9 @@ export type ToImportThread =
       /** Which of the threads that sort it is. */
       readonly place: number;
       readonly records: MessagePort;
-    };
+    }
+  /** There is nothing to do any more: memory goes. */
+  | { readonly kind: 'rest' };
 
 /** A run that is on disk. */
 export interface FinishedRun {
