@@ -3,6 +3,7 @@
 import { makeBackup, tryBackup } from './backups.ts';
 import { mixed } from './dice.ts';
 import { makeLog, tryLog } from './logs.ts';
+import { makeRows, tryRows } from './rows.ts';
 import { makeScenario, tryScenario } from './scenarios.ts';
 import { makeTable, tryTable } from './tables.ts';
 
@@ -16,9 +17,10 @@ export interface Suite {
 
 export const SUITES: Readonly<Record<string, Suite>> = {
   scenario: { share: 1, make: makeScenario, attempt: tryScenario },
-  table: { share: 31, make: makeTable, attempt: tryTable },
+  table: { share: 29, make: makeTable, attempt: tryTable },
   log: { share: 6, make: makeLog, attempt: tryLog },
   backup: { share: 2, make: makeBackup, attempt: tryBackup },
+  rows: { share: 2, make: makeRows, attempt: tryRows },
 };
 
 const turns = Object.entries(SUITES).flatMap(([name, { share }]) => new Array<string>(share).fill(name));

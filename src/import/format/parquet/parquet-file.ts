@@ -1,8 +1,8 @@
 /**
  * A Parquet file, as hyparquet reads it: column by column, for some rows of one row group at a time.
  *
- * Files are not trusted: hyparquet allocates what page headers claim, so those of a column are gone through before it sees
- * them. What it throws besides is BAD_INPUT, as it is the file's fault.
+ * Files are not trusted: page headers are gone through before hyparquet sees them (page-headers.ts). What it throws besides is
+ * BAD_INPUT, as it is the file's fault.
  */
 
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
@@ -19,17 +19,15 @@ import {
   type SchemaElement,
   type SchemaTree,
 } from 'hyparquet';
-import { parquetHeader } from 'hyparquet/src/column.js';
 import { type ErrorCode, isSluiceError, SluiceError } from '../../../base/errors.ts';
 import { ensureZstd, zstdDecompressFrames } from '../../../sst/zstd.ts';
 import { unlz4, unsnapped } from '../raw-blocks.ts';
 import { isoDate, isoTimestamp } from './column-value.ts';
+import { checkPages } from './page-headers.ts';
 import type { RandomAccess } from './random-access.ts';
 
 /** Of the columns that are read of one row group, as stored. */
 const GROUP_BYTES_MAX = 512 << 20;
-const PAGE_BYTES_MAX = 256 << 20;
-const PAGE_VALUES_MAX = 1 << 24;
 
 /** So much of a row group is decoded at a time: more of it is read in parts. */
 const PART_BYTES = 32 << 20;
@@ -172,6 +170,8 @@ export class ParquetFile {
       if (bytes > GROUP_BYTES_MAX)
         throw new Error(`column ${column.name} has ${bytes} bytes in one row group`);
       if (column.element === undefined) checkNested(meta, this.#schema);
+      else if (meta.num_values !== group.num_rows)
+        throw new Error(`column ${column.name} claims ${meta.num_values} values for ${group.num_rows} rows`);
       checkPages(await this.#access.slice(start, start + bytes), meta);
     }
   }
@@ -194,34 +194,14 @@ function rowsAtATime(chunks: readonly Chunk[], rows: number): number {
     const each = column.element === undefined ? NESTED_BYTES : isArray ? ARRAY_BYTES : NUMBER_BYTES;
     bytes += Number(meta.total_uncompressed_size) + each * Number(meta.num_values);
   }
-  return Math.max(PART_ROWS_MIN, Math.floor(rows * Math.min(1, PART_BYTES / bytes)));
+  const fit = Math.floor(rows * Math.min(1, PART_BYTES / bytes));
+  // Sizes that the file lacks make it NaN.
+  return fit > PART_ROWS_MIN ? fit : PART_ROWS_MIN;
 }
 
 function checkRows(group: RowGroup): void {
   const rows = Number(group.num_rows);
   if (!Number.isSafeInteger(rows) || rows < 0) throw new Error(`a row group claims ${rows} rows`);
-}
-
-function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData): void {
-  const reader = { view: new DataView(buffer), offset: 0 };
-  const what = meta.path_in_schema.join('.');
-  let values = 0;
-  while (reader.offset < buffer.byteLength - 1) {
-    const header = parquetHeader(reader);
-    const { compressed_page_size: stored, uncompressed_page_size: raw } = header;
-    const data = header.data_page_header ?? header.data_page_header_v2 ?? header.dictionary_page_header;
-    const count = data?.num_values ?? 0;
-    if (!(stored >= 0 && stored <= buffer.byteLength - reader.offset))
-      throw new Error(`a page of column ${what} claims ${stored} bytes`);
-    if (!(raw >= 0 && raw <= PAGE_BYTES_MAX))
-      throw new Error(`a page of column ${what} claims ${raw} bytes decompressed`);
-    if (!(count >= 0 && count <= PAGE_VALUES_MAX))
-      throw new Error(`a page of column ${what} claims ${count} values`);
-    if (header.dictionary_page_header === undefined) values += count;
-    reader.offset += stored;
-  }
-  if (values !== Number(meta.num_values))
-    throw new Error(`column ${what} has ${values} values in its pages, and claims ${meta.num_values}`);
 }
 
 /** The schema without what says how values are to be read, for columns without others in them. */

@@ -1,0 +1,60 @@
+/**
+ * The headers of a column's pages, checked before hyparquet reads the pages: it allocates what they claim, and goes round for
+ * ever where a length is missing.
+ */
+
+import type { ColumnMetaData } from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+
+const PAGE_BYTES_MAX = 256 << 20;
+const PAGE_VALUES_MAX = 1 << 24;
+
+/** @throws Error saying what is wrong with which column */
+export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData): void {
+  const reader = { view: new DataView(buffer), offset: 0 };
+  const refuse = (what: string): Error =>
+    new Error(`a page of column ${meta.path_in_schema.join('.')} claims ${what}`);
+  let values = 0;
+  while (reader.offset < buffer.byteLength - 1) {
+    const header = parquetHeader(reader);
+    const { type, compressed_page_size: stored, uncompressed_page_size: raw } = header;
+    if (!isCount(stored, buffer.byteLength - reader.offset)) throw refuse(`${stored} bytes`);
+    if (!isCount(raw, PAGE_BYTES_MAX)) throw refuse(`${raw} bytes decompressed`);
+    const {
+      data_page_header: first,
+      data_page_header_v2: second,
+      dictionary_page_header: dictionary,
+    } = header;
+    const page =
+      type === 'DATA_PAGE'
+        ? first
+        : type === 'DATA_PAGE_V2'
+          ? second
+          : type === 'DICTIONARY_PAGE'
+            ? dictionary
+            : undefined;
+    // Another kind of page is hyparquet's to refuse; without its own header none can be read.
+    if (page === undefined) throw refuse(`to be a ${type}, and is none`);
+    const { num_values: count, encoding } = page;
+    if (!isCount(count, PAGE_VALUES_MAX)) throw refuse(`${count} values`);
+    if (typeof encoding !== 'string') throw refuse('an encoding that is not known');
+    if (page === second) {
+      const { num_nulls: nulls, num_rows: rows } = second;
+      const { definition_levels_byte_length: definition, repetition_levels_byte_length: repetition } = second;
+      if (!isCount(nulls, count) || !isCount(rows, count))
+        throw refuse(`${nulls} nulls in ${rows} rows of ${count} values`);
+      if (!isCount(definition, stored) || !isCount(repetition, stored - definition))
+        throw refuse(`levels of ${definition} and ${repetition} bytes in ${stored}`);
+    }
+    if (page !== dictionary) values += count;
+    reader.offset += stored;
+  }
+  if (values === Number(meta.num_values)) return;
+  const what = meta.path_in_schema.join('.');
+  throw new Error(`column ${what} has ${values} values in its pages, and claims ${meta.num_values}`);
+}
+
+/** hyparquet's types have numbers where a damaged header has nothing. */
+function isCount(value: unknown, most: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
+}
