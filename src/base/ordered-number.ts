@@ -38,8 +38,9 @@ const BIAS = 32_768;
 /** `e` of a literal: more is out of range whatever the digits are. */
 const EXPONENT_MAX = 1_000_000;
 
+/** Between the signs one byte is free. */
 export function isNumberByte(byte: number): boolean {
-  return byte >= MINUS_INFINITY && byte <= PLUS_INFINITY;
+  return byte >= MINUS_INFINITY && byte <= PLUS_INFINITY && byte !== NEGATIVE_SMALL + 1;
 }
 
 export function putInfinity(out: ByteWriter, negative: boolean): void {
@@ -172,14 +173,20 @@ export function readNumber(bytes: Uint8Array, from: number): ReadNumber {
     if (!isNumberByte(head) || at + 2 > bytes.length) throw damaged();
     e = ((((bytes[at] as number) << 8) | (bytes[at + 1] as number)) ^ (negative ? 0xffff : 0)) - BIAS;
     at += 2;
+    if ((head === NEGATIVE_LARGE || head === POSITIVE_LARGE) !== e > NEAR || (e >= 0 && e <= NEAR))
+      throw damaged();
   }
+  // Of each number there is one form: what has another was not written by `putNumber`.
+  if (at === bytes.length || ((bytes[at] as number) ^ flip) < 2) throw damaged();
   let digits = '';
   for (;;) {
     if (at === bytes.length) throw damaged();
     const pair = (bytes[at++] as number) ^ flip;
     if (pair >= 200) throw damaged();
     digits += String(pair >>> 1).padStart(2, '0');
-    if ((pair & 1) === 0) break;
+    if ((pair & 1) === 1) continue;
+    if (pair === 0) throw damaged();
+    break;
   }
   return { literal: (negative ? '-' : '') + placePoint(digits, e * 2), to: at };
 }

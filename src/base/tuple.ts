@@ -11,6 +11,7 @@
  * Numbers, bigints and Decimals are one type: of equal value they are the same key. Strings are in the order of code points.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { ByteWriter } from './byte-writer.ts';
 import { SluiceError } from './errors.ts';
 import { isNumberByte, putInfinity, putNumber, readNumber } from './ordered-number.ts';
@@ -169,6 +170,7 @@ export function decodeTuple(key: Uint8Array): TupleElement[] {
     } else if (type === STRING || type === BYTES) {
       const end = endOfTerminated(key, at);
       const bytes = unescaped(key, at, end);
+      if (type === STRING && !isUtf8(bytes)) throw damaged('a string in it is not UTF-8');
       elements.push(type === STRING ? Buffer.from(bytes.buffer, 0, bytes.length).toString('utf8') : bytes);
       at = end + 1;
     } else throw damaged(`byte ${at - 1} of it is no type`);

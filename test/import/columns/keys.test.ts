@@ -50,7 +50,7 @@ async function expectOrder<T>(
         expect(expected).toBeLessThanOrEqual(0);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
 }
 

@@ -63,7 +63,7 @@ describe('a line', () => {
         else if (row === undefined || 'bad' in row) throw new Error(`${line}: ${row?.bad}`);
         else expect(JSON.parse(row.value.toString())).toEqual({ v: (oracle.value as { v: unknown }).v });
       }),
-      { numRuns: 2000 },
+      { numRuns: 800 },
     );
   });
 
@@ -134,7 +134,7 @@ describe('a line', () => {
           );
         expect(plain(unpack(row.value))).toEqual(plain(JSON.parse(line)));
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
