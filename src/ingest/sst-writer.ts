@@ -34,6 +34,12 @@ export interface SstWriterOptions<KE extends EncodingName = 'buffer', VE extends
 /** Of entries: from here on a thread builds the table. Starting one costs as much as building of about so many. */
 const THREAD_BYTES_MIN = 4 << 20;
 
+/** Of writers that nobody holds any more: a thread that one keeps would be lost to all that come after it. */
+const forgotten = new FinalizationRegistry<TableSink>((sink) => {
+  // The thread is gone where this fails: it keeps nothing then.
+  void sink.abort().catch(() => undefined);
+});
+
 /** What `finish` tells of a file. */
 export interface SstFile {
   readonly path: string;
@@ -47,7 +53,8 @@ export interface SstFile {
 
 /**
  * Writes one SST file. Keys must come strictly ascending (NOT_SORTED names both keys otherwise; the writer can go on
- * with a later key). `finish()` makes the file durable. Disposing or aborting an unfinished writer removes the file.
+ * with a later key). `finish()` makes the file durable. Disposing or aborting an unfinished writer removes the file; of one
+ * that is forgotten it stays.
  *
  * @throws SluiceError ALREADY_EXISTS when there is a file at the path.
  */
@@ -91,6 +98,7 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
       sha256: true,
     };
     this.#sink = new DeferredSink(file, table, THREAD_BYTES_MIN);
+    forgotten.register(this, this.#sink, this);
   }
 
   /** @throws SluiceError NOT_SORTED, INVALID_KEY, INVALID_VALUE, NO_SPACE, IO; CLOSED once finished or aborted. */
@@ -118,6 +126,7 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
       throw new SluiceError('UNSUPPORTED_FORMAT', `${this.path} would hold no entries; nothing was written`);
     }
     this.#state = 'finishing';
+    forgotten.unregister(this);
     try {
       this.#handOver();
       const { entries, bytes, smallest, largest, sha256 } = await this.#sink.finish();
@@ -143,6 +152,7 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
   abort(): void {
     if (this.#state === 'finished' || this.#state === 'aborted') return;
     this.#state = 'aborted';
+    forgotten.unregister(this);
     this.#closed = this.#sink.abort();
     this.#env.fs.unlinkSync(this.path);
   }

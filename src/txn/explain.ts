@@ -1,15 +1,13 @@
 /** `explainIngest`: where files would go, and what stands in the way of a lower level. Changes nothing. */
 
 import { SluiceError } from '../base/errors.ts';
-import type { Blocker } from '../levels/placement.ts';
-import type { TableRow, TreeId } from '../manifest/rows.ts';
-import { NO_VERSION } from '../mvcc/version.ts';
+import { type Blocker, placeTable } from '../levels/placement.ts';
+import { Reservations } from '../levels/reservations.ts';
+import { Levels } from '../manifest/levels.ts';
+import type { TableRow } from '../manifest/rows.ts';
 import type { Engine } from './engine.ts';
 import { checkFiles, checkIngestOptions, type IngestOptions, keyspaceOf } from './ingest-options.ts';
 import { prefixRewrite } from './ingest-prefix.ts';
-
-/** Of a keyspace that is not there. */
-const NO_TREE = 0 as TreeId;
 
 export interface IngestPlan {
   readonly file: string;
@@ -49,11 +47,9 @@ export async function explainIngest(
         throw new SluiceError('UNSUPPORTED_FORMAT', `${file} holds no entries: there is nothing to ingest`);
       }
       // A keyspace that is not there yet is empty: everything fits the lowest level that the list itself leaves free.
-      const { level, blockers } = (tree ?? engine.newTree(NO_TREE, NO_VERSION, [])).place(
-        smallest,
-        largest,
-        earlier,
-      );
+      const { level, blockers } =
+        tree?.place(smallest, largest, earlier) ??
+        placeTable(Levels.EMPTY, new Reservations(), smallest, largest, earlier);
       earlier.push({ level, smallest, largest });
       const bounds = { smallest: Buffer.from(smallest), largest: Buffer.from(largest) };
       plans.push({ file, keyspace, entries, rangeDeletes, bytes, ...bounds, level, blockers });

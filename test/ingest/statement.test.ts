@@ -352,6 +352,16 @@ test('explainIngest tells the level, names what is in the way, and changes nothi
   expect((await db.ingest(over)).ingested[0]?.level).toBe(plan?.level);
 });
 
+test('explainIngest for a keyspace that is not there takes no memory', async () => {
+  const dir = memoryDirectory();
+  const db = await openDatabase(join(dir, 'db'), { memtableBytes: 64 << 20 });
+  const path = join(dir, 'a.sst');
+  await writeSst(path, numbered(0, 10));
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 20; i++) await db.explainIngest(path, { into: 'not there' });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 << 20);
+});
+
 describe('the keyspace that files go to', () => {
   test('is given by name or as an object, and is made where it is not there', async () => {
     const { db, file } = await place();

@@ -5,9 +5,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { cores, nodeEnv } from '../../src/base/env/node-env.ts';
 import { SstWriter, type SstWriterOptions } from '../../src/index.ts';
+import { tableThreads } from '../../src/ingest/table-threads.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import { NO_VERSION } from '../../src/mvcc/version.ts';
 import { TableBuilder } from '../../src/sst/table-builder.ts';
@@ -142,3 +145,20 @@ test.each([2_000, 100_000])(
     expect(told.put).toBeLessThan(60_000);
   },
 );
+
+test.runIf(cores() > 1)('writers that are forgotten give their threads back', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const dir = memoryDirectory();
+  const all = rows(40_000, 150);
+  for (let i = 0; i < Math.min(8, cores() - 1); i++) putAll(new SstWriter(join(dir, `${i}.sst`)), all);
+  expect(tableThreads.take()).toBeUndefined();
+  let thread: ReturnType<typeof tableThreads.take>;
+  for (let tries = 0; thread === undefined && tries < 500; tries++) {
+    collectGarbage();
+    await nodeEnv.clock.sleep(10);
+    thread = tableThreads.take();
+  }
+  expect(thread).toBeDefined();
+  if (thread !== undefined) tableThreads.giveBack(thread);
+});
