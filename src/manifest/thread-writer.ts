@@ -1,6 +1,6 @@
 /**
  * Makes the manifest's transactions durable in a thread, one for all databases of the process. Until it has the manifest open
- * they are made here, and the second of them starts it: so a short life has no thread, and nobody waits for one.
+ * they are made here, and it is started when there are some: so a short life has no thread, and nobody waits for one.
  *
  * The thread has the environment open beside this one: LMDB takes both for one, and its lock lets one of them write at a time.
  * Only `transactionSync` is used there too (see `store.ts`), and a thread that may be within one is never terminated.
@@ -25,6 +25,8 @@ import {
 } from './writer-messages.ts';
 
 const IDLE_MS = 10_000;
+/** A database that is made and filled by one ingest has no more. */
+const MADE_HERE = 2;
 /** Of a thread that was asked for nothing but a transaction. */
 const ANSWER_MS_MAX = 60_000;
 
@@ -128,7 +130,7 @@ export class ThreadWriter implements CommitWriter {
   commit(writes: readonly Write[], settled: (outcome: Outcome) => void): void {
     assert(this.#settled === undefined, 'one transaction at a time');
     if (!this.#isOpen || this.#port === undefined) {
-      if (this.#madeHere++ > 0) void this.join();
+      if (++this.#madeHere > MADE_HERE) void this.join();
       settled(this.#commitHere(writes));
       return;
     }
@@ -176,7 +178,10 @@ export class ThreadWriter implements CommitWriter {
   /** L2: not before the thread has let go: another database may be made at the path, and LMDB would take it for this one. */
   async close(): Promise<void> {
     assert(this.#settled === undefined, 'no close during a transaction');
-    if (!this.cancelOpening()) await this.#joining;
+    if (!this.cancelOpening()) {
+      this.#port?.ref(); // nothing else may keep the process alive
+      await this.#joining;
+    }
     const port = this.#port;
     if (port !== undefined && this.#isOpen) {
       await new Promise<void>((resolve) => {

@@ -2,6 +2,8 @@
  * Tells how many rows there are, and ends while the manifest's thread is within a transaction of 20,000 more.
  *
  *     writer-thread-child.ts DIRECTORY exit|throw|natural
+ *
+ * With `close` instead it closes manifests while the thread is opening them.
  */
 
 import { nodeEnv } from '../../src/base/env/node-env.ts';
@@ -29,6 +31,18 @@ const row: Omit<TableRow, 'id'> = {
   ingestId: undefined,
 };
 const add = (id: number): Edit => ({ kind: 'addTable', table: { ...row, id: id as FileId } });
+
+if (how === 'close') {
+  for (let n = 0; n < 60; n++) {
+    const closing = Manifest.open({ env: nodeEnv, dir: `${dir}/${n}`, inThread: true });
+    for (const id of [1, 2, 3]) closing.start(closing.prepare([add(id)]), () => undefined);
+    // Once the thread is there, from one moment to the next it begins to open it.
+    if (n === 0) await nodeEnv.clock.sleep(500);
+    for (const end = performance.now() + n / 20; performance.now() < end; );
+    await closing.close();
+  }
+  process.exit(0);
+}
 
 const manifest = Manifest.open({ env: nodeEnv, dir, inThread: true });
 let rows = 0;

@@ -1,6 +1,6 @@
 /** The thread that makes edits of the manifest durable. */
 
-import { fork } from 'node:child_process';
+import { type ForkOptions, fork } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -33,6 +33,12 @@ const add = (id: number): Edit => {
     ingestId: undefined,
   };
   return { kind: 'addTable', table };
+};
+
+const CHILD = new URL('./writer-thread-child.ts', import.meta.url);
+const CHILD_OPTIONS: ForkOptions = {
+  execArgv: ['--import', new URL('../base/typescript-hooks.mjs', import.meta.url).href],
+  stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
 };
 
 /** Resolves when the edits are settled; `settled` tells it at once. */
@@ -126,6 +132,11 @@ test('what the thread throws is the outcome, and so is its end', async () => {
   await writer.close();
   await store.close();
 });
+
+test('closing waits for the thread, though nothing else keeps the process alive', async () => {
+  const child = fork(CHILD, [memoryDirectory(), 'close'], CHILD_OPTIONS);
+  expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
+}, 30_000);
 
 test.each(['exit', 'throw', 'natural'])(
   'a process ends while the thread is within a transaction: %s',
