@@ -105,7 +105,7 @@ export class DelimitedReader implements RowReader {
     }
     while (scanner.next(window.bytes, window.end, last)) {
       this.#offset = window.offset + scanner.rowFrom;
-      if (this.#columns === undefined && this.#firstRow(source)) continue;
+      if (this.#columns === undefined && this.#tellsColumns() && this.#firstRow(source)) continue;
       this.#handOut(sink);
       this.#head = undefined;
       this.#row++;
@@ -114,15 +114,25 @@ export class DelimitedReader implements RowReader {
     if (long && this.#head === undefined) this.#head = window.reported(scanner.rowFrom, window.end);
   }
 
+  /** A row that is broken does not say how many columns there are. */
+  #tellsColumns(): boolean {
+    return this.#settings.header === true || this.#rowRefusal() === undefined;
+  }
+
   #handOut(sink: RowSink): void {
     const { rowFrom, rowTo } = this.#scanner;
+    const broken = this.#rowRefusal();
+    if (broken !== undefined) {
+      sink.bad(broken, this.#head ?? this.#window.reported(rowFrom, rowTo));
+      return;
+    }
     const columns = this.#columns;
     assert(columns !== undefined, 'a row before its columns');
-    const refusal = this.#rowRefusal() ?? this.#extract(columns);
+    const refusal = this.#extract(columns);
     if (refusal === undefined) {
       const { key, keyFrom, keyTo, value, valueFrom, valueTo } = columns.extractor;
       sink.row(key, keyFrom, keyTo, value, valueFrom, valueTo);
-    } else sink.bad(refusal, this.#head ?? this.#window.reported(rowFrom, rowTo));
+    } else sink.bad(refusal, this.#window.reported(rowFrom, rowTo));
   }
 
   /** What is wrong with the row whatever its columns hold. */
@@ -178,9 +188,8 @@ export class DelimitedReader implements RowReader {
       );
     }
     const isHeader = this.#settings.header === true;
-    if (isHeader && (scanner.defect !== 'none' || this.#head !== undefined)) {
-      throw new SluiceError('BAD_INPUT', `The header of ${source.name}: ${this.#rowRefusal()}`);
-    }
+    const broken = this.#rowRefusal();
+    if (broken !== undefined) throw new SluiceError('BAD_INPUT', `The header of ${source.name}: ${broken}`);
     const names: string[] = [];
     for (let field = 0; field < scanner.fields; field++) {
       names.push(isHeader ? this.#fieldText(field) : `column${field}`);

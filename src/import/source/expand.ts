@@ -7,8 +7,8 @@ import type { SourceCompression } from '../../import-options.ts';
 import { filesUnder, glob, isPattern } from './glob.ts';
 import type { SourceSpec } from './source-spec.ts';
 
-/** Of the spec that '-' stands for. */
-export const STANDARD_INPUT = 'standard input';
+/** What '-' is called. */
+const STANDARD_INPUT = 'standard input';
 
 /**
  * The sources of a path, pattern, directory, URL or '-'; those of a pattern or a directory by their names. A file whose name

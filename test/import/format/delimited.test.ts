@@ -220,6 +220,18 @@ describe('bad rows', () => {
     expect(rows[1]).toMatchObject({ raw: Buffer.from('3,"4\n5,6\n'), position: { row: 1, offset: 8 } });
   });
 
+  test('a first row that is broken does not say how many columns there are', async () => {
+    const options = { header: false, rowBytesMax: 20 };
+    for (const [first, reason] of [
+      ['"a"x,1,2', /text follows/],
+      ['a,,,,,,,,,,,,,,,,,,,,,,,', /more than rowBytesMax/],
+    ] as const) {
+      const rows = await read(`${first}\nb,2\n`, options);
+      expect(rows).toEqual([expect.stringMatching(reason), 'b → 2']);
+    }
+    await expect(read('"a"x,1\nb,2\n')).rejects.toThrow(/^The header of memory: text follows/);
+  });
+
   test('a row that is too long is left out, and those behind it are read', async () => {
     for (const long of ['x'.repeat(5000), `"${'x\n'.repeat(2500)}"`]) {
       const text = Buffer.from(`a,b\n1,2\n3,${long}\n5,6\n`);
