@@ -24,7 +24,10 @@ export interface DbOptions<KE extends EncodingName = EncodingName, VE extends En
   readonly durability?: Durability;
   /** Size at which a keyspace's memtable is written to a table; 32 MiB. */
   readonly memtableBytes?: number;
-  /** For blocks, indexes and filters together; 64 MiB. */
+  /**
+   * For blocks, indexes and filters together; 64 MiB. Where it is less than the indexes and filters of all tables, 1 to 2 % of
+   * the data, lookups all over the keys open tables again and again.
+   */
   readonly blockCacheBytes?: number;
   /** Of tables that the database writes; 'lz4'. */
   readonly compression?: Compression;

@@ -146,19 +146,21 @@ test.each([2_000, 100_000])(
   },
 );
 
-test.runIf(cores() > 1)('writers that are forgotten give their threads back', async () => {
+test('writers that are forgotten give their threads back', async () => {
   setFlagsFromString('--expose-gc');
   const collectGarbage = runInNewContext('gc') as () => void;
   const dir = memoryDirectory();
   const all = rows(40_000, 150);
-  for (let i = 0; i < Math.min(8, cores() - 1); i++) putAll(new SstWriter(join(dir, `${i}.sst`)), all);
+  // Where there is one core there are none.
+  const threads = Math.min(8, cores() - 1);
+  for (let i = 0; i < threads; i++) putAll(new SstWriter(join(dir, `${i}.sst`)), all);
   expect(tableThreads.take()).toBeUndefined();
   let thread: ReturnType<typeof tableThreads.take>;
-  for (let tries = 0; thread === undefined && tries < 500; tries++) {
+  for (let tries = 0; thread === undefined && tries < 500 * threads; tries++) {
     collectGarbage();
     await nodeEnv.clock.sleep(10);
     thread = tableThreads.take();
   }
-  expect(thread).toBeDefined();
+  expect(thread !== undefined).toBe(threads > 0);
   if (thread !== undefined) tableThreads.giveBack(thread);
 });
