@@ -3,6 +3,7 @@ import type { WatchedDataset } from '../txn/dataset/watch.ts';
 import { type Command, EXIT_NOT_FOUND, EXIT_OK, UsageError } from './command.ts';
 import { JSON_FLAG } from './database.ts';
 import { type Io, Output } from './io.ts';
+import { checkedText, ProgressLine } from './progress-line.ts';
 
 /** The longest that a timer takes. */
 const FOR_EVER_MS = 2 ** 31 - 1;
@@ -35,11 +36,14 @@ of it is there and right. A version that is kept needs no files: that is how to 
     const mode = args.choice('mode', ['copy', 'link']);
     const told: WatchedDataset[] = [];
     let wake = (): void => undefined;
+    const progress = new ProgressLine(io);
     const db = await open(args.at(0, 'DB'));
     try {
       const watch = db.watchDatasets(dir, {
         ...(pollMs !== undefined && { pollMs }),
+        onProgress: ({ bytesDone, bytesTotal }) => progress.show(checkedText(bytesDone, bytesTotal)),
         onChange: (status) => {
+          progress.end();
           told.push(status);
           wake();
         },

@@ -4,7 +4,7 @@ import { type Arguments, type Command, EXIT_OK, type Flag, UsageError } from './
 import { JSON_FLAG, READONLY_FLAG, withDatabase, withWritable } from './database.ts';
 import { type Io, Output } from './io.ts';
 import { PREFIX_FLAGS, prefixOf } from './prefix-flags.ts';
-import { ProgressLine } from './progress-line.ts';
+import { checkedText, ProgressLine } from './progress-line.ts';
 import { bytesText, columns, entriesText, plural } from './text.ts';
 
 const KEEP: Flag = { type: 'string', value: 'N', about: 'drop all but the newest N versions' };
@@ -181,9 +181,4 @@ function sizeText({ tables, entries, bytes }: DatasetVersion): string {
 function printed(name: string, { files, ...version }: DatasetVersion): object {
   const named = files.map(({ file, bytes, entries, sha256 }) => ({ file, bytes, entries, sha256 }));
   return { dataset: name, ...version, files: named };
-}
-
-function checkedText(done: number, total: number): string {
-  const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
-  return `${percent} % of ${bytesText(total)} checked`;
 }

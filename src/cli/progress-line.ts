@@ -1,6 +1,7 @@
 /** On a terminal, one line that is written over; elsewhere nothing. */
 
 import { type Io, write } from './io.ts';
+import { bytesText } from './text.ts';
 
 export class ProgressLine {
   readonly #io: Io;
@@ -25,4 +26,9 @@ export class ProgressLine {
   #write(text: string): void {
     write(this.#io.stderr, text).catch(() => undefined);
   }
+}
+
+export function checkedText(done: number, total: number): string {
+  const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+  return `${percent} % of ${bytesText(total)} checked`;
 }

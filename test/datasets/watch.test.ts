@@ -52,7 +52,13 @@ const A: Entry[] = [
 
 test('what is there is loaded, with its deltas, in one step; an earlier version is gone back to', async () => {
   const { db, drops, file, metadata } = await place();
-  const watch = db.watchDatasets(drops, { pollMs: NEVER_MS });
+  let loaded = 0;
+  const watch = db.watchDatasets(drops, {
+    pollMs: NEVER_MS,
+    onProgress: ({ bytesDone, bytesTotal }) => {
+      if (bytesDone === bytesTotal) loaded++;
+    },
+  });
   await watch.check();
   expect(watch.status()).toEqual([]);
   const digests = {
@@ -82,6 +88,7 @@ test('what is there is loaded, with its deltas, in one step; an earlier version 
   stop();
   expect(new Set(seen)).toEqual(new Set([undefined, 12].filter((each) => seen.includes(each))));
   expect(watch.status()).toEqual([{ name: 'feats', state: 'live', version: 12, problem: undefined }]);
+  expect(loaded).toBe(3);
   expect(await live(db)).toEqual([
     ['b', '2'],
     ['c', '3'],

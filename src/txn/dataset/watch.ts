@@ -7,9 +7,9 @@
  * changes is silent on network file systems, and never says that a producer is done.
  */
 
-import { checkOptions } from '../../base/arguments.ts';
+import { checkCallback, checkOptions } from '../../base/arguments.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
-import type { IngestMode, IngestVerify } from '../../ingest/staging.ts';
+import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
 import type { Engine } from '../engine.ts';
 import type { Dataset } from './dataset.ts';
 import { type DatasetMetadata, parseMetadata } from './metadata.ts';
@@ -28,6 +28,8 @@ export interface WatchOptions {
   readonly verify?: IngestVerify;
   /** Told of each dataset whose state has changed. */
   readonly onChange?: (status: WatchedDataset) => void;
+  /** Told of files that are being loaded, as of `publish`. What it throws fails the load. */
+  readonly onProgress?: (progress: StageProgress) => void;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface WatchedDataset {
 
 export function checkWatchOptions(options: WatchOptions): void {
   checkOptions(options);
-  const { pollMs, keepVersions, mode, onChange } = options;
+  const { pollMs, keepVersions, mode, onChange, onProgress } = options;
   if (pollMs !== undefined && !(typeof pollMs === 'number' && pollMs >= 1)) {
     throw new TypeError(`options.pollMs must be a number from 1; got ${String(pollMs)}`);
   }
@@ -52,9 +54,8 @@ export function checkWatchOptions(options: WatchOptions): void {
   if (mode !== undefined && mode !== 'copy' && mode !== 'link') {
     throw new TypeError(`options.mode must be copy or link; got ${String(mode)}`);
   }
-  if (onChange !== undefined && typeof onChange !== 'function') {
-    throw new TypeError('options.onChange must be a function');
-  }
+  checkCallback(onChange, 'options.onChange');
+  checkCallback(onProgress, 'options.onProgress');
 }
 
 const POLL_MS = 1000;
@@ -259,6 +260,7 @@ export class DatasetWatch implements AsyncDisposable {
           ...(each.sha256 !== undefined && { sha256: each.sha256 }),
           ...(this.#options.mode !== undefined && { mode: this.#options.mode }),
           ...(this.#options.verify !== undefined && { verify: this.#options.verify }),
+          ...(this.#options.onProgress !== undefined && { onProgress: this.#options.onProgress }),
           signal: this.#stop.signal,
         },
       );
