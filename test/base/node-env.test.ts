@@ -2,8 +2,10 @@
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { File, OpenMode } from '../../src/base/env/file-system.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { readFully, writeFully } from '../../src/base/env/node-file.ts';
+import { NodeFileSystem } from '../../src/base/env/node-file-system.ts';
 import { systemError } from '../../src/base/env/system-error.ts';
 import { FaultyFileSystem } from './faulty-file-system.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -151,6 +153,27 @@ describe('directories', () => {
       });
     }
     expect(fs.readFileSync(`${dir}/one`).equals(content)).toBe(true);
+  });
+
+  test('a copy is sent to the disk while it is made', async () => {
+    const dir = temporaryDirectory();
+    const bytesTotal = 40 << 20;
+    fs.writeFileSync(`${dir}/from`, Buffer.alloc(bytesTotal, 1));
+    const sizesAtSync: number[] = [];
+    class Watched extends NodeFileSystem {
+      override async open(path: string, mode: OpenMode): Promise<File> {
+        const file = await super.open(path, mode);
+        const datasync = file.datasync.bind(file);
+        file.datasync = () => {
+          sizesAtSync.push(file.sizeSync());
+          return datasync();
+        };
+        return file;
+      }
+    }
+    await new Watched().copy(`${dir}/from`, `${dir}/to`, new AbortController().signal);
+    expect(sizesAtSync).toEqual([16 << 20, 32 << 20]);
+    expect(fs.statSync(`${dir}/to`).size).toBe(bytesTotal);
   });
 
   test('an aborted copy rejects and leaves nothing behind', async () => {
