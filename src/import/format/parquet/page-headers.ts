@@ -1,16 +1,17 @@
 /**
  * The headers of a column's pages, checked before hyparquet reads the pages: it allocates what they claim, and goes round for
- * ever where a length is missing.
+ * ever where a length is missing. Runs within compressed pages are not seen here: one that claims more values than its page
+ * has makes hyparquet 1.31.5 write out all of them.
  */
 
-import type { ColumnMetaData } from 'hyparquet';
+import type { ColumnMetaData, SchemaElement } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
 
 const PAGE_BYTES_MAX = 256 << 20;
 const PAGE_VALUES_MAX = 1 << 24;
 
 /** @throws Error saying what is wrong with which column */
-export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData): void {
+export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData, path: readonly SchemaElement[]): void {
   const reader = { view: new DataView(buffer), offset: 0 };
   const refuse = (what: string): Error =>
     new Error(`a page of column ${meta.path_in_schema.join('.')} claims ${what}`);
@@ -45,6 +46,14 @@ export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData): void {
         throw refuse(`${nulls} nulls in ${rows} rows of ${count} values`);
       if (!isCount(definition, stored) || !isCount(repetition, stored - definition))
         throw refuse(`levels of ${definition} and ${repetition} bytes in ${stored}`);
+      const { view, offset } = reader;
+      const repeated = path.filter((element) => element.repetition_type === 'REPEATED').length;
+      const optional = path.filter((element) => element.repetition_type !== 'REQUIRED').length;
+      const split = offset + repetition;
+      const right =
+        runsFit(view, offset, split, repeated, count) &&
+        runsFit(view, split, split + definition, optional, count);
+      if (!right) throw refuse(`levels that are not those of ${count} values`);
     }
     if (page !== dictionary) values += count;
     reader.offset += stored;
@@ -52,6 +61,32 @@ export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData): void {
   if (values === Number(meta.num_values)) return;
   const what = meta.path_in_schema.join('.');
   throw new Error(`column ${what} has ${values} values in its pages, and claims ${meta.num_values}`);
+}
+
+/**
+ * Whether the runs of levels are within [from, to) and of `count` values; hyparquet writes out a run of any length.
+ * A run is a varint and a value (even), or 8 values for each unit of the varint (odd), of the bits that `most` takes.
+ */
+function runsFit(view: DataView, from: number, to: number, most: number, count: number): boolean {
+  if (most === 0) return true;
+  const bits = 32 - Math.clz32(most);
+  let at = from;
+  for (let seen = 0; seen < count; ) {
+    let head = 0;
+    for (let scale = 1; ; scale *= 128) {
+      if (at >= to || scale > 2 ** 28) return false;
+      const byte = view.getUint8(at++);
+      head += (byte & 127) * scale;
+      if (byte < 128) break;
+    }
+    const units = Math.floor(head / 2);
+    const isPacked = head % 2 === 1;
+    at += isPacked ? units * bits : (bits + 7) >> 3;
+    seen += isPacked ? units * 8 : units;
+    // The last of packed runs may be filled up.
+    if (at > to || (!isPacked && seen > count)) return false;
+  }
+  return true;
 }
 
 /** hyparquet's types have numbers where a damaged header has nothing. */

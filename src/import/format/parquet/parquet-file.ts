@@ -172,7 +172,7 @@ export class ParquetFile {
       if (column.element === undefined) checkNested(meta, this.#schema);
       else if (meta.num_values !== group.num_rows)
         throw new Error(`column ${column.name} claims ${meta.num_values} values for ${group.num_rows} rows`);
-      checkPages(await this.#access.slice(start, start + bytes), meta);
+      checkPages(await this.#access.slice(start, start + bytes), meta, pathOf(meta, this.#schema));
     }
   }
 }
@@ -248,11 +248,21 @@ function asWide(meta: ColumnMetaData): ColumnMetaData {
   );
 }
 
+/** From the column down to what has values. */
+function pathOf(meta: ColumnMetaData, tree: SchemaTree): SchemaElement[] {
+  const path: SchemaElement[] = [];
+  let node: SchemaTree | undefined = tree;
+  for (const name of meta.path_in_schema) {
+    node = node?.children.find(({ element }) => element.name === name);
+    if (node === undefined) throw new Error(`there is no column ${meta.path_in_schema.join('.')}`);
+    path.push(node.element);
+  }
+  return path;
+}
+
 /** Within others they cannot be read as INT64: they are refused. */
 function checkNested(meta: ColumnMetaData, tree: SchemaTree): void {
-  let node: SchemaTree | undefined = tree;
-  for (const name of meta.path_in_schema) node = node?.children.find(({ element }) => element.name === name);
-  if (!isUnsigned32(node?.element) || !meta.encodings.includes(DELTA)) return;
+  if (!isUnsigned32(pathOf(meta, tree).at(-1)) || !meta.encodings.includes(DELTA)) return;
   throw new SluiceError(
     'UNSUPPORTED_FORMAT',
     `unsigned 32-bit integers in deltas within another column, ${meta.path_in_schema.join('.')}, cannot be read`,
