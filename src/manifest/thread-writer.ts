@@ -6,8 +6,9 @@
  * Only `transactionSync` is used there too (see `store.ts`), and a thread that may be within one is never terminated.
  */
 
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { startThread } from '../base/background-thread.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
 import { fromThreadError } from '../base/thread-error.ts';
 import type { CommitWriter, Outcome } from './commit-writer.ts';
@@ -63,7 +64,7 @@ class SharedThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(THREAD);
+    const worker = startThread(THREAD);
     // At the end of the process Node stops the thread wherever it is: amid a transaction LMDB would wait for its own lock, for ever.
     if (!this.#waitsAtExit) {
       process.once('exit', () => {
