@@ -1,11 +1,13 @@
 /** The manifest of a database, cut short or with a damaged meta page: a typed error or right data, and the process lives. */
 
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Child } from '../base/child.ts';
 import { memoryDirectory, openText } from '../base/database.ts';
 import { writeSst } from '../base/sst-files.ts';
 import { type Damage, flips, Image } from './damage.ts';
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const DATA = 'manifest/data.mdb';
 const CHILD = new URL('./manifest-child.ts', import.meta.url);

@@ -2,11 +2,13 @@
 
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { isSluiceError } from '../../src/index.ts';
 import { memoryDirectory, openText } from '../base/database.ts';
 import { type Entry, tableFiles, writeSst } from '../base/sst-files.ts';
 import { type Content, cuts, type Damage, flips, Image, openFiles, readings } from './damage.ts';
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const DAMAGE_CODES = ['CORRUPTION', 'CHECKSUM_MISMATCH', 'UNSUPPORTED_FORMAT', 'COMPARATOR_MISMATCH'];
 const CONTENT: Content = [
