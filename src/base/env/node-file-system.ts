@@ -12,11 +12,6 @@ const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', up
 /** Between two looks at the signal. */
 const COPY_CHUNK_BYTES = 4 << 20;
 /**
- * A copy lets no more than this gather in the page cache: whoever syncs another file meanwhile (the log, for a commit) waits for what the
- * disk has before it.
- */
-const COPY_UNSYNCED_BYTES_MAX = 16 << 20;
-/**
  * Of a copy, what may not be on the disk yet. Where a file system makes its journal durable only together with what other files
  * have in memory, somebody else's sync would wait for all of a large copy.
  */
