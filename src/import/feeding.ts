@@ -43,8 +43,8 @@ export interface FeedingOptions {
   readonly control: Int32Array;
   /** What this thread reads itself, or for another. */
   readonly feed: MainFeed | undefined;
-  /** In a synchronous section: durable when it returns. */
-  readonly onRun: (finished: FinishedRun) => void;
+  /** Durable when it resolves. */
+  readonly onRun: (finished: FinishedRun) => Promise<void>;
 }
 
 export function rejectName(lane: number): string {
@@ -178,18 +178,16 @@ export class Feeding {
   #finished(finished: FinishedRun): void {
     const { lane, run } = finished.end;
     this.#early.set(`${lane}/${run}`, finished);
-    try {
-      for (;;) {
-        const next = `${lane}/${at(this.#nextRun, lane)}`;
-        const due = this.#early.get(next);
-        if (due === undefined || this.#stopped) return;
-        this.#early.delete(next);
-        this.#nextRun[lane] = due.end.run + 1;
-        this.#options.onRun(due);
-        if (due.end.after.ended) this.#onLaneEnded.get(lane)?.();
-      }
-    } catch (error) {
-      this.#fail(error);
+    for (;;) {
+      const next = `${lane}/${at(this.#nextRun, lane)}`;
+      const due = this.#early.get(next);
+      if (due === undefined || this.#stopped) return;
+      this.#early.delete(next);
+      this.#nextRun[lane] = due.end.run + 1;
+      const told = this.#options.onRun(due);
+      // Runs are told of in their order, so that the last one is durable after all others.
+      if (due.end.after.ended) told.then(this.#onLaneEnded.get(lane), this.#fail);
+      else told.catch(this.#fail);
     }
   }
 }

@@ -76,16 +76,18 @@ export class ImportRun implements ImportTask {
     this.#paused = { before: this.#state, goOn, over };
     command(control, PAUSE);
     merging?.pause(true);
-    record.put({ state: 'paused' });
     this.#enter('paused');
-    await this.#engine.env.clock.turn();
+    await record.put({ state: 'paused' });
   }
 
   resume(): void {
     const paused = this.#paused;
     if (paused === undefined) return;
     this.#paused = undefined;
-    this.#work.record.put({ state: paused.before });
+    // Should it not be durable, a restart finds it paused.
+    this.#work.record.put({ state: paused.before }).catch((err: unknown) => {
+      this.#engine.logger?.warn({ err }, 'an import goes on, and its row says that it is paused');
+    });
     this.#enter(paused.before);
     command(this.#work.control, GO_ON);
     this.#work.merging?.pause(false);
@@ -100,7 +102,7 @@ export class ImportRun implements ImportTask {
 
   async #forget(): Promise<void> {
     const { record } = this.#work;
-    record.put({ state: 'cancelled', runs: [], lanes: [] });
+    await record.put({ state: 'cancelled', runs: [], lanes: [] });
     await record.removeDirectories();
     this.#enter('cancelled');
   }
@@ -155,7 +157,7 @@ export class ImportRun implements ImportTask {
     this.#meter.enter('commit');
     const { record } = work;
     await writeRejects(this.#engine, record);
-    record.put({
+    await record.put({
       rowsDuplicate: record.row.rowsDuplicate + merged.rowsDuplicate,
       bytesWritten: record.row.bytesWritten + merged.bytesWritten,
     });
@@ -196,7 +198,7 @@ export class ImportRun implements ImportTask {
 
   async #finish(result: ImportResult): Promise<void> {
     const { record } = this.#work;
-    record.put({ state: 'imported', runs: [], error: undefined, result: JSON.stringify(result) });
+    await record.put({ state: 'imported', runs: [], error: undefined, result: JSON.stringify(result) });
     this.#meter.enter('done', result.rowsLoaded);
     await record.removeDirectories();
     this.#enter('imported');
@@ -221,7 +223,7 @@ export class ImportRun implements ImportTask {
       }
       const isFinal = FINAL_CODES.some((code) => isSluiceError(error, code)) || error instanceof TypeError;
       const message = error instanceof Error ? error.message : String(error);
-      record.put({ state: 'failed', error: message, ...(isFinal ? { runs: [], lanes: [] } : {}) });
+      await record.put({ state: 'failed', error: message, ...(isFinal ? { runs: [], lanes: [] } : {}) });
       if (isFinal) await record.removeDirectories();
       this.#enter('failed');
     } catch (cause) {

@@ -38,13 +38,23 @@ export class ImportRecord {
     this.kept = keptSpec(row);
   }
 
-  /** Durable when it returns. */
-  put(change: Partial<Omit<ImportRow, 'spec' | 'id'>>, kept: KeptSpec = this.kept): void {
+  /** Of a new import: durable when it returns. */
+  putSync(): void {
+    this.#engine.apply([{ kind: 'putImport', row: this.row }]);
+  }
+
+  /**
+   * Known here at once, durable when it resolves: each edit has the row as it is at its turn, so that none brings an older one
+   * back. What the row names is durable before this is called (L2).
+   */
+  put(change: Partial<Omit<ImportRow, 'spec' | 'id'>>, kept: KeptSpec = this.kept): Promise<void> {
     const spec = kept === this.kept ? this.row.spec : JSON.stringify(kept);
-    const row = { ...this.row, ...change, spec };
-    this.#engine.apply([{ kind: 'putImport', row }]);
-    this.row = row;
+    this.row = { ...this.row, ...change, spec };
     this.kept = kept;
+    return this.#engine.edits.submit(() => ({
+      edits: [{ kind: 'putImport', row: this.row }],
+      installed: () => undefined,
+    }));
   }
 
   get #home(): string {

@@ -66,7 +66,10 @@ export class ImportWork {
       sources,
       laneEnds: ends,
     };
-    record.put({ state: 'feeding', lanes: ends.map((_, i) => newLane(i === 0 ? 0 : at(ends, i - 1))) }, kept);
+    await record.put(
+      { state: 'feeding', lanes: ends.map((_, i) => newLane(i === 0 ? 0 : at(ends, i - 1))) },
+      kept,
+    );
   }
 
   async feed(): Promise<void> {
@@ -75,7 +78,7 @@ export class ImportWork {
     const { spec } = kept;
     const left = row.lanes.filter(({ ended }) => !ended).length;
     if (left === 0) return;
-    if (row.state !== 'feeding') record.put({ state: 'feeding' });
+    if (row.state !== 'feeding') await record.put({ state: 'feeding' });
     const { builder, compaction, tablesDir: _ } = this.#engine.settings;
     const bad = row.lanes.reduce((sum, { rowsBad }) => sum + rowsBad, 0);
     Atomics.store(this.control, BAD_ROWS, bad);
@@ -117,7 +120,7 @@ export class ImportWork {
     const { record } = this;
     const { row, kept } = record;
     const { spec } = kept;
-    if (row.state !== 'importing') record.put({ state: 'importing' });
+    if (row.state !== 'importing') await record.put({ state: 'importing' });
     const { builder, compaction } = this.#engine.settings;
     let nextId = this.#nextFileId();
     const { keepsRows, duplicates } = this.rules;
@@ -142,9 +145,9 @@ export class ImportWork {
   }
 
   /** L2: the run is on disk; from here on a restart does not read its rows again. */
-  #addRun({ end, run, rowsDuplicate, bytesWritten }: FinishedRun): void {
+  #addRun({ end, run, rowsDuplicate, bytesWritten }: FinishedRun): Promise<void> {
     const { row } = this.record;
-    this.record.put({
+    return this.record.put({
       lanes: row.lanes.map((lane, i) => (i === end.lane ? end.after : lane)),
       runs: run.files.length === 0 ? row.runs : [...row.runs, run],
       rowsDuplicate: row.rowsDuplicate + rowsDuplicate,
@@ -152,11 +155,16 @@ export class ImportWork {
     });
   }
 
-  #replaceRuns(runs: readonly ImportRunRow[], merged: ImportRunRow, duplicates: number, bytes: number): void {
+  async #replaceRuns(
+    runs: readonly ImportRunRow[],
+    merged: ImportRunRow,
+    duplicates: number,
+    bytes: number,
+  ): Promise<void> {
     const { row } = this.record;
     // A run of the row and one given are the same when they begin with the same file.
     const gone = new Set(runs.map(({ files }) => files[0]?.id));
-    this.record.put({
+    await this.record.put({
       runs: [...row.runs.filter(({ files }) => !gone.has(files[0]?.id)), merged],
       rowsDuplicate: row.rowsDuplicate + duplicates,
       bytesWritten: row.bytesWritten + bytes,

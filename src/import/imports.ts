@@ -56,7 +56,7 @@ export class Imports implements Importer {
     }
     const record = new ImportRecord(engine, newImportRow(engine, id, spec));
     // L2: from here on the import's directories are not swept.
-    record.put({});
+    record.putSync();
     return this.#run(engine, record, feedOf(source, spec, engine), options);
   }
 

@@ -28,13 +28,13 @@ export interface MergeOptions {
   /** KiB read and written. */
   readonly progress: Int32Array;
   readonly newFileId: () => FileId;
-  /** A merge of several runs into one is on disk: in a synchronous section, before their files go. */
+  /** A merge of several runs into one is on disk; their files go once that is durable too. */
   readonly onMerged: (
     runs: readonly ImportRunRow[],
     merged: ImportRunRow,
     duplicates: number,
     bytes: number,
-  ) => void;
+  ) => Promise<void>;
 }
 
 export interface MergedTables {
@@ -116,7 +116,7 @@ export class Merging {
       }));
       const merged = { version: undefined, movable: false, files };
       runs = [...runs.filter((run) => !some.includes(run)), merged];
-      onMerged(some, merged, done.entriesRead - done.entriesWritten, done.bytesWritten);
+      await onMerged(some, merged, done.entriesRead - done.entriesWritten, done.bytesWritten);
     }
     return runs;
   }
