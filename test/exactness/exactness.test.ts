@@ -11,12 +11,13 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeMemoryDirectory, openText, type TextDb } from '../base/database.ts';
+import { LENGTH } from '../base/length.ts';
 import { checkArbitrary, TIMEOUT_MS } from '../model/check.ts';
 import { type History, history } from './history.ts';
 import { Run, type Tally } from './run.ts';
 
 const REGRESSIONS = new URL('../regressions/exactness/', import.meta.url);
-const HISTORIES = 300;
+const HISTORIES = Math.round(150 * LENGTH);
 
 let dir: string;
 let db: TextDb;

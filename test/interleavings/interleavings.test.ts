@@ -5,6 +5,7 @@
  */
 
 import { expect, onTestFinished, test } from 'vitest';
+import { LENGTH } from '../base/length.ts';
 import { isSerial, predict } from './oracle.ts';
 import { Play } from './play.ts';
 import { type Case, Space, STATEMENTS, STATEMENTS_IN_MEMORY } from './space.ts';
@@ -48,11 +49,11 @@ test.each([
     space: new Space({ transactions: 3, operations: 3, statements: STATEMENTS, reduced: false }),
   },
   {
-    count: 10_000,
+    count: Math.round(5000 * LENGTH),
     space: new Space({ transactions: 2, operations: 4, statements: STATEMENTS_IN_MEMORY, reduced: true }),
   },
   {
-    count: 10_000,
+    count: Math.round(5000 * LENGTH),
     space: new Space({ transactions: 3, operations: 3, statements: STATEMENTS_IN_MEMORY, reduced: true }),
   },
 ])('$count of $space.name: $space.size', ({ count, space }) => play(space, count), 300_000);
