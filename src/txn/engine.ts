@@ -370,7 +370,7 @@ export class Engine implements StoreState {
     this.throttle.failed(
       new SluiceError('CLOSED', 'The database was closed before there was room for the write'),
     );
-    this.rangeCollector.close();
+    await this.rangeCollector.close();
     await this.#pipeline.idle();
     await this.flusher.close();
     await this.compactor.close();

@@ -29,7 +29,7 @@ export class HiddenBytes {
   /** The newest tombstone that was counted, or is being. */
   readonly #through = new Map<FileId, Version>();
   #waiting: ToMeasure[] = [];
-  #isMeasuring = false;
+  #measuring: Promise<void> | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -55,7 +55,15 @@ export class HiddenBytes {
       this.#through.set(row.id, newest);
       this.#waiting.push({ tree, row, hidden });
     }
-    if (this.#waiting.length > 0 && !this.#isMeasuring) void this.#measureAll();
+    if (this.#waiting.length === 0) return;
+    this.#measuring ??= this.#measureAll().finally(() => {
+      this.#measuring = undefined;
+    });
+  }
+
+  /** Nothing is being read; REQUIRES: the engine is closed, so nothing begins. */
+  async idle(): Promise<void> {
+    await this.#measuring;
   }
 
   #forgetDropped(): void {
@@ -68,12 +76,10 @@ export class HiddenBytes {
   }
 
   async #measureAll(): Promise<void> {
-    this.#isMeasuring = true;
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       if (this.#engine.closed) break;
       await this.#measure(next);
     }
-    this.#isMeasuring = false;
   }
 
   async #measure({ tree, row, hidden }: ToMeasure): Promise<void> {

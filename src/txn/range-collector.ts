@@ -30,6 +30,7 @@ export class RangeCollector {
   readonly #engine: Engine;
   readonly hidden: HiddenBytes;
   #cancel: (() => void) | undefined;
+  #collecting: Promise<void> | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -42,13 +43,18 @@ export class RangeCollector {
     if (closed || this.#cancel !== undefined || manifest.state.ranges.size === 0) return;
     this.#cancel = env.clock.after(DELAY_MS, () => {
       this.#cancel = undefined;
-      void this.#collect();
+      const collecting = this.#collect().finally(() => {
+        if (this.#collecting === collecting) this.#collecting = undefined;
+      });
+      this.#collecting = collecting;
     });
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
+    await this.#collecting;
+    await this.hidden.idle();
   }
 
   async #collect(): Promise<void> {

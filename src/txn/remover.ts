@@ -26,6 +26,7 @@ export class Remover {
   #removals: Removal[] = [];
   #holds = 0;
   readonly #underWay = new Set<Promise<void>>();
+  #isClosed = false;
   #cancel: (() => void) | undefined;
 
   /** @param onFailed is told of a file that could not be removed: no failure of whoever dropped it. */
@@ -37,6 +38,7 @@ export class Remover {
 
   /** Runs `remove` once no other process reads by a manifest older than now. */
   whenUnread(remove: Remove): void {
+    if (this.#isClosed) return;
     this.#removals.push({ commitId: this.#manifest.commitId, remove });
     this.#run();
   }
@@ -53,8 +55,9 @@ export class Remover {
     };
   }
 
-  /** A file that nothing durable names, nor anybody reads. */
+  /** A file that nothing durable names, nor anybody reads. Once this is closed it may be another's: see `close`. */
   unlink(path: string): void {
+    if (this.#isClosed) return;
     const { fs } = this.#env;
     this.#try(() => {
       if (fs.statSync(path).bytes > REMOVE_SYNC_BYTES_MAX) return fs.unlink(path);
@@ -68,10 +71,12 @@ export class Remover {
   }
 
   /**
-   * What still waits is garbage for the next open to sweep. What is under way ends before: else it might remove what another
-   * database has under the same name, once this directory is gone.
+   * What still waits is garbage for the next open to sweep, and so is what is released later (by an iterator that is closed
+   * after its database, say). What is under way ends before. Else either might remove what the next to open this
+   * directory has under the same name: file ids that no row names are given again.
    */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#cancel?.();
     this.#removals = [];
     await Promise.all(this.#underWay);
