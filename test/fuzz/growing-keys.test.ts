@@ -1,10 +1,10 @@
-/** Keys that repeat the one before let a file of a hundred kilobytes name gigabytes of them: told, not decoded. */
+/** Keys that repeat the one before let a file of some hundred kilobytes name gigabytes of them: told, not decoded. */
 
 import { expect, test } from 'vitest';
 import { putFixed32 } from '../../src/base/codec.ts';
 import { Dice } from './dice.ts';
 import { varint, writeHostile } from './hostile-table.ts';
-import { attempt } from './suites.ts';
+import { suiteOf } from './suites.ts';
 
 /** Each entry's key is the one before and a byte. `values`: handles of empty blocks, one behind the other. */
 function growing(count: number, values: boolean): Uint8Array {
@@ -25,9 +25,9 @@ const table = {
 };
 
 test.each([
-  ['an index', 'index', growing(30_000, true)],
-  ['properties', 'properties', growing(30_000, false)],
-  ['a metaindex', 'metaindex', growing(30_000, false)],
+  ['an index', 'index', growing(100_000, true)],
+  ['properties', 'properties', growing(100_000, false)],
+  ['a metaindex', 'metaindex', growing(100_000, false)],
 ])('in %s', async (_, name, bytes) => {
   const lies = {
     stored(block: { readonly name: string; bytes: Uint8Array; type: number }) {
@@ -38,6 +38,7 @@ test.each([
   };
   const file = writeHostile(table, lies, new Dice(3));
   const started = process.cpuUsage().user;
-  expect(await attempt('table', file)).toBe('CORRUPTION');
-  expect((process.cpuUsage().user - started) / 1e6).toBeLessThan(2);
+  expect(await suiteOf('table').attempt(file)).toBe('CORRUPTION');
+  // To decode all of it takes minutes, and what may be decoded of it a second or two.
+  expect((process.cpuUsage().user - started) / 1e6).toBeLessThan(15);
 });
