@@ -14,7 +14,7 @@ const CANARIES = join(ROOT, 'test/canaries');
 const COPIED = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const TIMEOUT_MS = 180_000;
 /** As long as the long tests of the test command: a run ends at the first test that fails. */
-const TEST_LENGTH = '3';
+const TEST_LENGTH = '5';
 
 const { values } = parseArgs({
   options: { only: { type: 'string', multiple: true }, jobs: { type: 'string', default: '2' } },

@@ -13,7 +13,7 @@ import { tableFiles } from '../base/sst-files.ts';
 import { DELETED, KEYSPACES, keyOf, WORKERS, writesOf } from './commits.ts';
 
 /** Of each of two databases. */
-const ROUNDS = Math.round(9 * LENGTH);
+const ROUNDS = Math.round(5 * LENGTH);
 const HOOKS = new URL('../base/typescript-hooks.mjs', import.meta.url).href;
 const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 /** The most that a child may tell once it is open, and how much longer it may live then: some is told at each commit. */

@@ -17,7 +17,7 @@ import { type History, history } from './history.ts';
 import { Run, type Tally } from './run.ts';
 
 const REGRESSIONS = new URL('../regressions/exactness/', import.meta.url);
-const HISTORIES = Math.round(150 * LENGTH);
+const HISTORIES = Math.round(90 * LENGTH);
 
 let dir: string;
 let db: TextDb;

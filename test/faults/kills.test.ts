@@ -5,7 +5,7 @@ import { memoryDirectory } from '../base/database.ts';
 import { LENGTH } from '../base/length.ts';
 import { JOBS, Killed, killMsOf } from './kills.ts';
 
-const LIVES = Math.round(2 * LENGTH);
+const LIVES = Math.round(1.2 * LENGTH);
 
 test.each(JOBS)(
   `%s: killed at it, ${LIVES} times`,

@@ -6,7 +6,7 @@ import { LENGTH } from '../base/length.ts';
 import { Epochs } from './epochs.ts';
 
 /** Over 100,000 with the test command. */
-const TRANSACTIONS = Math.round(35_000 * LENGTH);
+const TRANSACTIONS = Math.round(21_000 * LENGTH);
 const EPOCHS = 5;
 const READERS = 2;
 

@@ -49,11 +49,11 @@ test.each([
     space: new Space({ transactions: 3, operations: 3, statements: STATEMENTS, reduced: false }),
   },
   {
-    count: Math.round(5000 * LENGTH),
+    count: Math.round(3000 * LENGTH),
     space: new Space({ transactions: 2, operations: 4, statements: STATEMENTS_IN_MEMORY, reduced: true }),
   },
   {
-    count: Math.round(5000 * LENGTH),
+    count: Math.round(3000 * LENGTH),
     space: new Space({ transactions: 3, operations: 3, statements: STATEMENTS_IN_MEMORY, reduced: true }),
   },
 ])('$count of $space.name: $space.size', ({ count, space }) => play(space, count), 300_000);

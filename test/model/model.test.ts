@@ -6,7 +6,7 @@ import { checkHistories, TIMEOUT_MS } from './check.ts';
 import { Run } from './run.ts';
 
 const PARTS = [0, 1, 2, 3];
-const HISTORIES = PARTS.length * Math.round(100 * LENGTH);
+const HISTORIES = PARTS.length * Math.round(60 * LENGTH);
 
 // The kernels' TypeScript twins: with them small tables are made quickest. All other tests use WebAssembly.
 const { SLUICE_KERNELS: kernels } = process.env;

@@ -9,7 +9,7 @@ import { withMachine } from './machine.ts';
 vi.setConfig({ testTimeout: 300_000 });
 
 /** Of recoveries that are crashed again, at each of their calls. */
-const DOUBLE_CRASHES = Math.round(4 * LENGTH);
+const DOUBLE_CRASHES = Math.round(3 * LENGTH);
 
 async function crashAt(point: CrashPoint, crash: () => Promise<unknown>, what: string): Promise<void> {
   try {

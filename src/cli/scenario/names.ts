@@ -25,14 +25,18 @@ export class Names {
         this.#makeFiles([statement.file], step);
         break;
       case 'ingest':
+      case 'publish':
       case 'explain':
         this.#makeFiles(statement.files, step);
         break;
       case 'get':
       case 'scan': {
-        const { snapshot } = statement;
-        if (snapshot === undefined) break;
+        const { snapshot, version, keyspace } = statement;
+        if (version !== undefined)
+          check(keyspace !== undefined, step, '"at version" needs "in" and a dataset');
+        if (snapshot === undefined && version === undefined) break;
         check(session === undefined, step, 'a session reads at its own snapshot; "at" is for the database');
+        if (snapshot === undefined) break;
         check(this.#snapshots.has(snapshot), step, `there is no snapshot ${snapshot}`);
         break;
       }

@@ -6,10 +6,12 @@ import { type Db, open } from '../../db.ts';
 import type { InternalOptions } from '../../db-options.ts';
 import { SstWriter } from '../../ingest/sst-writer.ts';
 import type { IngestedFile } from '../../txn/committer.ts';
+import type { DatasetView } from '../../txn/dataset/view.ts';
 import type { IngestOptions } from '../../txn/ingest-options.ts';
 import type { Keyspace } from '../../txn/keyspace.ts';
 import type { Snapshot } from '../../txn/snapshot.ts';
 import type { Savepoint, Transaction, TransactionKeyspace } from '../../txn/transaction.ts';
+import { datasetOutcome } from './dataset-statements.ts';
 import { levelLines, OK, type Outcome, planLines, result, scanText, valuesText } from './outcome.ts';
 import type {
   DatabaseStatement,
@@ -143,6 +145,11 @@ export class Stage {
       await this.#db.dataset(statement.dataset).activate(statement.version);
       return OK;
     }
+    if ((statement.kind === 'get' || statement.kind === 'scan') && statement.version !== undefined) {
+      using version = this.#db.dataset(statement.keyspace ?? '').at(statement.version);
+      if (statement.kind === 'scan') return await this.#scan(version, statement);
+      return result(valuesText(await version.getMany(statement.keys)));
+    }
     const keyspace = this.#keyspace(statement.keyspace);
     switch (statement.kind) {
       case 'put':
@@ -178,6 +185,12 @@ export class Stage {
         const published = await this.#db.dataset(dataset).publish(await this.#paths(files), options);
         return result(`version ${published.version}`);
       }
+      case 'versions':
+      case 'retain':
+      case 'dropVersion':
+      case 'revert':
+      case 'diff':
+        return datasetOutcome(this.#db.dataset(statement.dataset), statement);
       case 'explain':
         return this.#explain(statement.files, statement.keyspace);
       case 'snapshot':
@@ -274,7 +287,7 @@ export class Stage {
   }
 
   async #scan(
-    keyspace: Keyspace | TransactionKeyspace,
+    keyspace: Keyspace | TransactionKeyspace | DatasetView,
     { interval, reverse, limit, snapshot }: DataStatement & { kind: 'scan' },
   ): Promise<Outcome> {
     const options = { ...interval, reverse, limit, ...this.#at(snapshot) };

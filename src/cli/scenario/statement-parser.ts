@@ -39,9 +39,12 @@ const STATEMENTS: Readonly<Record<string, Parse>> = {
     const files = parseFiles(line, budget);
     return { kind: 'publish', files, delta: line.tryWord('delta'), dataset: datasetOf(line) };
   },
-  activate: (line) => {
-    const version = line.count('the version', Number.MAX_SAFE_INTEGER);
-    return { kind: 'activate', version, dataset: datasetOf(line) };
+  activate: (line) => ({ kind: 'activate', version: versionOf(line), dataset: datasetOf(line) }),
+  versions: (line) => ({ kind: 'versions', dataset: datasetOf(line) }),
+  retain: (line) => ({ kind: 'retain', count: versionOf(line), dataset: datasetOf(line) }),
+  diff: (line) => {
+    const [before, after] = [versionOf(line), versionOf(line)];
+    return { kind: 'diff', before, after, dataset: datasetOf(line) };
   },
   explain: (line, budget) => ({
     kind: 'explain',
@@ -51,8 +54,12 @@ const STATEMENTS: Readonly<Record<string, Parse>> = {
   begin: (line) => ({ kind: 'begin', readOnly: line.tryWord('readonly') }),
   savepoint: (line) => ({ kind: 'savepoint', name: line.name('the name of the savepoint') }),
   rollback: (line) => {
+    const dataset = keyspaceOf(line);
+    if (dataset !== undefined) return { kind: 'revert', dataset };
     if (!line.tryWord('to'))
-      line.fail('expected "to" and the name of a savepoint; `abort` undoes everything');
+      line.fail(
+        'expected "to" and the name of a savepoint, or "in" and that of a dataset; `abort` undoes everything',
+      );
     return { kind: 'rollback', name: line.name('the name of the savepoint') };
   },
   commit: () => ({ kind: 'commit' }),
@@ -72,7 +79,11 @@ const STATEMENTS: Readonly<Record<string, Parse>> = {
   snapshot: (line) => ({ kind: 'snapshot', name: line.name('the name of the snapshot') }),
   close: (line) => ({ kind: 'close', name: line.name('the name of the snapshot') }),
   create: (line) => ({ kind: 'create', keyspace: line.token('the name of the keyspace').bytes.toString() }),
-  drop: (line) => ({ kind: 'drop', keyspace: line.token('the name of the keyspace').bytes.toString() }),
+  drop: (line) => {
+    if (line.tryWord('version'))
+      return { kind: 'dropVersion', version: versionOf(line), dataset: datasetOf(line) };
+    return { kind: 'drop', keyspace: line.token('the name of the keyspace').bytes.toString() };
+  },
   keyspaces: () => ({ kind: 'keyspaces' }),
   flush: () => ({ kind: 'flush' }),
   compact: parseCompact,
@@ -99,28 +110,41 @@ function datasetOf(line: LineScanner): string {
   return keyspaceOf(line) ?? line.fail('expected "in" and the name of a dataset');
 }
 
-function snapshotOf(line: LineScanner): string | undefined {
-  return line.tryWord('at') ? line.name('the name of a snapshot') : undefined;
+function versionOf(line: LineScanner): number {
+  return line.count('the version', Number.MAX_SAFE_INTEGER);
+}
+
+interface PastRead {
+  readonly snapshot: string | undefined;
+  readonly version: number | undefined;
+}
+
+const NOW: PastRead = { snapshot: undefined, version: undefined };
+
+/** Behind "at". */
+function pastOf(line: LineScanner): PastRead {
+  if (line.tryWord('version')) return { ...NOW, version: versionOf(line) };
+  return { ...NOW, snapshot: line.name('the name of a snapshot, or "version" and one of a dataset') };
 }
 
 function parseGet(line: LineScanner, budget: KeyBudget): Statement {
   const keys = [...keysOf(line, budget)];
-  let snapshot: string | undefined;
+  let past = NOW;
   let keyspace: string | undefined;
   while (!line.done) {
-    if (line.tryWord('at')) snapshot = line.name('the name of a snapshot');
+    if (line.tryWord('at')) past = pastOf(line);
     else if (line.tryWord('in')) keyspace = line.token('the name of a keyspace').bytes.toString();
     else keys.push(...keysOf(line, budget));
   }
-  return { kind: 'get', keys, snapshot, keyspace };
+  return { kind: 'get', keys, ...past, keyspace };
 }
 
 function parseScan(line: LineScanner): Statement {
   const interval = intervalOf(line) ?? {};
   const reverse = line.tryWord('reverse');
   const limit = line.tryWord('limit') ? line.count('the limit', LIMIT_MAX) : -1;
-  const snapshot = snapshotOf(line);
-  return { kind: 'scan', interval, reverse, limit, snapshot, keyspace: keyspaceOf(line) };
+  const past = line.tryWord('at') ? pastOf(line) : NOW;
+  return { kind: 'scan', interval, reverse, limit, ...past, keyspace: keyspaceOf(line) };
 }
 
 function parseFiles(line: LineScanner, budget: KeyBudget): FileSource[] {

@@ -55,6 +55,8 @@ interface InKeyspace {
 
 interface Reading extends InKeyspace {
   readonly snapshot: string | undefined;
+  /** Of the dataset that the keyspace is. */
+  readonly version: number | undefined;
 }
 
 /** What a session and the database itself do alike. */
@@ -95,6 +97,11 @@ export type DatabaseStatement =
       readonly delta: boolean;
       readonly dataset: string;
     }
+  | { readonly kind: 'versions'; readonly dataset: string }
+  | { readonly kind: 'dropVersion'; readonly version: number; readonly dataset: string }
+  | { readonly kind: 'retain'; readonly count: number; readonly dataset: string }
+  | { readonly kind: 'revert'; readonly dataset: string }
+  | { readonly kind: 'diff'; readonly before: number; readonly after: number; readonly dataset: string }
   | ({ readonly kind: 'explain'; readonly files: readonly FileSource[] } & InKeyspace)
   | { readonly kind: 'snapshot'; readonly name: string }
   | { readonly kind: 'close'; readonly name: string }
