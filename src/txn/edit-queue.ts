@@ -146,7 +146,13 @@ export class EditQueue {
   }
 
   #write(underWay: UnderWay): void {
-    this.#engine.manifest.start(underWay.prepared, (error) => this.#settle(underWay, error));
+    const { manifest, publication } = this.#engine;
+    const { prepared } = underWay;
+    manifest.start(prepared, (error) => this.#settle(underWay, error));
+    if (this.#underWay !== underWay || prepared.counters.visibleVersion <= publication.visible) return;
+    // L1: other processes see what such edits make visible as soon as they are durable. Installed in a later turn, a transaction could
+    // begin here in between, after a read there has ended, and not see what that has seen. So where others read, the loop is held.
+    if (manifest.oldestReaderCommitId() !== undefined) manifest.finish();
   }
 
   #settle(underWay: UnderWay, error: unknown): void {

@@ -197,7 +197,7 @@ describe('opening', () => {
     const dir = temporaryDirectory();
     const faulty = new FaultyFileSystem(nodeEnv.fs);
     const env = { ...nodeEnv, fs: faulty };
-    faulty.fail({ op: 'syncDirectory', errno: 'EIO' });
+    faulty.fail({ op: 'syncDirectory', path: /manifest$/, errno: 'EIO' });
     expect(() => Manifest.open({ env, dir })).toThrow('sync');
     // The failed open lets go of the environment a little later.
     await nodeEnv.clock.sleep(20);

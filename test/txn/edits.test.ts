@@ -124,6 +124,34 @@ test('a put to a keyspace whose drop is being made durable comes after it', asyn
   expect(await anew.get('a')).toBe('3');
 });
 
+test('what another process sees has been seen here before', async () => {
+  // With the real environment: only there is an edit durable for a while before that is known.
+  const dir = memoryDirectory();
+  const db = await openDatabase(join(dir, 'db'));
+  const reader = await openDatabase(db.path, { readOnly: true });
+  const files: string[] = [];
+  // The first edits of a database are made on the main thread.
+  for (let i = 0; i < 20; i++) await db.deleteRange({ gte: 'x', lt: 'y' });
+  await nodeEnv.clock.sleep(300);
+  for (let i = 0; i < 12; i++) files.push((await writeSst(join(dir, `${i}.sst`), [[`k${i}`, 'v']])).path);
+  let isDone = false;
+  const ingests = Promise.all(files.map((path) => db.ingest(path))).finally(() => {
+    isDone = true;
+  });
+  let refreshes = 0;
+  while (!isDone) {
+    await nodeEnv.clock.turn();
+    // Without a turn of the event loop in which the writer would learn of it.
+    for (let i = 0; i < 5; i++) {
+      await reader.refresh();
+      expect(reader.version).toBeLessThanOrEqual(db.version);
+      refreshes++;
+    }
+  }
+  await ingests;
+  expect(refreshes).toBeGreaterThan(1);
+});
+
 test('closing waits for what is under way', async () => {
   const { db, path } = await place();
   const { commit } = await ingestUnderWay({ db, path }, 1);
