@@ -1,6 +1,7 @@
 /** What is learned of rows that are read and not loaded: how many, from where to where, and a sample. */
 
 import { compareRanges } from '../base/bytes.ts';
+import { keyFault } from '../import/bad-rows.ts';
 import type { RowReader, RowSink } from '../import/format/row-reader.ts';
 import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
 
@@ -52,8 +53,9 @@ export class ImportSurvey implements RowSink {
     valueTo: number,
   ): void {
     const keyLength = keyTo - keyFrom;
-    if (keyLength < 1 || keyLength > KEY_BYTES_MAX) {
-      this.bad(`a key of ${keyLength} bytes; 1 to ${KEY_BYTES_MAX} are allowed`);
+    const fault = keyFault(keyLength);
+    if (fault !== undefined) {
+      this.bad(fault);
       return;
     }
     this.#order(key, keyFrom, keyLength);

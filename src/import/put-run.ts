@@ -14,9 +14,10 @@ import type {
   ImportState,
   ImportTask,
 } from '../import-options.ts';
-import { checkKey, checkValue, KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
+import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import type { Engine } from '../txn/engine.ts';
 import { Transaction, TransactionCore } from '../txn/transaction.ts';
+import { badRowError, keyFault, tooManyBadRows } from './bad-rows.ts';
 import { makeReader } from './format/make-reader.ts';
 import type { RowReader, RowSink } from './format/row-reader.ts';
 import type { ImportSpec } from './import-spec.ts';
@@ -153,11 +154,12 @@ export class PutRun implements ImportTask, RowSink {
     valueFrom: number,
     valueTo: number,
   ): void {
-    const own = key.slice(keyFrom, keyTo);
-    if (own.length < 1 || own.length > KEY_BYTES_MAX) {
-      this.bad(`a key of ${own.length} bytes; 1 to ${KEY_BYTES_MAX} are allowed`, own);
+    const fault = keyFault(keyTo - keyFrom);
+    if (fault !== undefined) {
+      this.bad(fault, key.subarray(keyFrom, keyTo));
       return;
     }
+    const own = key.slice(keyFrom, keyTo);
     const source = this.#sourceName;
     const row = { key: own, value: value.slice(valueFrom, valueTo), source, row: ++this.#row };
     this.#rowsRead++;
@@ -185,15 +187,12 @@ export class PutRun implements ImportTask, RowSink {
     this.#rowsBad++;
     const source = this.#sourceName;
     const offset = this.#reader?.position().offset ?? 0;
-    if (!this.#spec.skipsBadRows) {
-      const message = `${source}: row ${row}, at byte ${offset}: ${reason}. Mend it, or leave bad rows out with options.onBadRow: 'skip'`;
-      throw new SluiceError('BAD_INPUT', message);
-    }
-    this.#rejects?.add({ source, row, offset, reason, raw });
+    const place = { source, row, offset, reason };
+    if (!this.#spec.skipsBadRows) throw badRowError(place);
+    this.#rejects?.add({ ...place, raw });
     const { maxBadRows = Number.POSITIVE_INFINITY } = this.#spec;
     if ((maxBadRows > 0 && maxBadRows < 1) || this.#rowsBad <= maxBadRows) return;
-    const message = `More than ${maxBadRows} bad rows; the last is row ${row} of ${source}, at byte ${offset}: ${reason}`;
-    throw new SluiceError('BAD_INPUT', message);
+    throw tooManyBadRows(maxBadRows, place);
   }
 
   /** A ratio is known at the end. */

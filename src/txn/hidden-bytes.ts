@@ -56,9 +56,7 @@ export class HiddenBytes {
       this.#waiting.push({ tree, row, hidden });
     }
     if (this.#waiting.length === 0) return;
-    this.#measuring ??= this.#measureAll().finally(() => {
-      this.#measuring = undefined;
-    });
+    this.#measuring ??= this.#measureAll();
   }
 
   /** Nothing is being read; REQUIRES: the engine is closed, so nothing begins. */
@@ -80,6 +78,8 @@ export class HiddenBytes {
       if (this.#engine.closed) break;
       await this.#measure(next);
     }
+    // In the turn in which nothing was left: what is added later must begin anew.
+    this.#measuring = undefined;
   }
 
   async #measure({ tree, row, hidden }: ToMeasure): Promise<void> {

@@ -30,7 +30,6 @@ export class RangeCollector {
   readonly #engine: Engine;
   readonly hidden: HiddenBytes;
   #cancel: (() => void) | undefined;
-  #collecting: Promise<void> | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -43,17 +42,14 @@ export class RangeCollector {
     if (closed || this.#cancel !== undefined || manifest.state.ranges.size === 0) return;
     this.#cancel = env.clock.after(DELAY_MS, () => {
       this.#cancel = undefined;
-      const collecting = this.#collect().finally(() => {
-        if (this.#collecting === collecting) this.#collecting = undefined;
-      });
-      this.#collecting = collecting;
+      void this.#collect();
     });
   }
 
   async close(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
-    await this.#collecting;
+    // One that is under way looks at no further table once the engine is closed, and its edits are waited for as all are.
     await this.hidden.idle();
   }
 

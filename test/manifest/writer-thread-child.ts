@@ -8,29 +8,13 @@
 
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { Manifest } from '../../src/manifest/manifest.ts';
-import type { Edit, FileId, TableRow, TreeId } from '../../src/manifest/rows.ts';
-import { versionOf } from '../../src/mvcc/version.ts';
+import type { Edit } from '../../src/manifest/rows.ts';
+import { table } from './rows.ts';
 
 const MANY = 20_000;
 
 const [dir = '', how] = process.argv.slice(2);
-const version = versionOf(1);
-const key = Buffer.from('key');
-const row: Omit<TableRow, 'id'> = {
-  tree: 1 as TreeId,
-  level: 6,
-  bytes: 1,
-  entries: 1,
-  deletes: 0,
-  smallest: key,
-  largest: key,
-  minVersion: version,
-  maxVersion: version,
-  globalVersion: version,
-  source: 'ingest',
-  ingestId: undefined,
-};
-const add = (id: number): Edit => ({ kind: 'addTable', table: { ...row, id: id as FileId } });
+const add = (id: number): Edit => ({ kind: 'addTable', table: table(id) });
 
 if (how === 'close') {
   for (let n = 0; n < 60; n++) {

@@ -7,33 +7,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { Manifest } from '../../src/manifest/manifest.ts';
-import type { Edit, FileId, TableRow, TreeId } from '../../src/manifest/rows.ts';
+import type { Edit, FileId } from '../../src/manifest/rows.ts';
 import { Store } from '../../src/manifest/store.ts';
 import { ThreadWriter } from '../../src/manifest/thread-writer.ts';
 import { packWrites, unpackWrites } from '../../src/manifest/writer-messages.ts';
-import { versionOf } from '../../src/mvcc/version.ts';
 import { memoryDirectory } from '../base/database.ts';
+import { table } from './rows.ts';
 
-const add = (id: number): Edit => {
-  const key = Buffer.from(String(id).padStart(9, '0'));
-  const version = versionOf(1);
-  const table: TableRow = {
-    id: id as FileId,
-    tree: 1 as TreeId,
-    level: 6,
-    bytes: 1,
-    entries: 1,
-    deletes: 0,
-    smallest: key,
-    largest: key,
-    minVersion: version,
-    maxVersion: version,
-    globalVersion: version,
-    source: 'ingest',
-    ingestId: undefined,
-  };
-  return { kind: 'addTable', table };
-};
+const add = (id: number): Edit => ({ kind: 'addTable', table: table(id) });
 
 const CHILD = new URL('./writer-thread-child.ts', import.meta.url);
 const CHILD_OPTIONS: ForkOptions = {

@@ -2,9 +2,8 @@
 
 import { at } from '../../base/assert.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
-import { SluiceError } from '../../base/errors.ts';
 import type { ImportLaneRow } from '../../manifest/rows.ts';
-import { KEY_BYTES_MAX } from '../../mvcc/internal-key.ts';
+import { badRowError, keyFault, tooManyBadRows } from '../bad-rows.ts';
 import { makeReader } from '../format/make-reader.ts';
 import type { RowPosition, RowReader, RowSink } from '../format/row-reader.ts';
 import { makeSource } from '../source/make-source.ts';
@@ -96,11 +95,9 @@ export class LaneReader implements RowSink {
     const writer = this.#writer;
     const keyLength = keyTo - keyFrom;
     const valueLength = valueTo - valueFrom;
-    if (keyLength < 1 || keyLength > KEY_BYTES_MAX) {
-      this.bad(
-        `a key of ${keyLength} bytes; 1 to ${KEY_BYTES_MAX} are allowed`,
-        key.subarray(keyFrom, keyTo),
-      );
+    const fault = keyFault(keyLength);
+    if (fault !== undefined) {
+      this.bad(fault, key.subarray(keyFrom, keyTo));
       return;
     }
     if (!writer.runTakes(keyLength, valueLength)) {
@@ -126,23 +123,13 @@ export class LaneReader implements RowSink {
     const { control, skipsBadRows, badRowsMax } = this.#job;
     this.#row++;
     this.#untold++;
-    const source = this.#sourceName;
     const offset = this.#reader?.position().offset ?? 0;
-    if (!skipsBadRows) {
-      throw new SluiceError(
-        'BAD_INPUT',
-        `${source}: row ${this.#row}, at byte ${offset}: ${reason}. Mend it, or leave bad rows out with options.onBadRow: 'skip'`,
-      );
-    }
-    this.#rejects.add({ source, row: this.#row, offset, reason, raw });
+    const place = { source: this.#sourceName, row: this.#row, offset, reason };
+    if (!skipsBadRows) throw badRowError(place);
+    this.#rejects.add({ ...place, raw });
     this.#rowsBad++;
     count(this.#job.counters, ROWS_BAD, 1);
-    if (Atomics.add(control, BAD_ROWS, 1) + 1 > badRowsMax) {
-      throw new SluiceError(
-        'BAD_INPUT',
-        `More than ${badRowsMax} bad rows; the last is row ${this.#row} of ${source}, at byte ${offset}: ${reason}`,
-      );
-    }
+    if (Atomics.add(control, BAD_ROWS, 1) + 1 > badRowsMax) throw tooManyBadRows(badRowsMax, place);
     if (this.#untold >= TELL_ROWS) this.#tell();
     if (this.#rowsBad % TELL_ROWS === 0) obey(control);
   }
