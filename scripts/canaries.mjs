@@ -97,7 +97,7 @@ async function check(name) {
   console.log(
     `${why === undefined ? 'caught  ' : 'NOT CAUGHT'} ${name} (${seconds} s)${why === undefined ? '' : `: ${why}`}`,
   );
-  return why === undefined;
+  if (why !== undefined) living.push(`${name}: ${why}`);
 }
 
 const names = readdirSync(CANARIES)
@@ -105,11 +105,12 @@ const names = readdirSync(CANARIES)
   .filter((name) => values.only === undefined || values.only.some((only) => name.startsWith(only)))
   .sort();
 const waiting = [...names];
-let caught = 0;
+const living = [];
 async function work() {
-  for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
-    if (await check(name)) caught++;
+  for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) await check(name);
 }
 await Promise.all(Array.from({ length: Number(values.jobs) }, work));
-console.log(`${caught} of ${names.length} canaries caught`);
-process.exitCode = caught === names.length && caught > 0 ? 0 : 1;
+// Once more, and last: what is read of a long run is its end.
+for (const what of living) console.log(`NOT CAUGHT ${what}`);
+console.log(`${names.length - living.length} of ${names.length} canaries caught`);
+process.exitCode = living.length === 0 && names.length > 0 ? 0 : 1;

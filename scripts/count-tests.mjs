@@ -1,21 +1,49 @@
 /**
- * `node scripts/count-tests.mjs REPORT.json STATUS` prints "<passed> <failed>" of a vitest JSON report.
+ * A reporter of Vitest's for the test command. Writes "<passed> <failed>" to the file SLUICE_COUNTS, and appends to the
+ * file SLUICE_FAILURES what failed: file, full name, and the first lines of why.
  *
- * Whatever did not pass has failed: tests that did not run, files that could not be loaded, and a run that ended with a
- * status other than 0 although each of its tests passed.
+ * Whatever did not pass has failed: tests that did not run, files that could not be loaded, errors outside of any test.
  */
 
-import { readFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 
-const [report, status] = process.argv.slice(2);
-const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
+const LINES_MAX = 12;
+const COLUMNS_MAX = 300;
 
-let passed = 0;
-let failed = 0;
-for (const file of testResults) {
-  const wrong = file.assertionResults.filter((test) => test.status !== 'passed').length;
-  passed += file.assertionResults.length - wrong;
-  failed += wrong === 0 && file.status !== 'passed' ? 1 : wrong;
+/** What was expected and what was there, and where in our code. */
+function firstLines({ message = '', diff = '', stack = '' }) {
+  const where = stack.split('\n').find((line) => /^ +at .*\/(test|src)\//.test(line)) ?? '';
+  const lines = stripVTControlCharacters(`${message}\n${diff}`).split('\n');
+  return [...lines.filter((line) => line.trim() !== '').slice(0, LINES_MAX), where.trim()]
+    .filter((line) => line !== '')
+    .map((line) => `    ${line.slice(0, COLUMNS_MAX)}\n`)
+    .join('');
 }
-if (status !== '0' && failed === 0) failed = 1;
-console.log(passed, failed);
+
+export default class CountTests {
+  onTestRunEnd(modules, unhandledErrors, reason) {
+    const { SLUICE_COUNTS: counts, SLUICE_FAILURES: failures, SLUICE_RUN: run } = process.env;
+    let [passed, failed] = [0, 0];
+    const fail = (what, errors) => {
+      failed++;
+      const why = errors.length === 0 ? [{ message: 'It did not run.' }] : errors;
+      appendFileSync(failures, `\n${run}: ${what}\n${why.map(firstLines).join('')}`);
+    };
+    for (const module of modules) {
+      const file = module.relativeModuleId;
+      const before = failed;
+      for (const test of module.children.allTests()) {
+        const { state, errors } = test.result();
+        if (state === 'passed') passed++;
+        else fail(`${file} > ${test.fullName}`, errors ?? []);
+      }
+      const suites = [...module.children.allSuites()].flatMap((suite) => suite.errors());
+      const errors = [...module.errors(), ...suites];
+      if (errors.length > 0 || (failed === before && module.state() !== 'passed')) fail(file, errors);
+    }
+    for (const error of unhandledErrors) fail('an error outside of any test', [error]);
+    if (reason !== 'passed' && failed === 0) fail(`the run was ${reason}`, []);
+    writeFileSync(counts, `${passed} ${failed}`);
+  }
+}

@@ -1,32 +1,40 @@
 #!/usr/bin/env bash
 # The test command: sets up what it needs on a fresh machine, runs every check, and ends with "N passed, N failed"
 # on a line of its own. Exits 0 only when nothing failed. A check that cannot run counts as failed and says why.
+# Right before that line everything that failed is named once more, with the first lines of why.
 set -u -o pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 ROCKSDB_PACKAGES="rocksdb-tools librocksdb-dev g++"
 passed=0
 failed=0
-failures=()
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=$scratch/failures.txt
+touch "$failures"
 
 # check NAME COMMAND…: one check, counted as one.
 check() {
   local name=$1 started=$SECONDS
   shift
   printf '\n== %s\n' "$name"
-  if "$@"; then
+  if "$@" 2>&1 | tee "$scratch/output.txt"; then
     passed=$((passed + 1))
     printf -- '-- %s: ok (%d s)\n' "$name" $((SECONDS - started))
     return 0
   fi
   failed=$((failed + 1))
-  failures+=("$name")
   printf -- '-- %s: FAILED (%d s)\n' "$name" $((SECONDS - started))
+  printf '\n%s, which ended with:\n' "$name" >>"$failures"
+  tail -n 20 "$scratch/output.txt" | cut -c 1-300 | sed 's/^/    /' >>"$failures"
   return 1
 }
 
 finish() {
-  if ((failed > 0)); then printf '\nFailed: %s\n' "$(IFS=';' && echo "${failures[*]}")"; fi
+  if ((failed > 0)); then
+    printf '\n== What failed\n'
+    cat "$failures"
+  fi
   printf '\n%d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))
   exit
@@ -67,17 +75,20 @@ install_rocksdb() {
 
 # run_vitest NAME [FILTER…]: adds the tests of a vitest run, one by one, to the counts. A test that did not run counts as failed.
 run_vitest() {
-  local name=$1 report counts
+  local name=$1 counted=$scratch/counts.txt counts status
   shift
-  report=$(mktemp -d)/vitest.json
+  rm -f "$counted"
   printf '\n== %s\n' "$name"
-  npx vitest run --reporter=default --reporter=json --outputFile.json="$report" "$@"
-  local status=$?
-  counts=$(node scripts/count-tests.mjs "$report" "$status") || counts="0 1"
-  rm -rf "$(dirname "$report")"
+  SLUICE_RUN="$name" SLUICE_COUNTS="$counted" SLUICE_FAILURES="$failures" \
+    npx vitest run --reporter=default --reporter=./scripts/count-tests.mjs "$@"
+  status=$?
+  counts=$(cat "$counted") || counts="0 0"
   passed=$((passed + ${counts% *}))
   failed=$((failed + ${counts#* }))
-  if [ "${counts#* }" != 0 ]; then failures+=("$name: ${counts#* } tests"); fi
+  if [ "$status" != 0 ] && [ "${counts#* }" = 0 ]; then
+    failed=$((failed + 1))
+    printf '\n%s: ended with status %d, and no test has failed\n' "$name" "$status" >>"$failures"
+  fi
 }
 
 check "Node.js version" node_is_new_enough || finish
