@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'DATASET_VERSION_LIVE' // the live version of a dataset is to be dropped
   | 'DATASET_VERSION_NOT_FOUND' // a dataset has no such version, or keeps it no longer
   | 'FILE_NOT_FOUND'
+  | 'HALTED' // this replica has stopped applying the cluster's log; reads go on, `cause` says why
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows
   | 'IMPORT_ID_REUSED' // an import id that already names another import
   | 'IMPORT_NOT_FOUND' // no import of the id that is to be resumed
@@ -43,6 +44,8 @@ export type ErrorCode =
   | 'SOURCE_GONE' // an import is to go on from a stream that is not there any more; give it again
   | 'TOO_NEW' // a snapshot at a version that is not visible yet
   | 'TOO_OLD' // the conflict window no longer reaches back to the snapshot; retry. Or a past version that is not kept
+  | 'TRIMMED' // the shared log of a cluster is kept no longer from where it is to be read
+  | 'UNAVAILABLE' // the shared log or the other nodes of a cluster do not answer
   | 'UNDO_CONFLICT' // keys of an ingest that is to be undone were changed since; `keys` and `keyCount`
   | 'UNDO_IMPOSSIBLE' // what undoing an ingest needs is not kept, or it is undone already
   | 'UNSUPPORTED_FORMAT';

@@ -7,7 +7,8 @@ import { type Finding, lineAt, type SourceFile } from './tree.ts';
 /** From the top down; parts of one line sit beside each other and do not import each other. */
 const LAYERS = [
   ['cli'],
-  ['cluster', 'import'],
+  ['cluster'],
+  ['import'],
   ['db.ts'],
   ['txn'],
   ['ingest', 'levels'],

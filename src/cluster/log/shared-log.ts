@@ -1,0 +1,96 @@
+/**
+ * The shared log: what the nodes of a cluster agree on, and how they find each other. Two implementations, `MemoryLog` (one process)
+ * and `EtcdLog`, are held to it by one contract suite.
+ *
+ * The order of revisions is the order of commits. Everything durable in a cluster but the files' bytes is here.
+ */
+
+/** One atomic write of the log. Revisions ascend, and need not be dense. */
+export interface LogEntry {
+  readonly revision: number;
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+/** `bytes` + `id` have at most this length, which is less than one etcd request takes. */
+export const ENTRY_BYTES_MAX = 1024 * 1024;
+
+export interface LogAppend {
+  /** Names the write for ever: random, 32 hex digits. */
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  /** SHA-256 digests, lower-case hex, of files that the entry names: a majority must still hold each in the same atomic write. */
+  readonly stagings: readonly string[];
+}
+
+/** Where an entry is; or the digests that fewer than a majority hold, and nothing was written. */
+export type AppendResult = { readonly revision: number } | { readonly missing: readonly string[] };
+
+/** Set once, by the first node that opens the cluster: all replicas compute with the same values. */
+export interface ClusterConfig {
+  readonly clusterId: string;
+  /** How many nodes the cluster is meant to have: a majority is more than half of it. */
+  readonly replicas: number;
+  /** How many versions back a transaction's snapshot may lie; an older one is TOO_OLD on every replica. */
+  readonly windowVersions: number;
+}
+
+export type MemberCondition = 'starting' | 'running' | 'lagging' | 'halted';
+
+/** What a node announces of itself, again and again while it lives. */
+export interface MemberState {
+  readonly node: string;
+  /** Where its peers reach it; undefined while it serves nobody. */
+  readonly url: string | undefined;
+  readonly condition: MemberCondition;
+  /** The newest log entry that it has applied whole; 0: none. */
+  readonly appliedRevision: number;
+  readonly appliedVersion: number;
+  /** Rolling digest over all records applied through `appliedRevision`, lower-case hex. */
+  readonly digest: string;
+}
+
+export interface SharedLog {
+  /**
+   * Appends once: the same id again answers with the revision of the first. A rejection other than of wrong arguments leaves
+   * open whether it was written: append again with the same id.
+   *
+   * @throws SluiceError UNAVAILABLE when the log does not answer, TRIMMED never, CLOSED
+   */
+  append(batch: LogAppend): Promise<AppendResult>;
+  /**
+   * Entries after `after`, in order, and then those to come, until the signal aborts (then it ends, without an error). A
+   * connection that breaks is made again inside; UNAVAILABLE is thrown only when that is hopeless.
+   *
+   * @throws SluiceError TRIMMED when entries after `after` are kept no longer
+   */
+  read(after: number, signal: AbortSignal): AsyncIterable<LogEntry>;
+  /** The revision of the newest entry (0: none), asked linearizably. @throws SluiceError UNAVAILABLE, CLOSED */
+  head(): Promise<number>;
+  /** Entries up to and including `revision` may be forgotten. */
+  trim(revision: number): Promise<void>;
+  /** The newest revision that `trim` has been called with; 0: never. Entries after it can be read. */
+  trimmedThrough(): Promise<number>;
+
+  /** This node's state; it stays until it is replaced, or the node has not renewed it for a while, or `close`. */
+  announce(member: MemberState): Promise<void>;
+  /** All live members, ourselves included once announced, by name. */
+  members(): Promise<readonly MemberState[]>;
+  /** Calls back with all live members, at once and whenever one changes; returns how to stop. */
+  watchMembers(listener: (members: readonly MemberState[]) => void): () => void;
+
+  /** Durable: the node holds the file of this digest, and keeps it until `forgetFile`. */
+  announceFile(digest: string, node: string): Promise<void>;
+  /** The nodes that hold it, sorted; live or not. */
+  holders(digest: string): Promise<readonly string[]>;
+  forgetFile(digest: string, node: string): Promise<void>;
+  /** Durable: the node is gone for good, and so is what it held. */
+  forgetNode(node: string): Promise<void>;
+
+  /** The cluster's settings: what is there, or else these, from now on. */
+  config(initial: ClusterConfig): Promise<ClusterConfig>;
+  /** True when this log's node holds the lease of this name now, taken if nobody else held it; it ends with the node or `close`. */
+  lease(name: string, node: string): Promise<boolean>;
+  /** Our announcement and leases end; calls under way are rejected with CLOSED. */
+  close(): Promise<void>;
+}
