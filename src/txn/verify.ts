@@ -1,13 +1,15 @@
 /** `db.verify()`: the manifest against the files, the files against themselves, the levels against their rules. */
 
 import { checkCallback, checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
-import { compareBytes, formatKey } from '../base/bytes.ts';
+import { compareBytes, EMPTY_BYTES, formatKey } from '../base/bytes.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 import { sha256Of } from '../ingest/staging.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { FileId, TableRow, TreeId } from '../manifest/rows.ts';
+import type { Version } from '../mvcc/version.ts';
 import { checkTable } from '../sst/check-table.ts';
 import type { Engine } from './engine.ts';
+import { keyString } from './read-set.ts';
 
 export interface VerifyOptions {
   /** Read and check every block of every table, not only indexes and ends. */
@@ -41,14 +43,15 @@ export async function verifyDatabase(engine: Engine, options: VerifyOptions): Pr
   const rows = trees.flatMap((tree) => tree.rows());
   const releases = trees.flatMap((tree) => tree.rows().map((row) => tree.retain(tree.view.table(row))));
   checkManifest(engine.manifest.state.tables, rows, problems);
-  const digests = options.full === true ? digestsOf(engine) : new Map<FileId, string>();
+  const digests = options.full === true ? digestsOf(engine) : new Map<string, string>();
+  const files: SharedFiles = { facts: new Map(), digests: new Map() };
   for (const tree of trees) checkLevels(tree, problems);
   checkTombstones(engine, trees, problems);
   try {
     for (const [i, row] of rows.entries()) {
       throwIfAborted(options.signal);
-      await checkRow(engine, row, options, problems);
-      await checkDigest(engine, row, digests.get(row.id), options, problems);
+      await checkRow(engine, row, options, problems, files);
+      await checkDigest(engine, row, digests.get(ingestedAs(row) ?? ''), options, problems, files);
       entries += row.entries;
       bytes += row.bytes;
       options.onProgress?.({ tablesDone: i + 1, tablesTotal: rows.length });
@@ -109,15 +112,27 @@ function checkLevels(tree: Tree, problems: string[]): void {
   }
 }
 
+/** Versions of a dataset are links to the same files: each is read once. By identity, and how its keys are read. */
+interface SharedFiles {
+  readonly facts: Map<string, Facts>;
+  readonly digests: Map<string, string>;
+}
+
 async function checkRow(
   engine: Engine,
   row: TableRow,
   options: VerifyOptions,
   problems: string[],
+  { facts }: SharedFiles,
 ): Promise<void> {
   const path = engine.tablePath(row.id);
   try {
-    for (const what of await differences(engine, row, path, options)) problems.push(`${path}: ${what}`);
+    const { from, to } = row.prefix ?? { from: EMPTY_BYTES, to: EMPTY_BYTES };
+    const prefixes = [from, to].map((bytes) => keyString(bytes, 0, bytes.length));
+    const key = JSON.stringify([engine.env.fs.statSync(path).identity, row.source, ...prefixes]);
+    const known = facts.get(key) ?? (await factsOf(engine, row, path, options));
+    if (options.full === true) facts.set(key, known);
+    for (const what of compare(row, known)) problems.push(`${path}: ${what}`);
   } catch (error) {
     if (!isSluiceError(error) || error.code === 'ABORTED' || error.code === 'CLOSED') throw error;
     problems.push(`${path}: ${error.code}: ${error.message}`);
@@ -134,43 +149,66 @@ export async function differences(
   path: string,
   options: Pick<VerifyOptions, 'full' | 'signal'>,
 ): Promise<string[]> {
+  return [...compare(row, await factsOf(engine, row, path, options))];
+}
+
+async function factsOf(
+  engine: Engine,
+  row: TableRow,
+  path: string,
+  options: Pick<VerifyOptions, 'full' | 'signal'>,
+): Promise<Facts> {
   // A reader of its own: what is wrong with the file must not be hidden by blocks that are cached already.
   const table = engine.openTable(path, row.prefix);
   try {
-    const facts = await checkTable(table, {
+    const { bytes, entries, smallest, largest, versions } = await checkTable(table, {
       verify: options.full === true ? 'blocks' : 'footer',
       external: row.source === 'ingest',
       threads: row.bytes < THREAD_BYTES_MIN ? undefined : engine.checkThreads,
       signal: options.signal,
       onProgress: undefined,
     });
-    return [...compare(row, facts)];
+    return { bytes, entries, smallest, largest, versions };
   } finally {
     table.dispose();
   }
 }
 
-/** Of tables that are ingested files as they were given. */
-function digestsOf(engine: Engine): Map<FileId, string> {
-  const digests = new Map<FileId, string>();
-  for (const { files } of engine.manifest.state.ingests.values()) {
-    for (const { table, skipped, sha256 } of files)
-      if (sha256 !== undefined && skipped === 0) digests.set(table, sha256);
+/** Of tables that are ingested files as they were given, by what `ingestedAs` says of them. */
+function digestsOf(engine: Engine): Map<string, string> {
+  const digests = new Map<string, string>();
+  for (const { id, files } of engine.manifest.state.ingests.values()) {
+    for (const { version, smallest, skipped, sha256 } of files)
+      if (sha256 !== undefined && skipped === 0) digests.set(placeInIngest(id, version, smallest), sha256);
   }
   return digests;
 }
 
+/** Which file of which ingest a table is. Its id does not tell: versions of datasets have it under others. */
+function ingestedAs({ source, ingestId, globalVersion, smallest }: TableRow): string | undefined {
+  if (source !== 'ingest' || ingestId === undefined || globalVersion === undefined) return undefined;
+  return placeInIngest(ingestId, globalVersion, smallest);
+}
+
+/** Files of an ingest that overlap have versions of their own, and others begin with keys of their own. */
+function placeInIngest(id: string, version: Version, smallest: Uint8Array): string {
+  return `${version} ${keyString(smallest, 0, smallest.length)} ${id}`;
+}
+
 async function checkDigest(
   engine: Engine,
-  { id, source }: TableRow,
+  { id }: TableRow,
   expected: string | undefined,
   { signal }: VerifyOptions,
   problems: string[],
+  { digests }: SharedFiles,
 ): Promise<void> {
-  if (expected === undefined || source !== 'ingest') return;
+  if (expected === undefined) return;
   const path = engine.tablePath(id);
   try {
-    const actual = await sha256Of(path, engine.env, engine.checkThreads, signal);
+    const { identity } = engine.env.fs.statSync(path);
+    const actual = digests.get(identity) ?? (await sha256Of(path, engine.env, engine.checkThreads, signal));
+    digests.set(identity, actual);
     if (actual !== expected)
       problems.push(`${path}: its SHA-256 digest is ${actual}, it was ingested with ${expected}`);
   } catch (error) {

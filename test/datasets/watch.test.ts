@@ -114,6 +114,41 @@ test('what is there is loaded, with its deltas, in one step; an earlier version 
   expect(await live(db)).toEqual(A);
 });
 
+test('all files are read under the prefix that METADATA.json has', async () => {
+  const { db, drops, file, metadata } = await place();
+  const watch = db.watchDatasets(drops, { pollMs: NEVER_MS });
+  await file('base.sst', A);
+  await file('us.sst', [['us:x', '1']]);
+  metadata({
+    version: 2,
+    base: ['base.sst'],
+    deltas: [{ version: 2, files: ['base.sst'] }],
+    prefix: 'eu:',
+  });
+  await watch.check();
+  expect(await live(db)).toEqual([
+    ['eu:a', '1'],
+    ['eu:b', '1'],
+  ]);
+  metadata({ version: 3, base: ['us.sst'], prefix: { from: 'us:', to: 'eu:' } });
+  await watch.check();
+  expect(await live(db)).toEqual([['eu:x', '1']]);
+  metadata({ version: 4, base: ['base.sst'], prefix: { from: 'us:' } });
+  await watch.check();
+  expect(watch.status()).toMatchObject([
+    { state: 'failed', version: 4, problem: expect.stringMatching(/^PREFIX_MISMATCH: .*base\.sst/) },
+  ]);
+  for (const prefix of [7, ['a'], { from: 'a', with: 'b' }, { to: 1 }, 'x'.repeat(70_000)]) {
+    metadata({ version: 5, base: ['base.sst'], prefix });
+    await watch.check();
+    expect(watch.status()).toMatchObject([
+      { state: 'failed', problem: expect.stringMatching(/^CORRUPTION: .*METADATA\.json: prefix/) },
+    ]);
+  }
+  expect(await live(db)).toEqual([['eu:x', '1']]);
+  expect((await db.verify({ full: true })).problems).toEqual([]);
+});
+
 test('what is partial or wrong is told, changes nothing, and is tried again when it has changed', async () => {
   const { dir, db, drops, file, metadata } = await place();
   const told: string[] = [];

@@ -1,7 +1,7 @@
 /** `db.ingests()`, and the digests of whole files that `verify` holds tables against. */
 
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { memoryDirectory, openDatabase, outcomeOf } from '../base/database.ts';
@@ -75,4 +75,37 @@ test('verify({ full }) finds a table that is not the file that was ingested', as
     expect.stringMatching(new RegExp(`SHA-256 digest is [0-9a-f]{64}, it was ingested with ${facts.sha256}`)),
   ]);
   expect(await outcomeOf(() => again.ingest(one, { sha256: 'yes' as never }))).toMatch(/options\.sha256/);
+});
+
+test('verify({ full }) holds the tables of kept versions against the digests that they were published with', async () => {
+  const dir = memoryDirectory();
+  const path = join(dir, 'db');
+  const [one, two] = [join(dir, '1.sst'), join(dir, '2.sst')];
+  const facts = await writeSst(one, [['a', '1']], { compression: 'none' });
+  await writeSst(two, [['a', '2']], { compression: 'none' });
+  const db = await openDatabase(path);
+  await db.dataset('d').publish(one, { sha256: true, prefix: 'p:' });
+  await db.dataset('d').publish(one, { kind: 'delta', sha256: true });
+  await db.dataset('d').publish(one, { sha256: true });
+  // What is live is written anew: only the versions have the files as they were.
+  await db.keyspace('d').put('b', '1');
+  await db.compactRange({ keyspace: 'd' });
+  expect((await db.verify({ full: true })).problems).toEqual([]);
+  const versions = db.dataset('d').versions();
+  expect(versions.map(({ tables }) => tables)).toEqual([1, 2, 1]);
+  const tables = tableFiles(path).filter((name) => statSync(join(path, 'tables', name)).size === facts.bytes);
+  expect(tables.length).toBeGreaterThanOrEqual(4);
+  await db.close();
+  const wrong = readFileSync(two);
+  // Through every name of each file: it is not replaced, as links would keep the old.
+  for (const name of tables) writeFileSync(join(path, 'tables', name), wrong);
+  const again = await openDatabase(path);
+  expect((await again.verify()).problems).toEqual([]);
+  const { problems } = await again.verify({ full: true });
+  expect(problems).toHaveLength(tables.length);
+  for (const problem of problems) {
+    expect(problem).toMatch(
+      new RegExp(`SHA-256 digest is [0-9a-f]{64}, it was ingested with ${facts.sha256}`),
+    );
+  }
 });

@@ -1,7 +1,7 @@
 /** One statement: its words after the session's name, up to what is expected of it. */
 
 import type { IngestMode, IngestVerify } from '../../ingest/staging.ts';
-import type { IfExists } from '../../txn/ingest-options.ts';
+import type { IfExists, MaxImpact } from '../../txn/ingest-options.ts';
 import { intervalOf, type KeyBudget, keysOf, parseEntries } from './key-parser.ts';
 import type { LineScanner } from './line-scanner.ts';
 import { parseOptions } from './option-parser.ts';
@@ -12,6 +12,7 @@ const RETRIES_MAX = 20;
 const MODES: readonly IngestMode[] = ['copy', 'link', 'move'];
 const VERIFIES: readonly IngestVerify[] = ['blocks', 'checksums', 'footer', 'none'];
 const IF_EXISTS: readonly IfExists[] = ['overwrite', 'keep', 'fail'];
+const BOUNDS: readonly (keyof MaxImpact)[] = ['level0Tables', 'pendingCompactionBytes'];
 
 type Parse = (line: LineScanner, budget: KeyBudget) => Statement;
 
@@ -173,7 +174,9 @@ function parseIngest(line: LineScanner, budget: KeyBudget): Statement {
     if (clause === undefined) {
       keyspace =
         keyspaceOf(line) ??
-        line.fail('expected mode, verify, id, ifExists, replace, behind, under, requireBottom or in');
+        line.fail(
+          'expected mode, verify, id, ifExists, replace, behind, under, requireBottom, maxImpact, undoable or in',
+        );
       break;
     }
     const twice = Object.keys(clause).find((name) => name in clauses);
@@ -195,8 +198,20 @@ function parseClause(line: LineScanner): IngestClauses | undefined {
     return { prefix: line.tryWord('replacing') ? { from: line.token('a prefix').bytes, to } : to };
   }
   if (line.tryWord('requireBottom')) return { requireBottom: true };
+  if (line.tryWord('maxImpact')) return { maxImpact: parseImpact(line) };
   if (line.tryWord('undoable')) return { undoable: true };
   return undefined;
+}
+
+/** One bound or both. */
+function parseImpact(line: LineScanner): MaxImpact {
+  let bounds: MaxImpact = {};
+  do {
+    const name = choice(line, 'the bound', BOUNDS);
+    line.symbol('=', `and a number after ${name}`);
+    bounds = { ...bounds, [name]: line.count(name, 999_999_999) };
+  } while (line.trySymbol(','));
+  return bounds;
 }
 
 function parseCompact(line: LineScanner): Statement {

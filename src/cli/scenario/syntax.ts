@@ -45,7 +45,16 @@ export interface FileSource {
 /** How files are ingested, in the words of the options that `ingest` has. */
 export type IngestClauses = Pick<
   IngestOptions,
-  'mode' | 'verify' | 'id' | 'ifExists' | 'replace' | 'behind' | 'requireBottom' | 'undoable' | 'prefix'
+  | 'mode'
+  | 'verify'
+  | 'id'
+  | 'ifExists'
+  | 'replace'
+  | 'behind'
+  | 'requireBottom'
+  | 'maxImpact'
+  | 'undoable'
+  | 'prefix'
 >;
 
 /** Undefined keyspaces are the default one. */

@@ -239,7 +239,10 @@ export class DatasetWatch implements AsyncDisposable {
   }
 
   /** Resolves with what is missing; undefined: the version is kept. */
-  async #load(dataset: Dataset, { version, chain, message }: DatasetMetadata): Promise<string | undefined> {
+  async #load(
+    dataset: Dataset,
+    { version, chain, message, prefix }: DatasetMetadata,
+  ): Promise<string | undefined> {
     const { name } = dataset;
     const kept = new Set(dataset.versions().map((each) => each.version));
     if (kept.has(version)) return undefined;
@@ -257,6 +260,7 @@ export class DatasetWatch implements AsyncDisposable {
           activate: false,
           ...(before === undefined ? {} : { kind: 'delta' as const, on: before.version }),
           ...(message !== undefined && each.version === version && { message }),
+          ...(prefix !== undefined && { prefix }),
           ...(each.sha256 !== undefined && { sha256: each.sha256 }),
           ...(this.#options.mode !== undefined && { mode: this.#options.mode }),
           ...(this.#options.verify !== undefined && { verify: this.#options.verify }),
