@@ -7,14 +7,16 @@
  */
 
 import type { Probe } from '../mvcc/probe.ts';
+import { type Heap, type HeapRange, type HeapRoom, takeHeap } from './heap.ts';
 import { mulHigh } from './kernels/js-mul64.ts';
 import { hashKey } from './kernels/js-xxh3.ts';
 import type { Kernels } from './kernels/kernels.ts';
+import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 
 const TAIL_BYTES = 5;
 const LINE_BYTES = 64;
-const TWO_32 = 4294967296;
-const LINES_OF_EXACT_PRODUCT = 2 ** 21;
+/** Behind the lines: the tail, and a block's trailer. */
+const TAIL_ROOM_BYTES = 16;
 const FIRST_PART_WORDS = 2048;
 const PART_WORDS = 65_536;
 const GOLDEN = 0x9e3779b9 | 0;
@@ -111,6 +113,11 @@ function probesFor(millibits: number): number {
   return Math.min(24, Math.floor((millibits - 1) / 2000) - 1);
 }
 
+export interface FilterBlock extends HeapRange {
+  /** Where `room` was too small: to be given back when the block is written. */
+  readonly taken: Heap | undefined;
+}
+
 /** Collects the hashes of a table's keys and makes its filter. */
 export class FilterBuilder {
   readonly #bitsPerKey: number;
@@ -147,22 +154,35 @@ export class FilterBuilder {
     this.#count += hashes.length >>> 1;
   }
 
-  /** The filter block; undefined when there is no key. Frees the hashes. */
-  finish(): Uint8Array | undefined {
+  /**
+   * The filter block; undefined when there is no key. It is made in `room`, or, when that is too small, in another heap,
+   * which the caller gives back. Frees the hashes.
+   */
+  finish(room: HeapRoom): FilterBlock | undefined {
     if (this.#count === 0) return undefined;
     const millibits = Math.round(this.#bitsPerKey * 1000);
     const probes = probesFor(millibits);
     const lines = Math.ceil(Math.floor((this.#count * millibits + 7999) / 8000) / LINE_BYTES);
-    const length = lines * LINE_BYTES;
-    const data = new Uint8Array(length + TAIL_BYTES);
+    const end = lines * LINE_BYTES;
+    const length = end + TAIL_BYTES;
+    const hashBytes = Math.min(this.#count * 2, PART_WORDS) * 4;
+    const needed = end + TAIL_ROOM_BYTES + hashBytes;
+    const taken = room.limit - room.start < needed ? takeHeap(KERNEL_RESERVED_BYTES + needed) : undefined;
+    const heap = taken ?? room.heap;
+    const at = taken === undefined ? room.start : KERNEL_RESERVED_BYTES;
+    const { bytes } = heap;
+    bytes.fill(0, at, at + length);
+    const hashesAt = at + end + TAIL_ROOM_BYTES;
+    const hashes = new Uint32Array(bytes.buffer, bytes.byteOffset + hashesAt, hashBytes / 4);
     for (const part of this.#parts) {
       const words = part === this.#parts.at(-1) ? this.#lastWords : part.length;
-      setBits(data, part, words, lines, probes);
+      hashes.set(words === part.length ? part : part.subarray(0, words));
+      heap.kernels.setFilterBits(hashesAt, words / 2, { at, lines, probes });
     }
-    data[length] = 0xff;
-    data[length + 2] = probes;
+    bytes[at + end] = 0xff;
+    bytes[at + end + 2] = probes;
     this.clear();
-    return data;
+    return { heap, start: at, length, taken };
   }
 
   /** Frees the hashes. */
@@ -171,22 +191,5 @@ export class FilterBuilder {
       if (part.length === PART_WORDS && idleParts.length < IDLE_PARTS_MAX) idleParts.push(part);
     this.#parts = [];
     this.#count = 0;
-  }
-}
-
-/** The bits of the keys whose hashes are the first `words` of `hashes`. */
-function setBits(data: Uint8Array, hashes: Uint32Array, words: number, lines: number, probes: number): void {
-  // As mulHigh, in one multiplication: exact while there are fewer than 2^21 lines.
-  const exact = lines < LINES_OF_EXACT_PRODUCT;
-  for (let i = 0; i < words; i += 2) {
-    const low = hashes[i] as number;
-    const line = (exact ? Math.floor((low * lines) / TWO_32) : mulHigh(low, lines)) * LINE_BYTES;
-    let h = (hashes[i + 1] as number) | 0;
-    for (let k = 0; k < probes; k++) {
-      const bit = h >>> 23;
-      const at = line + (bit >>> 3);
-      data[at] = (data[at] as number) | (1 << (bit & 7));
-      h = Math.imul(h, GOLDEN);
-    }
   }
 }

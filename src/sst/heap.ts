@@ -19,6 +19,19 @@ export interface Heap {
   readonly kernels: Kernels;
 }
 
+/** Room in [start, limit) of a heap; `start` is a multiple of 8. */
+export interface HeapRoom {
+  readonly heap: Heap;
+  readonly start: number;
+  readonly limit: number;
+}
+
+export interface HeapRange {
+  readonly heap: Heap;
+  readonly start: number;
+  readonly length: number;
+}
+
 /**
  * A memory of `bytes` bytes, rounded up to 64 KiB and zeroed, of which offsets 0 to KERNEL_RESERVED_BYTES belong to the
  * kernels. With the environment variable SLUICE_KERNELS=js it is a plain array with the TypeScript kernels.

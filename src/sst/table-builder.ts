@@ -335,9 +335,10 @@ export class TableBuilder {
     const { deletes, keyBytes, valueBytes } = this.#block.totals;
     const meta = new BlockBuilder(1);
     const filterKeys = this.#filter?.keys ?? 0;
-    const filter = this.#filter?.finish();
+    const filter = this.#filter?.finish(this.#output.takeRoom());
     if (filter !== undefined) {
-      const handle = this.#output.write(filter, filter.length, 'none');
+      const handle = this.#output.writeInPlace(filter);
+      if (filter.taken !== undefined) giveHeapBack(filter.taken);
       meta.add(Buffer.from(META_FILTER_WRITTEN), varintBytes(handle.offset, handle.bytes));
     }
     const indexBlock = this.#index.finish();

@@ -9,7 +9,7 @@ import type { File } from '../base/env/file-system.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type CompressionKind, compressBlock, compressionType } from './compression.ts';
 import type { BlockHandle } from './format.ts';
-import { type Heap, heapOf } from './heap.ts';
+import { type Heap, type HeapRange, type HeapRoom, heapOf } from './heap.ts';
 import { giveScratchBack, takeScratch } from './scratch-memory.ts';
 
 export const WRITE_BYTES = 524288;
@@ -74,6 +74,22 @@ export class TableOutput {
     bytes[out + stored] = type;
     putFixed32(bytes, out + stored + 1, this.#checksum(this.#heap, out, stored));
     this.took(out + stored + BLOCK_TRAILER_BYTES);
+  }
+
+  /** Room that is nobody's until the next block is added. */
+  takeRoom(): HeapRoom {
+    this.#flush();
+    return { heap: this.#heap, start: Math.ceil(this.#outAt / 8) * 8, limit: this.limit };
+  }
+
+  /** Writes a block from where it is, in any heap, behind which there is room for a trailer. */
+  writeInPlace({ heap, start, length }: HeapRange): BlockHandle {
+    this.#flush();
+    const handle = { offset: this.#written, bytes: length };
+    heap.bytes[start + length] = 0;
+    putFixed32(heap.bytes, start + length + 1, this.#checksum(heap, start, length));
+    this.#write(heap.bytes, start, length + BLOCK_TRAILER_BYTES);
+    return handle;
   }
 
   /** Writes a block that is not in the heap. */

@@ -267,6 +267,8 @@ function mapBlock(map: ReadonlyMap<string, Uint8Array>): Uint8Array {
   );
 }
 
+const filterHeap = heapOf(new Uint8Array(1 << 20));
+
 function filterOf(entries: readonly HostileEntry[]): Uint8Array | undefined {
   const builder = new FilterBuilder(10);
   const hash = { hashLow: 0, hashHigh: 0 };
@@ -274,7 +276,8 @@ function filterOf(entries: readonly HostileEntry[]): Uint8Array | undefined {
     hashKey(key, 0, key.length, hash);
     builder.addAll(Uint32Array.of(hash.hashLow, hash.hashHigh));
   }
-  return builder.finish();
+  const block = builder.finish({ heap: filterHeap, start: 0, limit: filterHeap.bytes.length });
+  return block?.heap.bytes.slice(block.start, block.start + block.length);
 }
 
 function footerOf({ formatVersion, checksumType, metaindex, index }: HostileFooter): Uint8Array {

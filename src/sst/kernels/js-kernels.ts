@@ -4,13 +4,14 @@ import { AssertionError } from '../../base/assert.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { crc32c } from './js-crc32c.ts';
 import { encodeBlocks } from './js-encode-blocks.ts';
+import { setFilterBits } from './js-filter-bits.ts';
 import { gatherEntries } from './js-gather-entries.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
 import { sortRecords } from './js-sort-records.ts';
 import { hashKey, xxh3Low } from './js-xxh3.ts';
 import { xxh32, xxh64Low } from './js-xxhash.ts';
-import { type Kernels, UNKNOWN } from './kernels.ts';
+import { type FilterPlace, type Kernels, UNKNOWN } from './kernels.ts';
 
 export class JsKernels implements Kernels {
   readonly #bytes: Uint8Array;
@@ -69,6 +70,10 @@ export class JsKernels implements Kernels {
 
   get keyHashHigh(): number {
     return this.#hash.hashHigh;
+  }
+
+  setFilterBits(hashesAt: number, count: number, filter: FilterPlace): void {
+    setFilterBits(this.#bytes, hashesAt, count, filter);
   }
 
   lz4Compress(src: number, length: number, dst: number, capacity: number): number {

@@ -67,6 +67,9 @@ export interface Kernels {
   /** The high 32 bits, unsigned, of the last `keyHash`. */
   readonly keyHashHigh: number;
 
+  /** Adds `count` keys to a Bloom filter, whose hashes are at `hashesAt`: low and high u32 each. A multiple of 4. */
+  setFilterBits(hashesAt: number, count: number, filter: FilterPlace): void;
+
   /** Writes an LZ4 block to [dst, dst + capacity) and returns its length; 0 when it does not fit. */
   lz4Compress(src: number, length: number, dst: number, capacity: number): number;
   /** False when the input is damaged or is not exactly `rawLength` bytes when decoded; the output is then undefined. */

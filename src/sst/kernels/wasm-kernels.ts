@@ -57,6 +57,7 @@ interface Exports {
   ): number;
   blockChecksum(type: number, start: number, length: number): number;
   keyHash(start: number, length: number): number;
+  setFilterBits(hashesAt: number, count: number, filterAt: number, lines: number, probes: number): void;
   lz4Compress: Ranges;
   lz4Decompress: Ranges;
   snappyCompress: Ranges;
@@ -175,6 +176,10 @@ export class WasmKernels implements Kernels {
 
   get keyHashHigh(): number {
     return this.#high[0] as number;
+  }
+
+  setFilterBits(hashesAt: number, count: number, { at, lines, probes }: FilterPlace): void {
+    this.#exports.setFilterBits(hashesAt, count, at, lines, probes);
   }
 
   lz4Compress(src: number, length: number, dst: number, capacity: number): number {

@@ -7,6 +7,7 @@
 
 import { buildHeads } from './block-heads';
 import { matchLength } from './copy';
+import { filterLine, nextProbe } from './filter-bits';
 import { LAST_KEY, LAST_KEY_BYTES, SHAPE, VARINT_END, VERSIONS } from './layout';
 import { varint32 } from './varint';
 import { xxph3 } from './xxh3';
@@ -151,12 +152,12 @@ export function compareToLast(p: usize, shared: usize, keyLength: usize, user: u
 @inline
 function filterAdmits(user: usize, filterAt: usize, lines: u32, probes: u32): bool {
   const hash = xxph3(LAST_KEY, user);
-  const line = filterAt + (<usize>(((hash & 0xffffffff) * <u64>lines) >> 32) << 6);
+  const line = filterLine(hash, filterAt, lines);
   let h = <u32>(hash >> 32);
   for (; probes > 0; probes--) {
     const bit = h >> 23;
     if ((load<u8>(line + <usize>(bit >> 3)) & (1 << (bit & 7))) == 0) return false;
-    h *= 0x9e3779b9;
+    h = nextProbe(h);
   }
   return true;
 }

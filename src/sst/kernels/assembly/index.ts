@@ -8,6 +8,7 @@ export { blockChecksum } from './block-checksum';
 export { checkDataBlock } from './check-block';
 export { decodeIndex } from './decode-index';
 export { encodeBlocks } from './encode-blocks';
+export { setFilterBits } from './filter-bits';
 export { findInBlock } from './find-in-block';
 export { gatherEntries } from './gather-entries';
 export { lz4Compress, lz4Decompress } from './lz4';
