@@ -9,7 +9,7 @@ import { mergeRuns } from './commit-layers.ts';
 import type { Engine } from './engine.ts';
 import { Overlay } from './overlay.ts';
 import { deletedSpan } from './range-argument.ts';
-import { ownBytes } from './read-set.ts';
+import { ownBytes, pooledCopy } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
 import { type EncodingOptions, type RangeOptions, Readable } from './readable.ts';
 import { Snapshot } from './snapshot.ts';
@@ -165,7 +165,7 @@ export class Keyspace<
     engine.catalog.requireNewest(this.keyspaceName);
     const room = engine.throttle.room(key.length + (value?.length ?? 0));
     if (room === undefined) return engine.pipeline.submitOne(this.keyspaceName, key, value);
-    return this.#submitLater(room, Uint8Array.from(key), value && Uint8Array.from(value));
+    return this.#submitLater(room, pooledCopy(key), value && pooledCopy(value));
   }
 
   async #submitLater(room: Promise<void>, key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {

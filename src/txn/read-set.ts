@@ -5,7 +5,7 @@
  * Keys are held as latin1 strings, one character a byte: they hash fast, and compare as their bytes do.
  */
 
-import { copyRange } from '../base/bytes.ts';
+import { copyInto } from '../base/bytes.ts';
 import type { FileRead } from './file-reads.ts';
 
 /** [lower, upper); an undefined upper end means "to the end". The iterator that reads moves its own end outwards. */
@@ -51,6 +51,8 @@ export class ReadSet {
 }
 
 export function keyString(bytes: Uint8Array, start: number, length: number): string {
+  // A small array that is not a Buffer may be within V8's heap: asked for its ArrayBuffer, it moves out for good, see `ownBytes`.
+  if (Buffer.isBuffer(bytes)) return bytes.toString('latin1', start, start + length);
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
 }
 
@@ -69,5 +71,15 @@ export function inRange(key: string, range: ReadRange): boolean {
 
 /** Bytes that the caller may go on to change are copied; those that an encoder has just made are not. */
 export function ownBytes(bytes: Uint8Array, input: unknown): Uint8Array {
-  return bytes === input ? copyRange(bytes, 0, bytes.length) : bytes;
+  return bytes === input ? pooledCopy(bytes) : bytes;
+}
+
+/**
+ * Small ones are pieces of Node's pool. An ArrayBuffer each would be four allocations outside V8's heap, which after a collection
+ * malloc puts together again all at once: 10 ms and more of the event loop for what a second of batches leaves.
+ */
+export function pooledCopy(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafe(bytes.length);
+  copyInto(bytes, 0, bytes.length, copy, 0);
+  return copy;
 }

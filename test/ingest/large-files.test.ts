@@ -1,23 +1,16 @@
 /** Files of some size are digested and checked by threads that give way to the event loop. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDatabase, outcomeOf } from '../base/database.ts';
+import { niceOfThreads } from '../base/nice-of-threads.ts';
 import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 
 const MIB = 1 << 20;
-
-/** Of all threads of this process. */
-function niceValues(): number[] {
-  return readdirSync('/proc/self/task').map((task) => {
-    const stat = readFileSync(`/proc/self/task/${task}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
-  });
-}
 
 test('digests of large files are given or made, checked and stored, and stay true', async () => {
   const dir = temporaryDirectory();
@@ -32,7 +25,10 @@ test('digests of large files are given or made, checked and stored, and stay tru
   const before = getPriority();
   await db.ingest(paths, { sha256: digests });
   expect(db.ingests()[0]?.files.map(({ sha256 }) => sha256)).toEqual(digests);
-  expect([getPriority(), niceValues().includes(Math.min(19, before + 5))]).toEqual([before, true]);
+  expect([getPriority(), [...niceOfThreads().values()].includes(Math.min(19, before + 5))]).toEqual([
+    before,
+    true,
+  ]);
   expect(await db.get('k000059')).toBe(`${'2'.repeat(MIB)}59`);
   expect((await db.verify({ full: true })).problems).toEqual([]);
   const held = tableFiles(join(dir, 'db'));

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { expect, it } from 'vitest';
 import type { Env } from '../../src/base/env/env.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
@@ -9,6 +10,7 @@ import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import type { Memtable } from '../../src/mvcc/memtable.ts';
 import { versionOf } from '../../src/mvcc/version.ts';
 import { FaultyFileSystem } from '../base/faulty-file-system.ts';
+import { niceOfThreads } from '../base/nice-of-threads.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 import { type Entry, memtableOf, settle, show, showCursor } from '../mvcc/entries.ts';
 import { tableAt } from '../sst/written-table.ts';
@@ -118,9 +120,14 @@ it('in another thread makes the same file, and tells the same errors', async () 
   const runner = new ThreadRunner();
   try {
     let turns = 0;
+    const threads = niceOfThreads();
     const ticking = setInterval(() => turns++, 1);
     const row = await runner.flush(memtable, jobIn(there));
     clearInterval(ticking);
+    // It gives way to the event loop, and nobody else has to.
+    const started = [...niceOfThreads()].filter(([thread]) => !threads.has(thread));
+    expect(started.map(([, nice]) => nice)).toContain(Math.min(19, getPriority() + 5));
+    expect(niceOfThreads().get(String(process.pid))).toBe(threads.get(String(process.pid)));
     expect(row).toEqual(expected);
     expect(readFileSync(`${there}/7.sst`).equals(readFileSync(`${here}/7.sst`))).toBe(true);
     expect(turns).toBeGreaterThan(0);

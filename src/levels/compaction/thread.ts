@@ -2,6 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../../base/env/node-env.ts';
+import { giveWay } from '../../base/env/thread-priority.ts';
 import { toThreadError } from '../../base/thread-error.ts';
 import type { FileId } from '../../manifest/rows.ts';
 import { Memtable, type MemtableImage } from '../../mvcc/memtable.ts';
@@ -74,6 +75,7 @@ async function flush(image: MemtableImage, job: FlushJob): Promise<void> {
   }
 }
 
+giveWay();
 parentPort?.on('message', (message: ToThread) => {
   if (message.kind === 'run') void run(message.job);
   else if (message.kind === 'split') void split(message.job);
