@@ -20,6 +20,7 @@ const LONGEST = [
   'cli/process',
   'txn/wal-damage',
   'contract/reads',
+  'cluster/',
 ];
 
 function place({ moduleId }: TestSpecification): number {

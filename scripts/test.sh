@@ -73,6 +73,24 @@ install_rocksdb() {
   return 1
 }
 
+# The package would start a service of its own on the ports of etcd: a policy against that, where there is none.
+install_etcd() {
+  if command -v etcd >/dev/null; then return 0; fi
+  local policy=/usr/sbin/policy-rc.d
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing etcd-server"
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"; fi
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends etcd-server >/dev/null
+    if [ -n "$policy" ]; then rm -f "$policy"; fi
+  fi
+  if command -v etcd >/dev/null; then return 0; fi
+  echo "etcd is missing and could not be installed from here (that takes root on Debian)."
+  echo "Install it with: apt-get install etcd-server"
+  echo "Until then the tests of test/cluster/ that run against it fail."
+  return 1
+}
+
 # run_vitest NAME [FILTER…]: adds the tests of a vitest run, one by one, to the counts. A test that did not run counts as failed.
 run_vitest() {
   local name=$1 counted=$scratch/counts.txt counts status
@@ -94,6 +112,7 @@ run_vitest() {
 check "Node.js version" node_is_new_enough || finish
 check "npm packages" install_packages || finish
 check "RocksDB's tools" install_rocksdb
+check "etcd" install_etcd
 check "lint" npm run -s lint
 check "types" npm run -s typecheck
 check "build" npm run -s build

@@ -35,6 +35,7 @@ const HOMES: Record<string, string> = {
   lmdb: 'src/manifest/',
   'fs-native-extensions': 'src/base/env/',
   chokidar: 'src/base/env/',
+  etcd3: 'src/cluster/log/etcd/',
 };
 
 /** The part of a file of src: its folder, or `db.ts` for the composition root and what lies beside it. */

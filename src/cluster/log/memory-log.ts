@@ -7,13 +7,14 @@
 
 import type { Env } from '../../base/env/env.ts';
 import { SluiceError } from '../../base/errors.ts';
-import type {
-  AppendResult,
-  ClusterConfig,
-  LogAppend,
-  LogEntry,
-  MemberState,
-  SharedLog,
+import {
+  type AppendResult,
+  type ClusterConfig,
+  checkAppend,
+  type LogAppend,
+  type LogEntry,
+  type MemberState,
+  type SharedLog,
 } from './shared-log.ts';
 
 /** What may happen to one append of a node. */
@@ -124,6 +125,7 @@ export class MemoryLog implements SharedLog {
   }
 
   async append(batch: LogAppend): Promise<AppendResult> {
+    checkAppend(batch);
     await this.#reach();
     const fault = this.#hub.fault(this.#node, batch);
     if (fault === 'refuse') throw unavailable('refused the append');

@@ -23,6 +23,16 @@ export interface LogAppend {
   readonly stagings: readonly string[];
 }
 
+/** @throws TypeError, of what no log takes */
+export function checkAppend({ id, bytes }: LogAppend): void {
+  if (!/^[0-9a-f]{32}$/.test(id))
+    throw new TypeError(`batch.id must be 32 hex digits; got ${JSON.stringify(id)}`);
+  if (id.length + bytes.length > ENTRY_BYTES_MAX)
+    throw new TypeError(
+      `batch.bytes: ${bytes.length} bytes are more than an entry may have (${ENTRY_BYTES_MAX})`,
+    );
+}
+
 /** Where an entry is; or the digests that fewer than a majority hold, and nothing was written. */
 export type AppendResult = { readonly revision: number } | { readonly missing: readonly string[] };
 

@@ -1,0 +1,146 @@
+/**
+ * Appending to the log: one transaction of etcd for each batch.
+ *
+ * It writes the entry only if its id was never written, and only if nothing was trimmed since we looked. The second is
+ * what makes the first hold for ever: a member of etcd that was paused may run a request of ours minutes later, when
+ * the entry that its twin made has been applied by all and deleted; it would be committed twice. `trimmed` was
+ * written before that deletion, so the late request fails.
+ *
+ * Stagings are held against `forgotten`, which is written whenever a node gives up a file: if it was not written
+ * since we counted the holders, none is fewer. One comparison, however many files a batch names.
+ */
+
+import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
+import { SluiceError } from '../../../base/errors.ts';
+import type { AppendResult, LogAppend } from '../shared-log.ts';
+import { type EtcdFiles, MOD_REVISION } from './etcd-files.ts';
+import type { EtcdHosts } from './etcd-hosts.ts';
+import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
+
+/** CompareTarget.Create of etcd3, whose own constants exist only once it is loaded. */
+const CREATE_REVISION = 1;
+
+/** What `trimmed` was when we looked. */
+interface Fence {
+  readonly trimmed: number;
+  readonly modRevision: string;
+}
+
+/** An append that has not been answered with certainty. */
+interface OpenAppend {
+  /** The newest revision known before it was sent first: if it was written, then after this. */
+  since: number;
+  sent: boolean;
+}
+
+export class EtcdAppend {
+  readonly #etcd: EtcdHosts;
+  readonly #keys: EtcdKeys;
+  readonly #files: EtcdFiles;
+  readonly #open = new Map<string, OpenAppend>();
+  #fence: Fence | undefined;
+  #newest = 0;
+
+  constructor(etcd: EtcdHosts, keys: EtcdKeys, files: EtcdFiles) {
+    this.#etcd = etcd;
+    this.#keys = keys;
+    this.#files = files;
+  }
+
+  async append(batch: LogAppend): Promise<AppendResult> {
+    let fence = this.#fence ?? (await this.#readFence());
+    const open = this.#open.get(batch.id) ?? { since: this.#newest, sent: false };
+    this.#open.set(batch.id, open);
+    for (;;) {
+      if (open.sent && fence.trimmed > open.since) return await this.#found(batch.id, open);
+      const held = await this.#files.majority(batch.stagings);
+      if ('missing' in held) return await this.#found(batch.id, open, held.missing);
+      const wasSent = open.sent;
+      let sent = 0;
+      const answer = await this.#etcd.call('appending', (client, options) => {
+        open.sent = true;
+        sent++;
+        return client.kv.txn(this.#transaction(batch, fence, held.asOf), options);
+      });
+      this.#newest = Math.max(this.#newest, Number(answer.header.revision));
+      if (answer.succeeded) return this.#resolved(batch.id, Number(answer.header.revision));
+      const found = answer.responses[0]?.response_range.kvs[0];
+      if (found !== undefined) return this.#resolved(batch.id, Number(found.create_revision));
+      const previous = fence;
+      fence = this.#fenceOf(answer);
+      if (previous.modRevision === fence.modRevision) continue; // a file was forgotten: count again
+      // What was answered was not written; what was not answered may have been, and be trimmed by now.
+      if (wasSent || sent > 1) continue;
+      open.sent = false;
+      open.since = this.#newest;
+    }
+  }
+
+  #transaction({ id, bytes }: LogAppend, fence: Fence, asOf: number | undefined) {
+    const { head, trimmed, forgotten } = this.#keys;
+    const entry = this.#keys.entry(id);
+    const compare: ICompare[] = [
+      { key: entry, target: CREATE_REVISION, create_revision: '0' },
+      { key: trimmed, target: MOD_REVISION, mod_revision: fence.modRevision },
+    ];
+    if (asOf !== undefined)
+      compare.push({ key: forgotten, target: MOD_REVISION, result: 2 /* less */, mod_revision: asOf + 1 });
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const success: IRequestOp[] = [
+      { request_put: { key: head, value: Buffer.from(id, 'latin1') } },
+      { request_put: { key: entry, value } },
+    ];
+    const failure: IRequestOp[] = [
+      { request_range: { key: entry, keys_only: true } },
+      { request_range: { key: trimmed } },
+    ];
+    return { compare, success, failure };
+  }
+
+  /**
+   * Nothing more is to be sent, but an earlier try may have been written: where it is; else `missing`, if it certainly is nowhere.
+   * A try still on its way fails with `trimmed` or `forgotten`, which were written since it was sent.
+   */
+  async #found(id: string, open: OpenAppend, missing?: readonly string[]): Promise<AppendResult> {
+    const key = this.#keys.entry(id);
+    const found = await this.#etcd.call('asking for an entry', (client, options) =>
+      client.kv.range({ key, keys_only: true }, options),
+    );
+    const entry = found.kvs[0];
+    if (entry !== undefined) return this.#resolved(id, Number(entry.create_revision));
+    const mayBeTrimmed = open.sent && (await this.#readFence()).trimmed > open.since;
+    this.#open.delete(id);
+    if (missing !== undefined && !mayBeTrimmed) return { missing };
+    throw new SluiceError(
+      'OUTCOME_UNKNOWN',
+      `Whether the entry ${id} was appended cannot be told any more: its answer was lost, and the log has been ` +
+        'trimmed since. The state of the other nodes tells',
+    );
+  }
+
+  #resolved(id: string, revision: number): AppendResult {
+    this.#open.delete(id);
+    return { revision };
+  }
+
+  async #readFence(): Promise<Fence> {
+    const key = this.#keys.trimmed;
+    const answer = await this.#etcd.call('asking where the log begins', (client, options) =>
+      client.kv.range({ key }, options),
+    );
+    this.#newest = Math.max(this.#newest, Number(answer.header.revision));
+    return this.#fenceFrom(answer.kvs[0]);
+  }
+
+  #fenceOf(answer: ITxnResponse): Fence {
+    return this.#fenceFrom(answer.responses[1]?.response_range.kvs[0]);
+  }
+
+  #fenceFrom(row: { readonly mod_revision: string; readonly value: Buffer } | undefined): Fence {
+    this.#fence =
+      row === undefined
+        ? { trimmed: 0, modRevision: '0' }
+        : { trimmed: decodeRevision(this.#keys.trimmed, row.value), modRevision: row.mod_revision };
+    return this.#fence;
+  }
+}

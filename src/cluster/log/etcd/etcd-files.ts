@@ -1,0 +1,116 @@
+/** Which node holds which file: a key for each, without a lease, as what is on disk outlives its node's process. */
+
+import type { ICompare, IRangeResponse, IRequestOp } from 'etcd3';
+import { at } from '../../../base/assert.ts';
+import type { EtcdHosts } from './etcd-hosts.ts';
+import { decodeConfig, type EtcdKeys, lastName } from './etcd-keys.ts';
+import { listKeys, OPERATIONS_MAX } from './etcd-scan.ts';
+
+/** CompareTarget.Mod and CompareResult.Greater of etcd3, whose own constants exist only once it is loaded. */
+export const MOD_REVISION = 2;
+const GREATER = 1;
+
+export class EtcdFiles {
+  readonly #etcd: EtcdHosts;
+  readonly #keys: EtcdKeys;
+  #replicas: number | undefined;
+  /** The revision of `forgotten` when we looked last. */
+  #forgotten = '0';
+
+  constructor(etcd: EtcdHosts, keys: EtcdKeys) {
+    this.#etcd = etcd;
+    this.#keys = keys;
+  }
+
+  /** Only if no file was forgotten since: else a late twin of this request would bring back what was forgotten after it. */
+  async announce(digest: string, node: string): Promise<void> {
+    const { forgotten } = this.#keys;
+    const success = [{ request_put: { key: this.#keys.file(digest, node), value: Buffer.alloc(0) } }];
+    for (let isThere = false; !isThere; ) {
+      const compare = [{ key: forgotten, target: MOD_REVISION, mod_revision: this.#forgotten }];
+      const failure = [{ request_range: { key: forgotten, keys_only: true } }];
+      const answer = await this.#etcd.call('announcing a file', (client, options) =>
+        client.kv.txn({ compare, success, failure }, options),
+      );
+      isThere = answer.succeeded;
+      if (!isThere) this.#forgotten = answer.responses[0]?.response_range.kvs[0]?.mod_revision ?? '0';
+    }
+  }
+
+  async holders(digest: string): Promise<readonly string[]> {
+    const range = this.#keys.holders(digest);
+    const answer = await this.#etcd.call('asking who holds a file', (client, options) =>
+      client.kv.range({ ...range, keys_only: true }, options),
+    );
+    return namesOf(answer);
+  }
+
+  async forget(digest: string, node: string): Promise<void> {
+    const key = this.#keys.file(digest, node);
+    // Only if there: a second time must not write `forgotten`, or nodes that sweep would hold up appends.
+    await this.#delete([key], [{ key, target: MOD_REVISION, result: GREATER, mod_revision: '0' }]);
+  }
+
+  async forgetNode(node: string): Promise<void> {
+    const member = this.#keys.member(node);
+    const gone: Buffer[] = [];
+    for await (const { key } of listKeys(this.#etcd, this.#keys.files))
+      if (lastName(key) === node) gone.push(key);
+    for (let i = 0; i < gone.length; i += OPERATIONS_MAX)
+      await this.#delete(gone.slice(i, i + OPERATIONS_MAX), []);
+    await this.#etcd.call('forgetting a node', (client, options) =>
+      client.kv.deleteRange({ key: member }, options),
+    );
+  }
+
+  /**
+   * The digests that fewer than a majority hold; or that all are held, as of a revision: that still holds as long as
+   * `forgotten` has none above it.
+   */
+  async majority(
+    digests: readonly string[],
+  ): Promise<{ readonly missing: readonly string[] } | { readonly asOf: number | undefined }> {
+    if (digests.length === 0) return { asOf: undefined };
+    const needed = Math.floor((await this.#replicasOf()) / 2) + 1;
+    const missing: string[] = [];
+    let asOf = Number.MAX_SAFE_INTEGER;
+    for (let i = 0; i < digests.length; i += OPERATIONS_MAX) {
+      const some = digests.slice(i, i + OPERATIONS_MAX);
+      const success: IRequestOp[] = some.map((digest) => ({
+        request_range: { ...this.#keys.holders(digest), count_only: true },
+      }));
+      const answer = await this.#etcd.call('asking who holds files', (client, options) =>
+        client.kv.txn({ success }, options),
+      );
+      asOf = Math.min(asOf, Number(answer.header.revision));
+      some.forEach((digest, index) => {
+        if (Number(answer.responses[index]?.response_range.count ?? 0) < needed) missing.push(digest);
+      });
+    }
+    return missing.length > 0 ? { missing } : { asOf };
+  }
+
+  async #delete(keys: readonly Buffer[], compare: ICompare[]): Promise<void> {
+    const success: IRequestOp[] = keys.map((key) => ({ request_delete_range: { key } }));
+    success.push({ request_put: { key: this.#keys.forgotten, value: at(keys, 0) } });
+    await this.#etcd.call('forgetting files', (client, options) =>
+      client.kv.txn({ compare, success }, options),
+    );
+  }
+
+  async #replicasOf(): Promise<number> {
+    if (this.#replicas !== undefined) return this.#replicas;
+    const key = this.#keys.config;
+    const answer = await this.#etcd.call("asking for the cluster's settings", (client, options) =>
+      client.kv.range({ key }, options),
+    );
+    const row = answer.kvs[0];
+    if (row === undefined) return 1;
+    this.#replicas = decodeConfig(key, row.value).replicas;
+    return this.#replicas;
+  }
+}
+
+function namesOf(answer: IRangeResponse): string[] {
+  return answer.kvs.map(({ key }) => lastName(key)).sort();
+}

@@ -1,0 +1,210 @@
+/**
+ * Reading the log: a watch of its keys from a revision on, which brings history and news alike.
+ *
+ * Nothing may be missing, and nothing may stay away for long. Each entry comes with the head's etcd version, which counts entries: a
+ * number left out is a gap, and the watch is made again. A watch that is silent while the log, asked linearizably, has
+ * more, is one of a member that is paused, cut off or behind: made again at the next member. Where etcd's history was
+ * compacted under the reader (others may use the same etcd), entries that are kept are read as keys.
+ */
+
+import type { IKeyValue, IWatchResponse } from 'etcd3';
+import { SluiceError } from '../../../base/errors.ts';
+import type { LogEntry } from '../shared-log.ts';
+import { classify } from './etcd-failure.ts';
+import type { EtcdHosts } from './etcd-hosts.ts';
+import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
+import { listKeys } from './etcd-scan.ts';
+import { EtcdWatch } from './etcd-watch.ts';
+
+/** After so long without news we ask whether there are any. */
+const SILENCE_MS = 1_500;
+/** Of up to 1 MiB each. */
+const ENTRIES_A_CALL = 8;
+
+/** What a reader has been told of the log, linearizably. */
+interface LogState {
+  readonly head: number;
+  /** How many entries were ever written. */
+  readonly count: number;
+  readonly trimmed: number;
+  /** etcd's own newest revision. */
+  readonly revision: number;
+}
+
+/** The watch brings no more, and the reason does not matter: it is made again. */
+class WatchLost extends Error {}
+
+export class EtcdReader {
+  readonly #etcd: EtcdHosts;
+  readonly #keys: EtcdKeys;
+  readonly #signal: AbortSignal;
+  #at: number;
+  /** The number of the entry at `#at`, once known. */
+  #number: number | undefined;
+  #failures = 0;
+
+  constructor(etcd: EtcdHosts, keys: EtcdKeys, after: number, signal: AbortSignal) {
+    this.#etcd = etcd;
+    this.#keys = keys;
+    this.#at = after;
+    this.#signal = AbortSignal.any([signal, etcd.closing]);
+  }
+
+  async *read(): AsyncGenerator<LogEntry> {
+    while (!this.#signal.aborted) {
+      try {
+        await this.#checkKept();
+        if (yield* this.#watch()) yield* this.#readKeys();
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        const isOurs = error instanceof SluiceError;
+        if (isOurs && error.code !== 'UNAVAILABLE') throw error;
+        if (!isOurs && !(error instanceof WatchLost)) {
+          const failure = classify(error);
+          if (failure === 'refused' || failure === 'wrong') throw this.#etcd.error(error, 'reading the log');
+        }
+        await this.#pause();
+      }
+    }
+  }
+
+  /** Yields what the watch brings; ends with true if the history after `#at` is compacted. */
+  async *#watch(): AsyncGenerator<LogEntry, boolean> {
+    const { client } = this.#etcd;
+    const watch = await EtcdWatch.open(client, {
+      ...this.#keys.log,
+      start_revision: this.#at + 1,
+      filters: [1 /* no deletions: FilterType.Nodelete of etcd3 */],
+      fragment: true,
+    });
+    let isMissing = false;
+    let headSeen: IKeyValue | undefined;
+    try {
+      while (!this.#signal.aborted) {
+        const answer = await watch.next(this.#etcd.env.clock, SILENCE_MS, this.#signal);
+        if (answer === undefined) {
+          if (this.#signal.aborted) return false;
+          if (isMissing) throw new WatchLost('silent, and the log has more');
+          isMissing = (await this.#checkKept()).head > this.#at;
+          continue;
+        }
+        if (isCompacted(answer)) return true;
+        if (answer.canceled) throw new WatchLost(answer.cancel_reason);
+        for (const { kv } of answer.events) {
+          if (kv.key.equals(this.#keys.head)) headSeen = kv;
+          else yield this.#entry(kv, headSeen);
+          isMissing = false;
+        }
+        if (answer.events.length > 0) this.#failures = 0;
+      }
+      return false;
+    } catch (error) {
+      this.#etcd.giveUp(client);
+      throw error;
+    } finally {
+      watch.cancel();
+    }
+  }
+
+  #entry(kv: IKeyValue, head: IKeyValue | undefined): LogEntry {
+    const revision = Number(kv.mod_revision);
+    const number = Number(head?.version);
+    // The head is written before the entry in the same transaction, and so comes before it.
+    if (head?.mod_revision !== kv.mod_revision) throw new WatchLost(`no head with the entry at ${revision}`);
+    if (this.#number !== undefined && number !== this.#number + 1)
+      throw new WatchLost(`entry ${number} after entry ${this.#number}`);
+    this.#number = number;
+    this.#at = revision;
+    return { revision, id: this.#keys.idOf(kv.key), bytes: kv.value };
+  }
+
+  /** All entries after `#at` and up to now, in order, by their keys. */
+  async *#readKeys(): AsyncGenerator<LogEntry> {
+    const { head, count } = await this.#checkKept();
+    const rows = await this.#listKeys(head);
+    await this.#checkKept(); // nothing was trimmed while we listed, so the list is whole
+    if (this.#number !== undefined && rows.length !== count - this.#number) {
+      throw new SluiceError(
+        'CORRUPTION',
+        `The log has ${rows.length} entries after revision ${this.#at} where ${count - this.#number} were written: ` +
+          'has another program deleted keys in etcd?',
+      );
+    }
+    for (let i = 0; i < rows.length; i += ENTRIES_A_CALL) {
+      const success = rows.slice(i, i + ENTRIES_A_CALL).map(({ key }) => ({ request_range: { key } }));
+      const answer = await this.#etcd.call('reading the log', (client, options) =>
+        client.kv.txn({ success }, options),
+      );
+      for (const { response_range } of answer.responses) {
+        const kv = response_range.kvs[0];
+        if (kv === undefined) throw new WatchLost('trimmed while it was read'); // TRIMMED at the next round
+        this.#at = Number(kv.create_revision);
+        if (this.#number !== undefined) this.#number++;
+        yield { revision: this.#at, id: this.#keys.idOf(kv.key), bytes: kv.value };
+        if (this.#signal.aborted) return;
+      }
+    }
+    this.#at = Math.max(this.#at, head);
+    this.#number = count;
+  }
+
+  async #listKeys(head: number): Promise<{ readonly key: Buffer; readonly revision: number }[]> {
+    const rows: { readonly key: Buffer; readonly revision: number }[] = [];
+    for await (const { key, create_revision } of listKeys(this.#etcd, this.#keys.entries)) {
+      const revision = Number(create_revision);
+      if (revision > this.#at && revision <= head) rows.push({ key, revision });
+    }
+    return rows.sort((a, b) => a.revision - b.revision);
+  }
+
+  /** @throws SluiceError TRIMMED, CORRUPTION */
+  async #checkKept(): Promise<LogState> {
+    const state = await readState(this.#etcd, this.#keys);
+    if (this.#at < state.trimmed) {
+      throw new SluiceError(
+        'TRIMMED',
+        `The log is kept from revision ${state.trimmed} on, not from ${this.#at}: start from another node's checkpoint`,
+      );
+    }
+    if (state.revision < this.#at) {
+      throw new SluiceError(
+        'CORRUPTION',
+        `etcd is at revision ${state.revision}, and we have read up to ${this.#at}: has it been restored from a ` +
+          'backup? Entries that were committed are lost; start the cluster anew from the newest node',
+      );
+    }
+    return state;
+  }
+
+  async #pause(): Promise<void> {
+    try {
+      await this.#etcd.pause(this.#failures++);
+    } catch {
+      // Closed: the loop sees it.
+    }
+  }
+}
+
+export async function readState(etcd: EtcdHosts, keys: EtcdKeys): Promise<LogState> {
+  const success = [
+    { request_range: { key: keys.head, keys_only: true } },
+    { request_range: { key: keys.trimmed } },
+  ];
+  const answer = await etcd.call('asking for the newest entry', (client, options) =>
+    client.kv.txn({ success }, options),
+  );
+  const head = answer.responses[0]?.response_range.kvs[0];
+  const trimmed = answer.responses[1]?.response_range.kvs[0];
+  return {
+    head: Number(head?.mod_revision ?? 0),
+    count: Number(head?.version ?? 0),
+    trimmed: trimmed === undefined ? 0 : decodeRevision(keys.trimmed, trimmed.value),
+    revision: Number(answer.header.revision),
+  };
+}
+
+function isCompacted(answer: IWatchResponse): boolean {
+  return (
+    Number(answer.compact_revision) > 0 || /required revision has been compacted/.test(answer.cancel_reason)
+  );
+}
