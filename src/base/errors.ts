@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'CHECKSUM_MISMATCH' // a block, record or file digest differs from what is recorded
   | 'CLOSED' // the database, transaction, snapshot, iterator or writer is finished
   | 'COMPARATOR_MISMATCH' // a file sorted by another comparator
+  | 'CONDITION_FAILED' // a condition of a commit over HTTP did not hold; nothing was written
   | 'CONFLICT' // something the transaction read was changed by a later commit; retry
   | 'CORRUPTION' // bytes that are not in the form they must have
   | 'DATASET_VERSION_EXISTS' // a version of a dataset is to be published under the number of one that is kept
@@ -31,6 +32,7 @@ export type ErrorCode =
   | 'IO' // any other failure of the file system; `cause` has it
   | 'KEYSPACE_NOT_FOUND'
   | 'KEY_EXISTS' // an ingest with ifExists 'fail', and keys that are there; `keys` and `keyCount`
+  | 'LIMIT_EXCEEDED' // a request over HTTP, or its answer, is larger than the node allows
   | 'LOCKED' // another process writes to this database
   | 'NOT_A_DATABASE' // no database at the path and createIfMissing is false, or a foreign directory
   | 'NOT_BOTTOM_LEVEL' // an ingest with requireBottom, and a file that would go higher

@@ -1,0 +1,162 @@
+/** A database directory from a peer's checkpoint: every file checked by its digest, and the whole under another name until it is. */
+
+import { dirname } from 'node:path';
+import { at } from '../../base/assert.ts';
+import type { Env } from '../../base/env/env.ts';
+import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import type { CheckpointListing } from '../http/checkpoint-routes.ts';
+import type { PeerClient } from '../http/peer-client.ts';
+import { removeTree, syncTree } from './directory-tree.ts';
+import { isDigest } from './file-store.ts';
+import { Slots } from './slots.ts';
+import { Transfer } from './transfer.ts';
+
+const ATTEMPTS_MAX = 4;
+const ROOM_BYTES = 64 << 20;
+/** Files of a checkpoint: more than any database has. */
+const FILES_MAX = 10_000_000;
+
+export interface CheckpointFetch {
+  readonly env: Env;
+  readonly client: PeerClient;
+  readonly peer: string;
+  readonly transfers: number;
+  pace(bytes: number, signal: AbortSignal): Promise<void>;
+}
+
+/** @param dir must not exist; @throws SluiceError UNAVAILABLE, NO_SPACE, ABORTED, ALREADY_EXISTS */
+export async function fetchCheckpoint(
+  fetch: CheckpointFetch,
+  dir: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { env, client, peer } = fetch;
+  const { fs } = env;
+  if (fs.existsSync(dir)) throw new SluiceError('ALREADY_EXISTS', `${dir} is there already`);
+  const partial = `${dir}.fetching`;
+  removeTree(fs, partial); // of an attempt that was killed
+  const listing = await client.askAtLength(peer, '/checkpoints', signal);
+  if (!isListing(listing)) throw new SluiceError('UNAVAILABLE', `${peer} answers what is no checkpoint`);
+  try {
+    fs.mkdirSync(partial);
+    await fetchAll(fetch, listing, partial, signal);
+    await syncTree(fs, partial);
+    fs.renameSync(partial, dir);
+    await fs.syncDirectory(dirname(dir));
+  } catch (error) {
+    removeTree(fs, partial);
+    throw error;
+  } finally {
+    await leave(client, peer, listing.id);
+  }
+}
+
+/** What cannot be said goodbye to goes by itself. */
+async function leave(client: PeerClient, peer: string, id: string): Promise<void> {
+  try {
+    await client.ask('DELETE', peer, `/checkpoints/${id}`, new AbortController().signal);
+  } catch (error) {
+    if (!isSluiceError(error)) throw error;
+  }
+}
+
+async function fetchAll(
+  fetch: CheckpointFetch,
+  { id, files }: CheckpointListing,
+  partial: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { fs } = fetch.env;
+  const bytes = files.reduce((sum, file) => sum + (file.sameAs === undefined ? file.bytes : 0), 0);
+  const free = fs.freeBytesSync(partial);
+  if (free < bytes + ROOM_BYTES)
+    throw new SluiceError(
+      'NO_SPACE',
+      `The checkpoint of ${fetch.peer} has ${bytes} bytes, and there are ${free} free`,
+    );
+  for (const parent of new Set(files.map(({ name }) => dirname(`${partial}/${name}`)))) fs.mkdirSync(parent);
+  const slots = new Slots(fetch.transfers);
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  const fetched = files.map(async (file, index) => {
+    if (file.sameAs !== undefined) return;
+    try {
+      await slots.run(either, () => fetchOne(fetch, id, index, file, `${partial}/${file.name}`, either));
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  });
+  const outcomes = await Promise.allSettled(fetched);
+  // The first failure ended the others.
+  const reasons = outcomes.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []));
+  if (reasons.length > 0) throw reasons.find((one) => !isSluiceError(one, 'ABORTED')) ?? reasons[0];
+  for (const { name, sameAs } of files)
+    if (sameAs !== undefined) fs.linkSync(`${partial}/${at(files, sameAs).name}`, `${partial}/${name}`);
+}
+
+async function fetchOne(
+  { env, client, peer, pace }: CheckpointFetch,
+  id: string,
+  index: number,
+  { name, bytes }: { readonly name: string; readonly bytes: number },
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const url = `/checkpoints/${id}/${index}`;
+  const digest =
+    /^cluster\/files\/([0-9a-f]{64})$/.exec(name)?.[1] ?? (await askDigest(client, peer, url, signal));
+  await new Transfer({
+    env,
+    file: { digest, bytes },
+    path,
+    sources: [peer],
+    attemptsMax: ATTEMPTS_MAX,
+    ask: (source, from) => client.range(source, url, from, signal),
+    pace,
+    signal,
+  }).run();
+}
+
+async function askDigest(
+  client: PeerClient,
+  peer: string,
+  url: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const answer = await client.askAtLength(peer, `${url}/sha256`, signal);
+  if (typeof answer === 'object' && answer !== null && 'sha256' in answer) {
+    const { sha256 } = answer;
+    if (typeof sha256 === 'string' && isDigest(sha256)) return sha256;
+  }
+  throw new SluiceError('UNAVAILABLE', `${peer} does not tell the digest of a file`);
+}
+
+/** A peer cannot make us write outside the directory. */
+const NAME = /^(?!\.)[\w.-]+(\/(?!\.)[\w.-]+)*$/;
+
+function isListing(value: unknown): value is CheckpointListing {
+  if (typeof value !== 'object' || value === null || !('id' in value) || !('files' in value)) return false;
+  const { id, files } = value;
+  if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id)) return false;
+  return Array.isArray(files) && files.length <= FILES_MAX && files.every(isListed) && isOrdered(files);
+}
+
+function isListed(file: unknown): file is CheckpointListing['files'][number] {
+  if (typeof file !== 'object' || file === null || !('name' in file) || !('bytes' in file)) return false;
+  const { name, bytes } = file;
+  const sameAs = 'sameAs' in file ? file.sameAs : undefined;
+  const named = typeof name === 'string' && NAME.test(name);
+  const sized = typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= 0;
+  return named && sized && (sameAs === undefined || typeof sameAs === 'number');
+}
+
+/** Each name once, and other names only of files that come before and have one of their own. */
+function isOrdered(files: CheckpointListing['files']): boolean {
+  const names = new Set(files.map(({ name }) => name));
+  if (names.size !== files.length) return false;
+  return files.every(({ sameAs }, index) => {
+    if (sameAs === undefined) return true;
+    return sameAs < index && files[sameAs] !== undefined && files[sameAs].sameAs === undefined;
+  });
+}

@@ -1,0 +1,109 @@
+/** The exchange of files of one node: what it keeps, what it fetches, and what its server tells the others of it. */
+
+import type { Env } from '../../base/env/env.ts';
+import type { ClientTls } from '../../base/env/http.ts';
+import { HttpConnections } from '../../base/env/http.ts';
+import { SluiceError } from '../../base/errors.ts';
+import { CheckpointOffers } from '../http/checkpoint-routes.ts';
+import { fileRoutes } from '../http/file-routes.ts';
+import { HTTP_LIMITS } from '../http/limits.ts';
+import type { NodeServer } from '../http/node-server.ts';
+import { PeerClient } from '../http/peer-client.ts';
+import { fetchCheckpoint } from './checkpoint-fetch.ts';
+import type { FileExchange, FileFacts, FileInFlight, PeerService } from './file-exchange.ts';
+import { FileStore } from './file-store.ts';
+import { PULL_LIMITS, type PullLimits, Pulls } from './pulls.ts';
+
+export interface ExchangeSettings {
+  readonly env: Env;
+  /** Of the database. */
+  readonly dir: string;
+  readonly service: PeerService;
+  /** It learns the routes of files and checkpoints; whoever made it closes it. */
+  readonly server: NodeServer;
+  /** Where the others reach that server. */
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly tls: ClientTls | undefined;
+  readonly limits?: Partial<PullLimits>;
+  /** A connection to another node may be silent so long. */
+  readonly stallMs?: number;
+}
+
+export class NodeFileExchange implements FileExchange {
+  readonly url: string;
+  readonly store: FileStore;
+  readonly #env: Env;
+  readonly #client: PeerClient;
+  readonly #pulls: Pulls;
+  readonly #offers: CheckpointOffers;
+  readonly #limits: PullLimits;
+
+  constructor(settings: ExchangeSettings) {
+    const { env, dir, service, server, url, token, tls, stallMs = HTTP_LIMITS.stallMs } = settings;
+    this.url = url;
+    this.#env = env;
+    this.#limits = { ...PULL_LIMITS, ...settings.limits };
+    this.store = new FileStore(env, dir);
+    this.#client = new PeerClient({ connections: new HttpConnections(tls), token, stallMs });
+    this.#pulls = new Pulls(env, this.store, this.#client, this.#limits);
+    this.#offers = new CheckpointOffers(env, dir, this.store, service);
+    server.add(fileRoutes(env, this.store, service));
+    server.add(this.#offers.routes());
+  }
+
+  hold(path: string, file: FileFacts): Promise<void> {
+    return this.store.hold(path, file);
+  }
+
+  has(digest: string): boolean {
+    return this.store.has(digest);
+  }
+
+  path(digest: string): string {
+    return this.store.path(digest);
+  }
+
+  digests(): readonly string[] {
+    return this.store.digests();
+  }
+
+  drop(digest: string): void {
+    this.store.drop(digest);
+  }
+
+  pull(file: FileFacts, sources: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#pulls.pull(file, this.#others(sources), signal);
+  }
+
+  ask(peer: string, file: FileFacts, sources: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#client.stage(peer, file, sources, signal);
+  }
+
+  inFlight(): readonly FileInFlight[] {
+    return this.#pulls.inFlight();
+  }
+
+  /** Since the start. */
+  get received(): { readonly files: number; readonly bytes: number } {
+    return { files: this.#pulls.filesReceived, bytes: this.#pulls.bytesReceived };
+  }
+
+  async fetchCheckpoint(peer: string, dir: string, signal: AbortSignal): Promise<void> {
+    if (this.#others([peer]).length === 0)
+      throw new SluiceError('UNAVAILABLE', `${peer} is this node itself`);
+    const { transfers } = this.#limits;
+    const pace = this.#pulls.pace;
+    await fetchCheckpoint({ env: this.#env, client: this.#client, peer, transfers, pace }, dir, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#pulls.close();
+    this.#offers.close();
+    this.#client.close();
+  }
+
+  #others(sources: readonly string[]): readonly string[] {
+    return sources.filter((source) => source !== this.url);
+  }
+}

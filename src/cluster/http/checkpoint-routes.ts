@@ -1,0 +1,189 @@
+/**
+ * Checkpoints for nodes that begin: `POST /checkpoints` makes one beside the database's directory, by hard links, and lists its files;
+ * they are fetched by their place in the list, so no path is ever taken from a request. One that nobody asks for goes by itself.
+ */
+
+import { createHash } from 'node:crypto';
+import type { Env } from '../../base/env/env.ts';
+import { makeDirectories } from '../../base/env/make-directories.ts';
+import { isSluiceError, throwIfAborted } from '../../base/errors.ts';
+import { filesBelow, removeTree, type TreeFile } from '../files/directory-tree.ts';
+import type { PeerService } from '../files/file-exchange.ts';
+import type { FileStore } from '../files/file-store.ts';
+import type { Call } from './call.ts';
+import { sendFile, tellWhenDone } from './file-routes.ts';
+import type { Route } from './node-server.ts';
+import { RequestError } from './status-codes.ts';
+
+/** What a `POST /checkpoints` is answered with. `sameAs`: the place in the list of a file that is another name of the same. */
+export interface CheckpointListing {
+  readonly id: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sameAs?: number }[];
+}
+
+const CHECKPOINTS_MAX = 2;
+const UNUSED_MS = 300_000;
+const HASH_CHUNK_BYTES = 1 << 20;
+
+interface Offered {
+  readonly dir: string;
+  readonly files: readonly TreeFile[];
+  /** Requests that read it now. */
+  readers: number;
+  /** Stops the clock that ends it. */
+  keep: () => void;
+}
+
+export class CheckpointOffers {
+  readonly #env: Env;
+  readonly #home: string;
+  readonly #store: FileStore;
+  readonly #service: PeerService;
+  readonly #offered = new Map<string, Offered>();
+  #making = 0;
+
+  /** @param dir of the database; checkpoints are beside it, where its tables can be linked to */
+  constructor(env: Env, dir: string, store: FileStore, service: PeerService) {
+    this.#env = env;
+    this.#home = `${dir}.checkpoints`;
+    this.#store = store;
+    this.#service = service;
+    removeTree(env.fs, this.#home); // of a process that has ended
+  }
+
+  routes(): readonly Route[] {
+    const access = 'peer';
+    return [
+      { method: 'POST', path: '/checkpoints', access, run: (call) => this.#make(call) },
+      { method: 'DELETE', path: '/checkpoints/:id', access, run: (call) => this.#end(call) },
+      {
+        method: 'GET',
+        path: '/checkpoints/:id/:index',
+        access,
+        run: (call) =>
+          this.#reading(call, async (path) => sendFile(call, await this.#env.fs.open(path, 'read'))),
+      },
+      {
+        method: 'POST',
+        path: '/checkpoints/:id/:index/sha256',
+        access,
+        run: (call) =>
+          this.#reading(call, (path) =>
+            tellWhenDone(call, this.#env.clock, async () => ({
+              sha256: await this.#hash(path, call.signal),
+            })),
+          ),
+      },
+    ];
+  }
+
+  close(): void {
+    for (const id of [...this.#offered.keys()]) this.#remove(id);
+    removeTree(this.#env.fs, this.#home);
+  }
+
+  async #make(call: Call): Promise<void> {
+    if (this.#offered.size + this.#making >= CHECKPOINTS_MAX)
+      throw new RequestError(503, 'enough checkpoints are being fetched; try again', { 'retry-after': '30' });
+    this.#making++;
+    const id = this.#env.random.hex(16);
+    const dir = `${this.#home}/${id}`;
+    try {
+      await tellWhenDone(call, this.#env.clock, async () => {
+        makeDirectories(this.#env.fs, this.#home);
+        try {
+          const held = this.#store.digests();
+          await this.#service.checkpoint(dir);
+          // Those held before and after: what the checkpoint needs of them was held throughout.
+          this.#linkHeld(dir, new Set([...held, ...this.#store.digests()]));
+          throwIfAborted(call.signal);
+          return this.#offer(id, dir);
+        } catch (error) {
+          removeTree(this.#env.fs, dir);
+          throw error;
+        }
+      });
+    } finally {
+      this.#making--;
+    }
+  }
+
+  #linkHeld(dir: string, digests: ReadonlySet<string>): void {
+    const { fs } = this.#env;
+    const to = `${dir}/cluster/files`;
+    fs.mkdirSync(to);
+    for (const digest of digests) {
+      try {
+        fs.linkSync(this.#store.path(digest), `${to}/${digest}`);
+      } catch (error) {
+        if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error; // dropped meanwhile
+      }
+    }
+  }
+
+  #offer(id: string, dir: string): CheckpointListing {
+    const files = filesBelow(this.#env.fs, dir).filter(({ name }) => name !== 'LOCK');
+    const offered: Offered = { dir, files, readers: 0, keep: () => undefined };
+    this.#offered.set(id, offered);
+    this.#untilUnused(id, offered);
+    const firsts = new Map<string, number>();
+    const listed = files.map(({ name, bytes, identity }, index) => {
+      const sameAs = firsts.get(identity);
+      if (sameAs === undefined) firsts.set(identity, index);
+      return { name, bytes, ...(sameAs !== undefined && { sameAs }) };
+    });
+    return { id, files: listed };
+  }
+
+  async #reading(call: Call, read: (path: string) => Promise<void>): Promise<void> {
+    const [id = '', index = ''] = call.parameters;
+    const offered = this.#offered.get(id);
+    const file = /^\d{1,9}$/.test(index) ? offered?.files[Number(index)] : undefined;
+    if (offered === undefined || file === undefined)
+      throw new RequestError(404, 'there is no such checkpoint, or no such file in it');
+    offered.readers++;
+    offered.keep();
+    try {
+      await read(`${offered.dir}/${file.name}`);
+    } finally {
+      offered.readers--;
+      if (offered.readers === 0) this.#untilUnused(id, offered);
+    }
+  }
+
+  #untilUnused(id: string, offered: Offered): void {
+    offered.keep = this.#env.clock.after(UNUSED_MS, () => this.#remove(id));
+  }
+
+  #end(call: Call): void {
+    const [id = ''] = call.parameters;
+    if (!this.#offered.has(id)) throw new RequestError(404, 'there is no such checkpoint');
+    this.#remove(id);
+    call.answer(200, {});
+  }
+
+  #remove(id: string): void {
+    const offered = this.#offered.get(id);
+    if (offered === undefined) return;
+    offered.keep();
+    this.#offered.delete(id);
+    removeTree(this.#env.fs, offered.dir);
+  }
+
+  async #hash(path: string, signal: AbortSignal): Promise<string> {
+    const file = await this.#env.fs.open(path, 'read');
+    try {
+      const hash = createHash('sha256');
+      const chunk = new Uint8Array(HASH_CHUNK_BYTES);
+      for (let at = 0; ; ) {
+        throwIfAborted(signal);
+        const n = await file.read(chunk, 0, chunk.length, at);
+        if (n === 0) return hash.digest('hex');
+        hash.update(chunk.subarray(0, n));
+        at += n;
+      }
+    } finally {
+      file.closeSync();
+    }
+  }
+}
