@@ -18,7 +18,7 @@ export interface Change {
   readonly edits: readonly Edit[];
   /** What they make visible. */
   readonly slot?: Slot;
-  /** They may depend on puts that are visible, which with `durability: 'os'` are not durable by that. */
+  /** With `durability: 'os'` puts of older versions are in the log, and not durable by that. */
   readonly needsLog?: boolean;
   /** In the turn in which it was built, when nothing but the disk can fail any more: what others must know from now on. */
   readonly begun?: () => void;
@@ -91,10 +91,20 @@ export class EditQueue {
 
   #pump(): void {
     while (this.#busy === undefined && this.#underWay === undefined) {
+      if (this.#waiting.length === 0 || this.#waitsForLog()) return;
       const next = this.#waiting.shift();
       if (next === undefined) return;
       this.#during('building', () => this.#begin(next));
     }
+  }
+
+  /** What is being written to the log is older than the next edit: see `#begin`. */
+  #waitsForLog(): boolean {
+    const { pipeline, settings } = this.#engine;
+    const writing = settings.sync ? undefined : pipeline.writing;
+    if (writing === undefined) return false;
+    void writing.then(() => this.#pump());
+    return true;
   }
 
   #during(what: 'building' | 'installing', run: () => void): void {
@@ -108,10 +118,13 @@ export class EditQueue {
   }
 
   #begin(waiting: Waiting): void {
-    const { manifest, settings } = this.#engine;
+    const { manifest, pipeline, settings } = this.#engine;
     let change: Change | undefined;
     let prepared: PreparedEdits | undefined;
     try {
+      // L1: puts that have versions already are in the log before this change takes one. Were they written after the log is
+      // synced for it, a loss of power would cost them, acknowledged, and leave the newer commit.
+      if (!settings.sync && pipeline.writing === undefined) pipeline.writeNow();
       change = waiting.build();
       if (change !== undefined) {
         this.#engine.checkPoison();

@@ -135,6 +135,30 @@ export class Pipeline {
     }
   }
 
+  /** Resolves when what is being written is; undefined: nothing is. */
+  get writing(): Promise<void> | undefined {
+    return this.#writing;
+  }
+
+  /**
+   * Brings all that was submitted to the log, now and not at the end of the turn. It is not durable by that.
+   * REQUIRES: nothing is being written; not `sync`, with which nobody learns of a commit before it is durable.
+   */
+  writeNow(): void {
+    assert(this.#writing === undefined && !this.#options.sync, 'the log is written by another');
+    if (this.#open.log.records === 0) return;
+    const batch = this.#take();
+    const { wal, publication } = this.#options;
+    const visible = publication.visible;
+    try {
+      wal.appendSync(batch.log);
+      this.#appended(batch, visible);
+    } catch (error) {
+      this.#failed(batch, error);
+    }
+    this.#written(batch);
+  }
+
   /** Stops the mark timer. REQUIRES: idle. */
   close(): void {
     this.#cancelMark?.();
@@ -184,30 +208,48 @@ export class Pipeline {
   }
 
   async #write(): Promise<void> {
+    const { wal, publication, sync } = this.#options;
+    const visible = publication.visible;
+    const batch = this.#take();
+    try {
+      await wal.append(batch.log, sync && batch.groups.length > 0);
+      this.#appended(batch, visible);
+    } catch (error) {
+      this.#failed(batch, error);
+    }
+    this.#writing = undefined;
+    this.#written(batch);
+    if (this.#open.log.records > 0) this.#schedule();
+  }
+
+  /** What has gathered, to be written. */
+  #take(): Batch {
     const batch = this.#open;
     this.#open = this.#spare.pop() ?? newBatch();
     this.#cancelMark?.();
     this.#cancelMark = undefined;
-    const { wal, publication, sync } = this.#options;
-    const visible = publication.visible;
-    writeVisibleMark(batch.log, visible);
-    try {
-      await wal.append(batch.log, sync && batch.groups.length > 0);
-      this.#recordedVisible = visible;
-      for (const group of batch.groups) group.segmentId = wal.segmentId;
-    } catch (error) {
-      // L9: a write cut back is a clean failure; one that may have reached the disk says OUTCOME_UNKNOWN itself.
-      for (const group of batch.groups) {
-        group.error = error;
-        this.#options.window.removePuts(group);
-      }
-      if (wal.poisoned !== undefined) this.#options.onPoisoned(error);
+    writeVisibleMark(batch.log, this.#options.publication.visible);
+    return batch;
+  }
+
+  #appended(batch: Batch, visible: Version): void {
+    this.#recordedVisible = visible;
+    for (const group of batch.groups) group.segmentId = this.#options.wal.segmentId;
+  }
+
+  #failed(batch: Batch, error: unknown): void {
+    // L9: a write cut back is a clean failure; one that may have reached the disk says OUTCOME_UNKNOWN itself.
+    for (const group of batch.groups) {
+      group.error = error;
+      this.#options.window.removePuts(group);
     }
-    this.#writing = undefined;
+    if (this.#options.wal.poisoned !== undefined) this.#options.onPoisoned(error);
+  }
+
+  #written(batch: Batch): void {
     for (const group of batch.groups) group.ready = true;
     if (batch.groups.length === 0) this.#reuse(batch);
-    publication.drain();
-    if (this.#open.log.records > 0) this.#schedule();
+    this.#options.publication.drain();
   }
 
   /** For Group. At its turn: into the memtables. */

@@ -5,7 +5,7 @@
  *
  * JOB: 'open' opens and waits; those of `kills.ts` put and do that, until killed; 'fill' and 'files' go on until calls fail,
  * then read everything and end. Tells on standard output, a line each: "open", "begun", "put N" of
- * what was acknowledged, "code CODE" of what failed, "read COUNT" and "end".
+ * what was acknowledged, "code CODE MESSAGE" of what failed, "read COUNT" and "end".
  */
 
 import fs from 'node:fs';
@@ -27,7 +27,7 @@ async function ended(act: () => unknown): Promise<boolean> {
     return true;
   } catch (error) {
     if (!isSluiceError(error)) throw error;
-    tell(`code ${error.code}`);
+    tell(`code ${error.code} ${error.message}`);
     return false;
   }
 }

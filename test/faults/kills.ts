@@ -51,7 +51,7 @@ export class Killed {
   /** One life that ends at the job; then what it left. */
   async once(job: Job, killMs: number): Promise<void> {
     const life = await live(this.#dir, job, { killMs });
-    expect([life.signal, life.codes]).toEqual(['SIGKILL', []]);
+    expect([life.signal, life.errors]).toEqual(['SIGKILL', []]);
     for (const n of life.puts) this.#puts.add(n);
     const db = await openText(join(this.#dir, 'db'), { ...TINY, compaction: 'off' });
     try {

@@ -13,6 +13,8 @@ const LIFE_MS_MAX = 120_000;
 export interface Life {
   readonly puts: number[];
   readonly codes: string[];
+  /** With their messages. */
+  readonly errors: string[];
   readonly reads: number[];
   readonly open: boolean;
   readonly end: boolean;
@@ -43,6 +45,7 @@ export async function live(dir: string, job: string, options: LifeOptions = {}):
   const life = {
     puts: [] as number[],
     codes: [] as string[],
+    errors: [] as string[],
     reads: [] as number[],
     open: false,
     end: false,
@@ -50,10 +53,12 @@ export async function live(dir: string, job: string, options: LifeOptions = {}):
   let begun = 0;
   try {
     for await (const line of createInterface(child.stdout)) {
-      const [word = '', value = ''] = line.split(' ');
+      const [word = '', value = '', ...rest] = line.split(' ');
       if (word === 'put') life.puts.push(Number(value));
-      else if (word === 'code') life.codes.push(value);
-      else if (word === 'read') life.reads.push(Number(value));
+      else if (word === 'code') {
+        life.codes.push(value);
+        life.errors.push([value, ...rest].join(' '));
+      } else if (word === 'read') life.reads.push(Number(value));
       else if (word === 'open') life.open = true;
       else if (word === 'end') life.end = true;
       else if (word === 'begun' && killMs !== undefined && ++begun === 2) setTimeout(kill, killMs);

@@ -216,6 +216,34 @@ describe('failures', () => {
     await expect(wal.append(fill(new LogBatch(), 'y'), false)).rejects.toMatchObject({ code: 'POISONED' });
   });
 
+  test('what is being removed is not counted on: none of it, from when it is asked for', async () => {
+    const { wal } = reopen(temporaryDirectory());
+    for (let i = 0; i < 4; i++) {
+      await wal.append(fill(new LogBatch(), 'x'), true);
+      wal.rotate();
+    }
+    const ids = (): number[] => wal.segments().map(({ id }) => id);
+    expect(ids()).toEqual([1, 2, 3, 4]);
+    const removals = Promise.all([wal.unlinkThrough(3), wal.unlinkThrough(2)]);
+    expect(ids()).toEqual([4]);
+    await removals;
+    expect(ids()).toEqual([4]);
+    await wal.close();
+  });
+
+  test('a segment whose removal failed is tried again', async () => {
+    const env = { ...nodeEnv, fs: new FaultyFileSystem(nodeEnv.fs) };
+    const { wal } = reopen(temporaryDirectory(), { env });
+    await wal.append(fill(new LogBatch(), 'x'), true);
+    wal.rotate();
+    env.fs.fail({ op: 'unlink', errno: 'EIO' });
+    await expect(wal.unlinkThrough(1)).rejects.toMatchObject({ code: 'IO' });
+    expect(wal.segments()).toHaveLength(1);
+    await wal.unlinkThrough(1);
+    expect(wal.segments()).toEqual([]);
+    await wal.close();
+  });
+
   for (const op of ['open', 'truncate', 'write'] as const) {
     test(`no room for a new segment (${op}) costs that batch only`, async () => {
       const dir = temporaryDirectory();
@@ -232,6 +260,20 @@ describe('failures', () => {
       expect(reopen(dir).seen).toEqual(['x', 'x']);
     });
   }
+
+  test('a batch written at once begins segments as others do, and costs itself only where there is no room', async () => {
+    const dir = temporaryDirectory();
+    const env = { ...nodeEnv, fs: new FaultyFileSystem(nodeEnv.fs) };
+    const { wal } = reopen(dir, { env, segmentBytes: 4096 });
+    const batch = fill(new LogBatch(), 'x'.repeat(3000));
+    for (let i = 0; i < 3; i++) wal.appendSync(batch);
+    expect(wal.segments()).toHaveLength(3);
+    env.fs.fail({ op: 'write', errno: 'ENOSPC', writtenBytes: 700 });
+    expect(() => wal.appendSync(batch)).toThrow(expect.objectContaining({ code: 'NO_SPACE' }));
+    wal.appendSync(fill(new LogBatch(), 'last'));
+    await wal.close();
+    expect(reopen(dir).seen.map((text) => text.length)).toEqual([3000, 3000, 3000, 4]);
+  });
 
   for (const op of ['write', 'truncate'] as const) {
     test(`no room for a seal (${op}) costs that batch only`, async () => {

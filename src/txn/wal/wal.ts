@@ -8,10 +8,11 @@
 import { assert } from '../../base/assert.ts';
 import type { Env } from '../../base/env/env.ts';
 import type { File, FileSystem } from '../../base/env/file-system.ts';
-import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import { SluiceError } from '../../base/errors.ts';
 import { encodeHeader, HEADER_BYTES, MARK_BYTES, putMark, SEAL, saltOf, segmentName } from './format.ts';
 import type { LogBatch } from './log-batch.ts';
 import { listSegments, recoverSegments, type SegmentInfo } from './recovery.ts';
+import { SealedSegments } from './sealed-segments.ts';
 import type { OnRecord } from './segment-reader.ts';
 
 const SEGMENT_BYTES = 64 << 20;
@@ -49,16 +50,12 @@ export class Wal {
   readonly #dir: string;
   readonly #databaseId: string;
   readonly #segmentBytes: number;
-  readonly #sealed: SegmentInfo[];
+  readonly #sealed: SealedSegments;
   #active: Segment | undefined;
   #nextId: number;
   #busy = false;
   #closed = false;
   #poisoned: SluiceError | undefined;
-  /** The segment that is being removed: nobody needs it, and its name may go at any moment. */
-  #leaving: number | undefined;
-  /** The removal asked for last. */
-  #removed: Promise<void> = Promise.resolve();
 
   /**
    * Recovers the log and starts a new segment; all that it replays is durable when it returns.
@@ -83,13 +80,13 @@ export class Wal {
     this.#dir = options.dir;
     this.#databaseId = options.databaseId;
     this.#segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
-    this.#sealed = segments;
+    this.#sealed = new SealedSegments(this.#fs, this.#dir, segments);
     this.#nextId = nextId;
   }
 
   /** The segment that the last append went to. */
   get segmentId(): number {
-    return this.#active?.id ?? this.#sealed.at(-1)?.id ?? 0;
+    return this.#active?.id ?? this.#sealed.newestId;
   }
 
   /** Why nothing can be written until the database is opened again: code POISONED. */
@@ -98,13 +95,13 @@ export class Wal {
   }
 
   get bytesOnDisk(): number {
-    return this.#sealed.reduce((sum, segment) => sum + segment.bytes, this.#active?.end ?? 0);
+    return this.#sealed.bytes + (this.#active?.end ?? 0);
   }
 
   /** Oldest first, the active one last. */
   segments(): readonly SegmentInfo[] {
     const active = this.#active;
-    const sealed = this.#sealed.filter(({ id }) => id !== this.#leaving);
+    const sealed = this.#sealed.staying;
     return active === undefined ? sealed : [...sealed, { id: active.id, bytes: active.end }];
   }
 
@@ -128,6 +125,21 @@ export class Wal {
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** As `append` without `sync`, and done when it returns: where a segment is full, the event loop is held. */
+  appendSync(batch: LogBatch): void {
+    assert(!this.#busy, 'one append at a time');
+    this.#check();
+    const segment = this.#hasRoom(batch.length) ?? this.#nextSegmentSync();
+    this.#allocate(segment, segment.end + batch.length + MARK_BYTES);
+    batch.seat(segment.salt, segment.durable);
+    try {
+      segment.file.writeSync(batch.bytes, 0, batch.length, segment.end);
+    } catch (error) {
+      throw this.#cutSync(segment) ?? error;
+    }
+    segment.end += batch.length;
   }
 
   /** Makes durable what was appended without `sync`. Throws POISONED when that fails. */
@@ -162,36 +174,8 @@ export class Wal {
    * Removes the segments up to this id, oldest first, never the active one; resolves when they are gone. The caller has made
    * durable the edit that makes them unneeded, and knows that no other process reads them (L2).
    */
-  async unlinkThrough(segmentId: number): Promise<void> {
-    const removed = this.#removed.then(() => this.#removeThrough(segmentId));
-    this.#removed = removed.catch(() => undefined);
-    await removed;
-  }
-
-  /** One after the other: were a newer one gone and an older one back after a crash, recovery would see a loss. */
-  async #removeThrough(segmentId: number): Promise<void> {
-    for (
-      let oldest = this.#sealed[0];
-      oldest !== undefined && oldest.id <= segmentId;
-      oldest = this.#sealed[0]
-    ) {
-      this.#leaving = oldest.id;
-      try {
-        await this.#unlink(`${this.#dir}/${segmentName(oldest.id)}`);
-        await this.#fs.syncDirectory(this.#dir);
-        this.#sealed.shift();
-      } finally {
-        this.#leaving = undefined;
-      }
-    }
-  }
-
-  async #unlink(path: string): Promise<void> {
-    try {
-      await this.#fs.unlink(path);
-    } catch (error) {
-      if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
-    }
+  unlinkThrough(segmentId: number): Promise<void> {
+    return this.#sealed.unlinkThrough(segmentId);
   }
 
   /** Seals the active segment, so that all of the log is known to be whole. */
@@ -245,8 +229,18 @@ export class Wal {
     try {
       await this.#fs.syncDirectory(this.#dir);
     } catch (error) {
-      this.#poison(error);
-      throw this.#poisoned ?? error;
+      throw this.#refusal(error);
+    }
+    return segment;
+  }
+
+  #nextSegmentSync(): Segment {
+    this.rotate();
+    const segment = this.#start();
+    try {
+      this.#fs.syncDirectorySync(this.#dir);
+    } catch (error) {
+      throw this.#refusal(error);
     }
     return segment;
   }
@@ -290,8 +284,7 @@ export class Wal {
     try {
       segment.file.datasyncSync();
     } catch (error) {
-      this.#poison(error);
-      throw this.#poisoned ?? error;
+      throw this.#refusal(error);
     }
     segment.durable = segment.end;
   }
@@ -305,24 +298,25 @@ export class Wal {
       segment.file.truncateSync(segment.end + MARK_BYTES);
     } catch (error) {
       this.#cutSync(segment);
-      throw error;
+      throw this.#poisoned ?? error;
     }
     segment.end += MARK_BYTES;
   }
 
-  #cutSync(segment: Segment): void {
+  /** As `#cut`; returns the error for whoever was writing when it fails. */
+  #cutSync(segment: Segment): SluiceError | undefined {
     try {
       segment.file.truncateSync(segment.end);
       segment.file.truncateSync(segment.allocated);
       segment.file.datasyncSync();
+      return undefined;
     } catch (error) {
-      this.#poison(error);
-      throw this.#poisoned ?? error;
+      return this.#poison(error);
     }
   }
 
   #retire(segment: Segment): void {
-    this.#sealed.push({ id: segment.id, bytes: segment.end });
+    this.#sealed.add({ id: segment.id, bytes: segment.end });
     this.#active = undefined;
     segment.file.closeSync();
   }
@@ -341,7 +335,7 @@ export class Wal {
     };
     try {
       this.#allocate(segment, HEADER_BYTES);
-      const header = encodeHeader(id, this.#sealed.at(-1)?.id ?? 0, this.#databaseId);
+      const header = encodeHeader(id, this.#sealed.newestId, this.#databaseId);
       file.writeSync(header, 0, HEADER_BYTES, 0);
     } catch (error) {
       this.#remove(segment);
@@ -355,6 +349,12 @@ export class Wal {
     segment.file.closeSync();
     this.#fs.unlinkSync(segment.file.path);
     if (this.#active === segment) this.#active = undefined;
+  }
+
+  /** The error where nothing was being written, so that no outcome is open. */
+  #refusal(cause: unknown): unknown {
+    this.#poison(cause);
+    return this.#poisoned;
   }
 
   /** Returns the error for whoever was writing; all others get POISONED. */
