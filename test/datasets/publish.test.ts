@@ -276,7 +276,8 @@ test('checkpoints, backups and readers beside have the versions', async () => {
 });
 
 test('range deletions, in files and by hand, are of the version or of what is live over it', async () => {
-  const { db, feats, file, reopen } = await place();
+  // A compaction would write anew what they hide, and leave nothing for them to do after the reopen.
+  const { db, feats, file, reopen } = await place({ compaction: 'off' });
   const content = numbered(80, 140, 'key', 'v').map(
     ([key, value]) => [key.replace('key0', 'key'), value] as Entry,
   );
