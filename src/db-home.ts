@@ -31,6 +31,8 @@ export interface Home {
   readonly manifest: Manifest;
   readonly caches: Caches;
   readonly lock: Lock | undefined;
+  /** What writes to the engine by itself ends before it does. */
+  beforeClose?: () => Promise<void>;
 }
 
 export function closeTrees(engine: Engine): void {

@@ -432,6 +432,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     for (const watch of [...this.#watches]) await watch.close();
     await this.#importer?.close();
     try {
+      await this.#home.beforeClose?.();
       await engine.close();
       for (const old of retired) await old.close();
     } finally {

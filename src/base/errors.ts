@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'DATASET_VERSION_EXISTS' // a version of a dataset is to be published under the number of one that is kept
   | 'DATASET_VERSION_LIVE' // the live version of a dataset is to be dropped
   | 'DATASET_VERSION_NOT_FOUND' // a dataset has no such version, or keeps it no longer
+  | 'DIVERGED' // this replica has not the same as the cluster's others: make it anew from one of them
   | 'FILE_NOT_FOUND'
   | 'HALTED' // this replica has stopped applying the cluster's log; reads go on, `cause` says why
   | 'IMPACT_EXCEEDED' // an ingest would give compaction more to do than its maxImpact allows

@@ -1,4 +1,4 @@
-/** Reading the rows of the manifest: checksum first, then each element as what it must be. */
+/** Reading the rows of the manifest: checksum first, then each element as what it must be. A cluster's records are read so too. */
 
 import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
@@ -18,11 +18,13 @@ export function damaged(what: string, cause?: unknown): SluiceError {
 export class Fields {
   readonly #what: string;
   readonly #values: readonly unknown[];
+  readonly #damaged: (why: string) => SluiceError;
   #next = 0;
 
-  constructor(what: string, values: unknown) {
-    if (!Array.isArray(values)) throw damaged(`${what} is not an array`);
+  constructor(what: string, values: unknown, fail: (why: string) => SluiceError = damaged) {
+    if (!Array.isArray(values)) throw fail(`${what} is not an array`);
     this.#what = what;
+    this.#damaged = fail;
     this.#values = values;
   }
 
@@ -83,7 +85,7 @@ export class Fields {
   }
 
   #wrong(expected: string): SluiceError {
-    return damaged(`element ${this.#next - 1} of ${this.#what} is not ${expected}`);
+    return this.#damaged(`element ${this.#next - 1} of ${this.#what} is not ${expected}`);
   }
 }
 

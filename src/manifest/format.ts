@@ -22,6 +22,7 @@
  *     "V" + last version, u64          [first version]
  *         big-endian
  *     "M" + import id, UTF-8           import-rows.ts
+ *     "A" + version, u64 big-endian    [revision, index, digest]
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
  *
@@ -34,7 +35,7 @@
  *     4   "S", datasets: trees that no keyspace has. "V", commits of several versions; oldestReadable in "C", which
  *         compaction must move
  *     5   prefixes in "F": every key of the file begins with the first, which is read as the second; "M", imports, whose
- *         directories are swept but for what these rows name
+ *         directories are swept but for what these rows name; "A", commits that a replica of a cluster has applied
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -59,6 +60,7 @@ import type {
   KeyspaceRow,
   PointerChange,
   RangeTombstonesRow,
+  ReplicaCommitRow,
   TableRow,
   TableSource,
   TreeId,
@@ -84,7 +86,8 @@ export type RowKind =
   | 'ingest'
   | 'dataset'
   | 'commitBlock'
-  | 'import';
+  | 'import'
+  | 'replicaCommit';
 
 const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['D', 'database'],
@@ -97,6 +100,7 @@ const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['S', 'dataset'],
   ['V', 'commitBlock'],
   ['M', 'import'],
+  ['A', 'replicaCommit'],
 ]);
 
 /** An LMDB put, or with no value a remove. */
@@ -189,6 +193,12 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
       return row(idKey('V', edit.block.last), [edit.block.first]);
     case 'dropCommitBlock':
       return { key: idKey('V', edit.last), value: undefined };
+    case 'addReplicaCommit': {
+      const { version, revision, index, digest } = edit.commit;
+      return row(idKey('A', version), [revision, index, digest]);
+    }
+    case 'dropReplicaCommit':
+      return { key: idKey('A', edit.version), value: undefined };
     case 'putImport':
       return row(nameKey('M', edit.row.id, 'An import id'), importValues(edit.row));
     default:
@@ -316,4 +326,10 @@ export function decodeCommitBlock(key: Uint8Array, value: Uint8Array): CommitBlo
   const last = idOf<Version>(key);
   const f = open(`the row of the commit of the versions up to ${last}`, key, value);
   return { first: f.number<Version>(), last };
+}
+
+export function decodeReplicaCommit(key: Uint8Array, value: Uint8Array): ReplicaCommitRow {
+  const version = idOf<Version>(key);
+  const f = open(`the row of the replica's commit ${version}`, key, value);
+  return { version, revision: f.number(), index: f.number(), digest: f.bytes() };
 }

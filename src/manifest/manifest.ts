@@ -24,6 +24,7 @@ import {
   decodeIngest,
   decodeKeyspace,
   decodeRanges,
+  decodeReplicaCommit,
   decodeTable,
   decodeTree,
   encodeCounters,
@@ -321,6 +322,8 @@ function load(store: Store, pin: boolean): MutableState | undefined {
     else if (kind === 'commitBlock') {
       edits.push({ kind: 'addCommitBlock', block: decodeCommitBlock(key, value) });
     } else if (kind === 'import') edits.push({ kind: 'putImport', row: decodeImport(key, value) });
+    else if (kind === 'replicaCommit')
+      edits.push({ kind: 'addReplicaCommit', commit: decodeReplicaCommit(key, value) });
     else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });
   });
   if (database === undefined && counters === undefined && edits.length === 0) return undefined;

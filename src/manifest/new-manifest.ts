@@ -41,7 +41,8 @@ function bytesOf(writes: readonly Write[]): number {
 }
 
 function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
-  const { tables, keyspaces, trees, ranges, ingests, datasets, imports, commitBlocks } = state;
+  const { tables, keyspaces, trees, ranges, ingests, datasets, imports, commitBlocks, replicaCommits } =
+    state;
   return [
     ...Array.from(tables.values(), (table) => ({ kind: 'addTable', table }) as const),
     ...Array.from(keyspaces.values(), (keyspace) => ({ kind: 'putKeyspace', keyspace }) as const),
@@ -51,5 +52,6 @@ function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
     ...Array.from(datasets.values(), (dataset) => ({ kind: 'putDataset', dataset }) as const),
     ...Array.from(imports.values(), (row) => ({ kind: 'putImport', row }) as const),
     ...Array.from(commitBlocks.values(), (block) => ({ kind: 'addCommitBlock', block }) as const),
+    ...Array.from(replicaCommits.values(), (commit) => ({ kind: 'addReplicaCommit', commit }) as const),
   ];
 }

@@ -212,6 +212,17 @@ export interface CommitBlockRow {
   readonly last: Version;
 }
 
+/** A commit of a cluster's log that is no put transaction: those have the same in the log, by `~cluster` (cluster/position.ts). */
+export interface ReplicaCommitRow {
+  /** Its last. */
+  readonly version: Version;
+  /** Of the log's entry, and which record of it. */
+  readonly revision: number;
+  readonly index: number;
+  /** Rolling digest after it. */
+  readonly digest: Uint8Array;
+}
+
 export interface Counters {
   /** Above every file id that a durable row names. */
   readonly nextFileId: FileId;
@@ -251,5 +262,7 @@ export type Edit =
   | { readonly kind: 'removeDataset'; readonly name: string }
   | { readonly kind: 'addCommitBlock'; readonly block: CommitBlockRow }
   | { readonly kind: 'dropCommitBlock'; readonly last: Version }
+  | { readonly kind: 'addReplicaCommit'; readonly commit: ReplicaCommitRow }
+  | { readonly kind: 'dropReplicaCommit'; readonly version: Version }
   | { readonly kind: 'putImport'; readonly row: ImportRow }
   | { readonly kind: 'counters'; readonly counters: Counters };

@@ -13,6 +13,7 @@ import type {
   IngestRow,
   KeyspaceRow,
   RangeTombstonesRow,
+  ReplicaCommitRow,
   TableRow,
   TreeId,
   TreeRow,
@@ -31,6 +32,8 @@ export interface ManifestState {
   readonly ranges: ReadonlyMap<string, RangeTombstonesRow>;
   /** By last version, ascending. */
   readonly commitBlocks: ReadonlyMap<Version, CommitBlockRow>;
+  /** By version, ascending. */
+  readonly replicaCommits: ReadonlyMap<Version, ReplicaCommitRow>;
 }
 
 export function rangeKey(tree: TreeId, version: Version): string {
@@ -57,6 +60,7 @@ export class MutableState implements ManifestState {
   readonly imports = new Map<string, ImportRow>();
   readonly ranges = new Map<string, RangeTombstonesRow>();
   readonly commitBlocks = new Map<Version, CommitBlockRow>();
+  readonly replicaCommits = new Map<Version, ReplicaCommitRow>();
 
   constructor(database: DatabaseRow, counters: Counters) {
     this.database = database;
@@ -104,6 +108,12 @@ export class MutableState implements ManifestState {
       case 'dropCommitBlock':
         this.commitBlocks.delete(edit.last);
         return;
+      case 'addReplicaCommit':
+        this.replicaCommits.set(edit.commit.version, edit.commit);
+        return;
+      case 'dropReplicaCommit':
+        this.replicaCommits.delete(edit.version);
+        return;
       case 'putImport':
         this.imports.set(edit.row.id, edit.row);
         return;
@@ -136,6 +146,8 @@ export function countersAfter(before: Counters, edits: readonly Edit[]): Counter
       if (edit.row.version > lastVersion) lastVersion = edit.row.version;
     } else if (edit.kind === 'addCommitBlock') {
       if (edit.block.last > lastVersion) lastVersion = edit.block.last;
+    } else if (edit.kind === 'addReplicaCommit') {
+      if (edit.commit.version > lastVersion) lastVersion = edit.commit.version;
     } else if (edit.kind === 'putTree') {
       if (edit.tree.id >= nextTreeId) nextTreeId = (edit.tree.id + 1) as TreeId;
     } else if (edit.kind === 'putKeyspace') {
@@ -150,6 +162,7 @@ export function rowsAfter(state: ManifestState, edits: readonly Edit[]): number 
   const there = new Map<string, boolean>();
   let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
   rows += state.ranges.size + state.datasets.size + state.commitBlocks.size + state.imports.size;
+  rows += state.replicaCommits.size;
   const set = (key: string, before: boolean, after: boolean): void => {
     rows += Number(after) - Number(there.get(key) ?? before);
     there.set(key, after);
@@ -173,6 +186,10 @@ export function rowsAfter(state: ManifestState, edits: readonly Edit[]): number 
       set(`V${edit.block.last}`, state.commitBlocks.has(edit.block.last), true);
     } else if (edit.kind === 'dropCommitBlock') {
       set(`V${edit.last}`, state.commitBlocks.has(edit.last), false);
+    } else if (edit.kind === 'addReplicaCommit') {
+      set(`A${edit.commit.version}`, state.replicaCommits.has(edit.commit.version), true);
+    } else if (edit.kind === 'dropReplicaCommit') {
+      set(`A${edit.version}`, state.replicaCommits.has(edit.version), false);
     } else if (edit.kind === 'putImport') set(`M${edit.row.id}`, state.imports.has(edit.row.id), true);
     else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);

@@ -118,6 +118,7 @@ function copyOf(state: ManifestState): ManifestState {
     imports: doneImports(state),
     ranges: new Map(state.ranges),
     commitBlocks: new Map(state.commitBlocks),
+    replicaCommits: new Map(state.replicaCommits),
   };
 }
 
@@ -150,6 +151,7 @@ function upTo(state: ManifestState, version: Version): ManifestState {
     imports: doneImports(state),
     ranges: filter(state.ranges, (row) => named.has(row.tree) && row.version <= version),
     commitBlocks: filter(state.commitBlocks, ({ last }) => last <= version),
+    replicaCommits: filter(state.replicaCommits, (row) => row.version <= version),
   };
 }
 

@@ -12,6 +12,9 @@ import { keyspaceNotFound } from './keyspace-options.ts';
 
 const NAME_BYTES_MAX = 255;
 
+/** What a replica of a cluster has applied (cluster/position.ts). Nobody sees it or writes to it otherwise. */
+export const RESERVED_KEYSPACE = '~cluster';
+
 export class Catalog {
   readonly #histories = new Map<string, readonly PointerChange[]>();
   readonly #trees = new Map<TreeId, Tree>();
@@ -103,7 +106,8 @@ export class Catalog {
 
   /** Keyspaces that exist at `version`, sorted. */
   names(version: Version): string[] {
-    return [...this.#histories.keys()].filter((name) => this.treeAt(name, version) !== undefined).sort();
+    const exists = (name: string): boolean => this.treeAt(name, version) !== undefined;
+    return [...this.#histories.keys()].filter((name) => name !== RESERVED_KEYSPACE && exists(name)).sort();
   }
 }
 
@@ -113,4 +117,6 @@ export function checkKeyspaceName(name: unknown, argument: string): asserts name
   if (bytes < 1 || bytes > NAME_BYTES_MAX) {
     throw new TypeError(`${argument} must have 1 to ${NAME_BYTES_MAX} bytes; got ${bytes}`);
   }
+  if (name === RESERVED_KEYSPACE)
+    throw new TypeError(`${argument} must not be ${name}, which a cluster keeps to itself`);
 }

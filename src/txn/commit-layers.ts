@@ -33,6 +33,8 @@ export interface CommitRange {
 export type MergedLayer =
   | { readonly kind: 'run'; readonly sections: ReadonlyMap<string, RunSection> }
   | { readonly kind: 'ranges'; readonly spans: ReadonlyMap<string, readonly KeySpan[]> }
+  // A run whose tables are built already.
+  | { readonly kind: 'tables'; readonly files: readonly StagedFile[] }
   | IngestLayer
   | SwapLayer;
 

@@ -24,6 +24,8 @@ import { type CommitGeneration, linkGeneration } from './dataset/links.ts';
 import type { Engine } from './engine.ts';
 import type { FileAnswer } from './file-reads.ts';
 import { type CommitContents, type CommittedTables, commitTables } from './manifest-commit.ts';
+import type { IngestLayer } from './overlay.ts';
+import type { CheckedTransaction, ReplicaCommit } from './proposer.ts';
 import { keyBytes } from './read-set.ts';
 import type { RunSection } from './run.ts';
 import { buildRunTable } from './run-table.ts';
@@ -81,27 +83,38 @@ export class Committer {
     if (layers.length === 0) return { version: core.snapshotVersion, ingested: replayed };
     this.#engine.checkWritable();
     if (core.reads !== undefined) core.reads.written = core.overlay.writtenKeyspaces();
-    const only = layers[0];
-    if (layers.length === 1 && only?.kind === 'run' && dataBytes(only.sections) <= RECORD_DATA_BYTES_MAX) {
-      return { version: await this.#commitPuts(core, only.sections), ingested: replayed };
-    }
-    const { version, ingested } = await this.#commitTables(core, layers);
+    const { version, ingested } = await this.#commitLayers(core, layers, undefined);
     return { version, ingested: [...replayed, ...ingested] };
+  }
+
+  /** What a cluster's log has. REQUIRES: the one before has its version, and is done where one of both is no put transaction. */
+  apply(replicated: ReplicaCommit): Promise<CommitResult> {
+    return this.#commitLayers(replicated.transaction, replicated.layers, replicated);
   }
 
   /** A transaction that has read nothing. REQUIRES: it has a layer. */
   async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
+    return (await this.#commitLayers(undefined, layers, undefined)).version;
+  }
+
+  /** REQUIRES: there is a layer. */
+  async #commitLayers(
+    core: CheckedTransaction | undefined,
+    layers: readonly MergedLayer[],
+    replicated: ReplicaCommit | undefined,
+  ): Promise<CommitResult> {
     const only = layers[0];
     if (layers.length > 1 || only?.kind !== 'run' || dataBytes(only.sections) > RECORD_DATA_BYTES_MAX)
-      return (await this.#commitTables(undefined, layers)).version;
-    return this.#commitPuts(undefined, only.sections);
+      return this.#commitTables(core, layers, replicated);
+    return { version: await this.#commitPuts(core, only.sections, replicated), ingested: [] };
   }
 
   #commitPuts(
-    core: TransactionCore | undefined,
+    core: CheckedTransaction | undefined,
     sections: ReadonlyMap<string, RunSection>,
+    replicated: ReplicaCommit | undefined,
   ): Promise<Version> {
-    return this.#checked(core, dataBytes(sections), ({ begun }) => {
+    return this.#checked(core, dataBytes(sections), replicated, ({ begun }) => {
       for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
       const submitted = this.#engine.pipeline.submit(sections);
       begun();
@@ -114,8 +127,9 @@ export class Committer {
    * again when it comes, and resolves with undefined when others have come before it: then all of it begins anew.
    */
   async #checked<T>(
-    core: TransactionCore | undefined,
+    core: CheckedTransaction | undefined,
     bytes: number,
+    replicated: ReplicaCommit | undefined,
     act: (attempt: Attempt) => Promise<T | undefined>,
   ): Promise<T> {
     const engine = this.#engine;
@@ -140,6 +154,7 @@ export class Committer {
       begun: () => {
         // From here on the window need not keep what only this transaction would have asked for.
         if (core !== undefined) engine.active.remove(core);
+        replicated?.begun();
       },
     };
     try {
@@ -168,23 +183,27 @@ export class Committer {
   }
 
   async #commitTables(
-    core: TransactionCore | undefined,
+    core: CheckedTransaction | undefined,
     layers: readonly MergedLayer[],
+    replicated: ReplicaCommit | undefined,
   ): Promise<CommitResult> {
     const engine = this.#engine;
     const built: StagedFile[] = [];
     const links: string[] = [];
     try {
       const contents = await this.#contentsOf(layers, built, links);
-      const committed = await this.#checked(core, 0, async (attempt) => {
-        const done = await this.#commitAtTurn(contents, attempt);
+      const committed = await this.#checked(core, 0, replicated, async (attempt) => {
+        const done = await this.#commitAtTurn(contents, attempt, replicated?.timeMs);
         await done?.published;
         return done;
       });
       engine.onPublished();
       engine.onLevelsChanged();
       engine.pipeline.noteVisible();
-      this.#removeSources(contents.ingests);
+      removeSources(
+        engine,
+        contents.ingests.map(({ layer }) => layer),
+      );
       const files = committed.ingests.filter(({ undoes }) => undoes === undefined);
       return { version: committed.version, ingested: files.flatMap(ingestedOf) };
     } catch (error) {
@@ -197,7 +216,11 @@ export class Committer {
   }
 
   /** undefined: once it was its turn the window had more to answer. */
-  async #commitAtTurn(contents: CommitContents, attempt: Attempt): Promise<CommittedTables | undefined> {
+  async #commitAtTurn(
+    contents: CommitContents,
+    attempt: Attempt,
+    timeMs: number | undefined,
+  ): Promise<CommittedTables | undefined> {
     const engine = this.#engine;
     let committed: CommittedTables | undefined;
     await engine.edits.submit(() => {
@@ -208,7 +231,7 @@ export class Committer {
         publication: engine.publication,
         window: engine.window,
         changeOf: (generation) => new GenerationChange(generation, engine),
-        nowMs: () => engine.env.clock.nowMs(),
+        nowMs: () => timeMs ?? engine.env.clock.nowMs(),
         limits: engine.settings.compaction.limits,
         pinsChanged: () => engine.compactor.pinsChanged(),
       });
@@ -249,6 +272,11 @@ export class Committer {
         depth++;
         continue;
       }
+      if (layer.kind === 'tables') {
+        for (const file of layer.files) tables.push({ file, offset: depth, ingestId: undefined });
+        depth++;
+        continue;
+      }
       if (layer.kind === 'ranges') {
         for (const [keyspace, spans] of layer.spans) ranges.push({ keyspace, spans, offset: depth });
         depth++;
@@ -272,20 +300,16 @@ export class Committer {
     if (built.length > 0 || links.length > 0) await engine.env.fs.syncDirectory(engine.settings.tablesDir);
     return { tables, ranges, ingests, generations, depth };
   }
+}
 
-  /** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */
-  #removeSources(ingests: readonly CommitIngest[]): void {
-    const { env, logger } = this.#engine;
-    for (const { file } of ingests.flatMap(({ layer }) => layer.sources)) {
-      if (file.mode !== 'move') continue;
-      try {
-        if (env.fs.existsSync(file.source)) env.fs.unlinkSync(file.source);
-      } catch (error) {
-        logger?.warn(
-          { err: error, file: file.source },
-          'an ingested file could not be removed from where it was',
-        );
-      }
+/** mode 'move'. L2, L9: the commit is durable and has the bytes; a name that stays is no loss. */
+export function removeSources({ env, logger }: Engine, ingests: readonly IngestLayer[]): void {
+  for (const { file } of ingests.flatMap(({ sources }) => sources)) {
+    if (file.mode !== 'move') continue;
+    try {
+      if (env.fs.existsSync(file.source)) env.fs.unlinkSync(file.source);
+    } catch (err) {
+      logger?.warn({ err, file: file.source }, 'an ingested file could not be removed from where it was');
     }
   }
 }
@@ -300,7 +324,7 @@ function dataBytes(sections: ReadonlyMap<string, RunSection>): number {
   return bytes;
 }
 
-function ingestedOf(row: IngestRow): IngestedFile[] {
+export function ingestedOf(row: IngestRow): IngestedFile[] {
   return row.files.map(({ source, table, level, version, entries, skipped }) => ({
     file: source,
     table,

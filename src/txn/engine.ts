@@ -30,6 +30,7 @@ import { Flusher } from './flusher.ts';
 import { History } from './history.ts';
 import { Keyspaces } from './keyspaces.ts';
 import { Pipeline } from './pipeline.ts';
+import type { Proposer, ReplicaEdits } from './proposer.ts';
 import { Publication, type Slot } from './publication.ts';
 import { RangeCollector } from './range-collector.ts';
 import { Remover } from './remover.ts';
@@ -98,6 +99,9 @@ export class Engine implements StoreState {
   readonly committer: Committer;
   readonly checkpoints = new Checkpoints(this);
   readonly openTable: OpenTable;
+  /** Of a cluster's replica: where writes go instead. */
+  proposer: Proposer | undefined;
+  replicaEdits: ReplicaEdits | undefined;
   /** Set by `start`. */
   publication: Publication;
   #wal: Wal | undefined;
@@ -208,6 +212,7 @@ export class Engine implements StoreState {
 
   checkPoison(): void {
     if (this.#poison === undefined) return;
+    if (isSluiceError(this.#poison, 'HALTED')) throw this.#poison;
     const message =
       'An earlier write could not be made durable. Reads go on; reopen the database to write again';
     throw new SluiceError('POISONED', message, { cause: this.#poison });
@@ -237,7 +242,7 @@ export class Engine implements StoreState {
   }
 
   commit(core: TransactionCore): Promise<CommitResult> {
-    return this.committer.commit(core);
+    return this.proposer?.commit(core) ?? this.committer.commit(core);
   }
 
   newFileId(): FileId {
@@ -300,7 +305,8 @@ export class Engine implements StoreState {
   /** With the counters as they are now. `slot`: what the edits will make visible. */
   withCounters(edits: readonly Edit[], slot?: Slot): readonly Edit[] {
     const forgotten = this.history.forgetting(this.manifest.state.commitBlocks);
-    return [...edits, ...forgotten, this.#counters(slot)];
+    const applied = slot === undefined ? [] : (this.replicaEdits?.(slot.last) ?? []);
+    return [...edits, ...forgotten, ...applied, this.#counters(slot)];
   }
 
   /**

@@ -136,7 +136,7 @@ export class Keyspace<
     const engine = this.engine();
     engine.checkWritable();
     if (overlay.isEmpty) return engine.publication.visible;
-    return engine.committer.commitBlind(mergeRuns(overlay.layers));
+    return (engine.proposer ?? engine.committer).commitBlind(mergeRuns(overlay.layers));
   }
 
   protected override checkOpen(): void {
@@ -162,6 +162,7 @@ export class Keyspace<
   #submit(key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
     const engine = this.engine();
     engine.checkWritable();
+    if (engine.proposer !== undefined) return engine.proposer.put(this.keyspaceName, key, value);
     engine.catalog.requireNewest(this.keyspaceName);
     const room = engine.throttle.room(key.length + (value?.length ?? 0));
     if (room === undefined) return engine.pipeline.submitOne(this.keyspaceName, key, value);

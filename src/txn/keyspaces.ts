@@ -38,6 +38,13 @@ export class Keyspaces {
    * @throws SluiceError INGEST_BEHIND_NOT_ALLOWED when it does, and does not keep its tombstones as is asked
    */
   ensure(name: string, allowIngestBehind = false): void {
+    const { proposer } = this.#engine;
+    if (proposer === undefined) this.make(name, allowIngestBehind);
+    else proposer.ensure(name, allowIngestBehind);
+  }
+
+  /** `ensure`, here and now. */
+  make(name: string, allowIngestBehind: boolean): void {
     const newest = this.#engine.catalog.newest(name);
     if (newest !== undefined) {
       if (allowIngestBehind) this.requireTombstones(newest);
@@ -81,6 +88,11 @@ export class Keyspaces {
   async drop(name: string): Promise<void> {
     if (name === DEFAULT_KEYSPACE) throw new TypeError('the default keyspace cannot be dropped');
     this.#engine.checkWritable();
+    await (this.#engine.proposer?.drop(name) ?? this.dropNow(name));
+  }
+
+  /** `drop`, here and now. */
+  async dropNow(name: string): Promise<void> {
     const slot = new ManifestSlot();
     await this.#engine.edits.submit(() => this.#dropOf(name, slot));
     await slot.done;
@@ -114,12 +126,16 @@ export class Keyspaces {
   }
 
   /**
-   * Versions of a dataset are kept no longer; those that are not there are passed over. Resolves when that is visible, with
-   * the commit's version; undefined where none was there.
+   * Versions of a dataset are kept no longer; those that are not there are passed over. Resolves when that is visible.
    * @throws SluiceError DATASET_VERSION_LIVE
    */
-  async dropVersions(name: string, ids: readonly number[]): Promise<Version | undefined> {
+  async dropVersions(name: string, ids: readonly number[]): Promise<void> {
     this.#engine.checkWritable();
+    await (this.#engine.proposer?.dropVersions(name, ids) ?? this.dropVersionsNow(name, ids));
+  }
+
+  /** `dropVersions`, here and now. */
+  async dropVersionsNow(name: string, ids: readonly number[]): Promise<void> {
     const slot = new ManifestSlot();
     let gone: readonly DatasetVersionRow[] = [];
     await this.#engine.edits.submit(() => {
@@ -136,18 +152,15 @@ export class Keyspaces {
       const version = publication.take(slot, 1);
       return inSlot(slot, publication, {
         edits: [{ kind: 'putDataset', dataset }],
-        // Commits before it are not lost while it stays.
-        needsLog: true,
         installed: () => {
           catalog.setDataset(dataset);
           this.#dropVersions(name, gone, version);
         },
       });
     });
-    if (gone.length === 0) return undefined;
+    if (gone.length === 0) return;
     await slot.done;
     await this.collect();
-    return slot.last;
   }
 
   #dropVersions(keyspace: string, gone: readonly DatasetVersionRow[], version: Version): void {

@@ -22,12 +22,14 @@ import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
 import { checkAdmission } from './admission.ts';
 import type { Catalog } from './catalog.ts';
-import type { CommitIngest, CommitRange, CommitTable } from './commit-layers.ts';
+import type { CommitIngest, CommitRange, CommitTable, MergedLayer } from './commit-layers.ts';
 import type { GenerationChange } from './dataset/generation-change.ts';
 import type { CommitGeneration } from './dataset/links.ts';
 import type { Change } from './edit-queue.ts';
+import type { Engine } from './engine.ts';
 import { checkIds, ingestRows, undoneRows } from './ingest-rows.ts';
 import { inSlot, ManifestSlot } from './manifest-slot.ts';
+import type { Admission } from './overlay.ts';
 import type { Publication } from './publication.ts';
 import { keyString } from './read-set.ts';
 import type { TableWrites } from './table-writes.ts';
@@ -86,6 +88,7 @@ export function commitTables(contents: CommitContents, parts: ManifestCommitPart
     if (!begun) {
       for (const change of changes) change.abandon();
       // L1: versions that it has taken are holes.
+      if (slot.last > 0 && parts.publication.failStop) parts.publication.freeze();
       slot.ready = true;
       parts.publication.drain();
     }
@@ -272,6 +275,28 @@ function admitIngests(
       limits,
     });
   }
+}
+
+/**
+ * What `requireBottom` and `maxImpact` of these layers' ingests say of the levels as they are now, where the commit is another's to make.
+ * @throws SluiceError NOT_BOTTOM_LEVEL, IMPACT_EXCEEDED
+ */
+export function checkAdmissions({ catalog, settings }: Engine, layers: readonly MergedLayer[]): void {
+  const ingests = layers.flatMap((layer) =>
+    layer.kind === 'ingest' && catalog.newest(layer.keyspace) !== undefined ? [{ layer, offset: 0 }] : [],
+  );
+  const asks = ({ requireBottom, maxImpact }: Admission): boolean => requireBottom || maxImpact !== undefined;
+  if (!ingests.some(({ layer }) => asks(layer.admission))) return;
+  const tables = ingests.flatMap(({ layer }) =>
+    layer.files.map(({ file }) => ({ file, offset: 0, ingestId: layer.id })),
+  );
+  const treeOf: Destination = (keyspace) => catalog.requireNewest(keyspace);
+  const levels = placeTables(
+    tables,
+    tables.map(({ file }) => treeOf(file.keyspace)),
+  );
+  const contents = { tables, ingests, ranges: [], generations: [], depth: 0 };
+  admitIngests(contents, levels, settings.compaction.limits, treeOf);
 }
 
 function rowOf({ file, ingestId }: CommitTable, tree: Tree, level: number, version: Version): TableRow {

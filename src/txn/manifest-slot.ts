@@ -30,7 +30,7 @@ export class ManifestSlot implements Slot {
   }
 }
 
-/** L1: a change with a version. Whatever comes of it, the versions after it go on; where it fails its own are holes. */
+/** L1: a change with a version. Whatever comes of it, the versions after it go on; where it fails its own are holes, but on a replica. */
 export function inSlot(slot: ManifestSlot, publication: Publication, change: Omit<Change, 'slot'>): Change {
   const settle = (): void => {
     slot.ready = true;
@@ -48,7 +48,8 @@ export function inSlot(slot: ManifestSlot, publication: Publication, change: Omi
     },
     failed: () => {
       change.failed?.();
-      settle();
+      if (publication.failStop) publication.freeze();
+      else settle();
     },
   };
 }

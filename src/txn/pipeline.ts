@@ -95,6 +95,8 @@ export class Pipeline {
   #scheduled = false;
   #recordedVisible: Version;
   #cancelMark: (() => void) | undefined;
+  /** Of a replica: the failure after which it writes nothing more. */
+  #stopped: unknown;
 
   constructor(options: PipelineOptions) {
     this.#options = options;
@@ -129,7 +131,11 @@ export class Pipeline {
 
   /** Resolves when everything submitted before has been published or has failed. */
   async idle(): Promise<void> {
-    while (!this.#options.publication.idle || this.#writing !== undefined || this.#open.log.records > 0) {
+    const { publication } = this.#options;
+    while (
+      !publication.frozen &&
+      (!publication.idle || this.#writing !== undefined || this.#open.log.records > 0)
+    ) {
       if (this.#writing !== undefined) await this.#writing;
       else await new Promise<void>((resolve) => setImmediate(resolve));
     }
@@ -151,6 +157,7 @@ export class Pipeline {
     const { wal, publication } = this.#options;
     const visible = publication.visible;
     try {
+      if (this.#stopped !== undefined) throw this.#stopped;
       wal.appendSync(batch.log);
       this.#appended(batch, visible);
     } catch (error) {
@@ -212,6 +219,7 @@ export class Pipeline {
     const visible = publication.visible;
     const batch = this.#take();
     try {
+      if (this.#stopped !== undefined) throw this.#stopped;
       await wal.append(batch.log, sync && batch.groups.length > 0);
       this.#appended(batch, visible);
     } catch (error) {
@@ -244,12 +252,20 @@ export class Pipeline {
       this.#options.window.removePuts(group);
     }
     if (this.#options.wal.poisoned !== undefined) this.#options.onPoisoned(error);
+    if (this.#options.publication.failStop) this.#stop(batch, error);
   }
 
   #written(batch: Batch): void {
     for (const group of batch.groups) group.ready = true;
     if (batch.groups.length === 0) this.#reuse(batch);
     this.#options.publication.drain();
+  }
+
+  /** What comes after a commit that is missing must not be there either. */
+  #stop({ groups }: Batch, error: unknown): void {
+    this.#stopped ??= error;
+    this.#options.publication.freeze();
+    for (const { waiters } of groups) for (const { reject } of waiters.splice(0)) reject(error);
   }
 
   /** For Group. At its turn: into the memtables. */

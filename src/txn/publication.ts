@@ -25,6 +25,9 @@ export class Publication {
   #last: Version;
   readonly #queue: Slot[] = [];
   #draining = false;
+  #frozen = false;
+  /** A commit that has a version and fails ends publication instead of leaving a hole: of a cluster's replica, all have to have it. */
+  failStop = false;
 
   /** `last`: the highest version that anything durable has. */
   constructor(last: Version) {
@@ -64,13 +67,22 @@ export class Publication {
     return this.#queue[0] === slot;
   }
 
+  /** Nothing more becomes visible. */
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
   /** Settles and publishes, in order, all slots at the head that are ready. */
   drain(): void {
     // A `published` callback may commit again and come back here; the loop that runs already goes on to it.
-    if (this.#draining) return;
+    if (this.#draining || this.#frozen) return;
     this.#draining = true;
     try {
-      for (let slot = this.#queue[0]; slot?.ready; slot = this.#queue[0]) {
+      for (let slot = this.#queue[0]; slot?.ready && !this.#frozen; slot = this.#queue[0]) {
         slot.settle();
         this.#visible = slot.last;
         this.#queue.shift();

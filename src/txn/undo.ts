@@ -274,6 +274,13 @@ class UndoWalk {
 /** Gives up that the ingest can be undone. @throws SluiceError INGEST_NOT_FOUND */
 export function releaseIngest(engine: Engine, id: string): void {
   engine.checkWritable();
+  if (engine.ingestOf(id) === undefined) throw ingestNotFound(id);
+  if (engine.proposer === undefined) releaseNow(engine, id);
+  else engine.proposer.release(id);
+}
+
+/** `releaseIngest`, here and now. @throws SluiceError INGEST_NOT_FOUND */
+export function releaseNow(engine: Engine, id: string): void {
   engine.edits.submitSync(() => {
     const row = engine.ingestOf(id);
     if (row === undefined) throw ingestNotFound(id);

@@ -24,8 +24,7 @@ function openAt(dir: string, options: Partial<ManifestOptions> = {}): Manifest {
 
 /** A copy that later edits leave alone. */
 function copyOf(state: ManifestState): ManifestState {
-  const { database, counters, tables, keyspaces, trees, ingests, datasets, imports, ranges, commitBlocks } =
-    state;
+  const { database, counters, tables, keyspaces, trees, ingests, datasets, imports, ranges } = state;
   return {
     database,
     counters,
@@ -36,7 +35,8 @@ function copyOf(state: ManifestState): ManifestState {
     datasets: new Map(datasets),
     imports: new Map(imports),
     ranges: new Map(ranges),
-    commitBlocks: new Map(commitBlocks),
+    commitBlocks: new Map(state.commitBlocks),
+    replicaCommits: new Map(state.replicaCommits),
   };
 }
 

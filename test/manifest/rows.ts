@@ -180,6 +180,13 @@ export const edit: fc.Arbitrary<Edit> = fc.oneof(
   importRow.map((row): Edit => ({ kind: 'putImport', row })),
   fc.tuple(block, version).map(([last, first]): Edit => ({ kind: 'addCommitBlock', block: { first, last } })),
   block.map((last): Edit => ({ kind: 'dropCommitBlock', last })),
+  fc.tuple(block, size, size, key).map(
+    ([version, revision, index, digest]): Edit => ({
+      kind: 'addReplicaCommit',
+      commit: { version, revision, index, digest },
+    }),
+  ),
+  block.map((version): Edit => ({ kind: 'dropReplicaCommit', version })),
 );
 
 export function table(id: number, change: Partial<TableRow> = {}): TableRow {

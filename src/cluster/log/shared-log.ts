@@ -56,7 +56,7 @@ export interface MemberState {
   /** The newest log entry that it has applied whole; 0: none. */
   readonly appliedRevision: number;
   readonly appliedVersion: number;
-  /** Rolling digest over all records applied through `appliedRevision`, lower-case hex. */
+  /** Rolling digest over all records applied through `appliedRevision`, lower-case hex; '': not known yet. */
   readonly digest: string;
 }
 

@@ -16,6 +16,8 @@ import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
 import { listKeys } from './etcd-scan.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 
+/** After so long without news we ask whether there are any. */
+const SILENCE_MS = 1_500;
 /** Of up to 1 MiB each. */
 const ENTRIES_A_CALL = 8;
 
@@ -68,7 +70,7 @@ export class EtcdReader {
 
   /** Yields what the watch brings; ends with true if the history after `#at` is compacted. */
   async *#watch(): AsyncGenerator<LogEntry, boolean> {
-    const { client, env, timing } = this.#etcd;
+    const { client } = this.#etcd;
     const watch = await EtcdWatch.open(client, {
       ...this.#keys.log,
       start_revision: this.#at + 1,
@@ -79,7 +81,7 @@ export class EtcdReader {
     let headSeen: IKeyValue | undefined;
     try {
       while (!this.#signal.aborted) {
-        const answer = await watch.next(env.clock, timing.silenceMs, this.#signal);
+        const answer = await watch.next(this.#etcd.env.clock, SILENCE_MS, this.#signal);
         if (answer === undefined) {
           if (this.#signal.aborted) return false;
           if (isMissing) throw new WatchLost('silent, and the log has more');

@@ -1,0 +1,62 @@
+/** The database of a cluster's node: `Db`, and how the cluster is. */
+
+import { createHash } from 'node:crypto';
+import type { EncodingName } from '../base/encoding.ts';
+import { Db, type ImporterMaker } from '../db.ts';
+import type { Home } from '../db-home.ts';
+import type { Settings } from '../db-options.ts';
+import type { Snapshot } from '../txn/snapshot.ts';
+import type { ClusterNode, ClusterStatus } from './cluster-node.ts';
+
+export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Db<
+  KE,
+  VE
+> {
+  readonly #node: ClusterNode;
+
+  /** For `openCluster`. */
+  constructor(home: Home, settings: Settings, node: ClusterNode, makeImporter: ImporterMaker) {
+    super(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE, makeImporter);
+    this.#node = node;
+  }
+
+  /** The members of the cluster, how far this one is, and what it waits for. Parts that the log would have to tell are absent while it does not answer. */
+  status(): Promise<ClusterStatus> {
+    return this.#node.status();
+  }
+
+  /**
+   * Resolves when this node has applied all that the log had at the call: reads that begin then see what any node had
+   * acknowledged before it.
+   *
+   * @throws SluiceError HALTED, UNAVAILABLE, CLOSED
+   */
+  caughtUp(): Promise<void> {
+    return this.#node.caughtUp();
+  }
+
+  /** SHA-256 of all keyspaces' names, keys and values at a snapshot, or now, in hex: the same on every node at the same version. */
+  async contentDigest(options: { readonly snapshot?: Snapshot } = {}): Promise<string> {
+    const given = options.snapshot;
+    const snapshot = given ?? this.snapshot();
+    const hash = createHash('sha256');
+    const length = Buffer.alloc(4);
+    const add = (bytes: Uint8Array): void => {
+      length.writeUInt32LE(bytes.length);
+      hash.update(length).update(bytes);
+    };
+    try {
+      for (const name of this.engine().catalog.names(snapshot.version)) {
+        add(Buffer.from(name));
+        const keyspace = this.keyspace(name, { snapshot, keyEncoding: 'buffer', valueEncoding: 'buffer' });
+        for await (const [key, value] of keyspace.iterator({ snapshot })) {
+          add(key);
+          add(value);
+        }
+      }
+      return hash.digest('hex');
+    } finally {
+      if (given === undefined) snapshot.close();
+    }
+  }
+}

@@ -1,0 +1,301 @@
+/**
+ * One node of a cluster while it is open: it follows the log, proposes what its callers write, tells the others how far it is, and
+ * halts where it cannot go on without being wrong.
+ */
+
+import type { Env } from '../base/env/env.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { versionOf } from '../mvcc/version.ts';
+import type { Engine } from '../txn/engine.ts';
+import { Applied } from './applied.ts';
+import type { ClusterSettings } from './cluster-options.ts';
+import { ClusterProposer } from './cluster-proposer.ts';
+import { Divergence } from './divergence.ts';
+import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
+import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
+import { halted } from './outcome.ts';
+import type { Position } from './position.ts';
+import { Proposals } from './proposals.ts';
+import { Replica } from './replica.ts';
+import type { SharedFiles } from './shared-files.ts';
+import { trimmableThrough } from './trimming.ts';
+
+const TRIM_LEASE = 'trim';
+const RETRY_MS = 200;
+
+export interface ClusterStatus {
+  readonly clusterId: string;
+  readonly node: string;
+  readonly condition: MemberCondition;
+  /** Why it has halted. */
+  readonly error: string | undefined;
+  readonly appliedRevision: number;
+  readonly appliedVersion: number;
+  /** Of the log; undefined while it cannot be asked. */
+  readonly headRevision: number | undefined;
+  /** Entries of the log that are not applied here, at most. */
+  readonly lagRevisions: number | undefined;
+  /** Transactions that read before this version are refused. */
+  readonly horizonVersion: number;
+  /** Commits of this node's callers that wait for their outcome. */
+  readonly pendingCommits: number;
+  readonly filesInFlight: readonly FileInFlight[];
+  readonly members: readonly MemberState[];
+}
+
+export interface NodeParts {
+  readonly env: Env;
+  readonly engine: Engine;
+  readonly settings: ClusterSettings;
+  readonly config: ClusterConfig;
+  readonly log: SharedLog;
+  readonly exchange: FileExchange;
+  readonly files: SharedFiles;
+  /** Fires when the node ends; the files' signal. */
+  readonly closing: AbortController;
+  /** As recovery has found them, oldest first. */
+  readonly positions: readonly Position[];
+}
+
+export class ClusterNode {
+  readonly #parts: NodeParts;
+  readonly #applied: Applied;
+  readonly #replica: Replica;
+  readonly #proposals: Proposals;
+  readonly #divergence: Divergence;
+  readonly #unwatch: () => void;
+  readonly #running: Promise<unknown>;
+  #halted: { readonly error: unknown } | undefined;
+  #waiting = false;
+  #read: number;
+  #asking: Promise<number> | undefined;
+
+  /** From here on the engine is the log's. */
+  constructor(parts: NodeParts) {
+    const { engine, config, settings, log, env, exchange, files, positions } = parts;
+    this.#parts = parts;
+    // The entry of the last commit may have more records, which were refused, or are not applied.
+    this.#read = Math.max(0, (positions.at(-1)?.revision ?? 0) - 1);
+    this.#applied = new Applied(this.#read);
+    const { commitTimeoutMs: timeoutMs, node } = settings;
+    this.#proposals = new Proposals({
+      env,
+      log,
+      timeoutMs,
+      spread: (lost, signal) => files.spread(lost, signal),
+    });
+    this.#replica = new Replica(
+      {
+        engine,
+        windowVersions: config.windowVersions,
+        bring: (record) => files.bring(record),
+        pathOf: files.pathOf,
+        outcomeOf: (entryId, index) => this.#proposals.outcomeOf(entryId, index),
+        onApplied: (revision, digest) => this.#applied.advance(revision, digest),
+        onFailed: (error) => this.#fail(error),
+        onRecord: (record, revision) => files.named(record, revision),
+      },
+      positions,
+    );
+    engine.proposer = new ClusterProposer({
+      engine,
+      proposals: this.#proposals,
+      files,
+      exchange,
+      timeoutMs,
+      checkRunning: () => this.#checkRunning(),
+      caughtUp: () => this.caughtUp(),
+    });
+    const replica = this.#replica;
+    // It was not there before: it is the oldest of all, and the window reaches back to it.
+    engine.active.add({
+      get snapshotVersion() {
+        return versionOf(replica.horizon);
+      },
+      tooOld: false,
+    });
+    this.#divergence = new Divergence(node, majorityOf(config), this.#applied);
+    this.#unwatch = log.watchMembers((members) => this.#compare(members));
+    this.#running = Promise.all([this.#follow(), this.#announceAlways()]);
+  }
+
+  get condition(): MemberCondition {
+    if (this.#halted !== undefined) return 'halted';
+    return this.#waiting ? 'lagging' : 'running';
+  }
+
+  /** It waits for files. */
+  setWaiting(waiting: boolean): void {
+    this.#waiting = waiting;
+  }
+
+  /** Resolves when this replica has applied what the log had at the call. @throws SluiceError HALTED, UNAVAILABLE, CLOSED */
+  async caughtUp(): Promise<void> {
+    this.#checkRunning();
+    await this.#applied.reach(await this.#head());
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const { engine, config, settings, log, exchange } = this.#parts;
+    const [head, members] = await Promise.all([
+      unlessUnavailable(log.head()),
+      unlessUnavailable(log.members()),
+    ]);
+    const { revision } = this.#applied;
+    const error = this.#halted?.error;
+    return {
+      clusterId: config.clusterId,
+      node: settings.node,
+      condition: this.condition,
+      error: error === undefined ? undefined : error instanceof Error ? error.message : String(error),
+      appliedRevision: revision,
+      appliedVersion: engine.visible,
+      headRevision: head,
+      lagRevisions: head === undefined ? undefined : Math.max(0, head - revision),
+      horizonVersion: this.#replica.horizon,
+      pendingCommits: this.#proposals.pending,
+      filesInFlight: exchange.inFlight(),
+      members: members ?? [],
+    };
+  }
+
+  /** Follows no more; what callers wait for ends with CLOSED or OUTCOME_UNKNOWN. Resolves when nothing is under way. */
+  async close(): Promise<void> {
+    const { closing, log, exchange } = this.#parts;
+    if (closing.signal.aborted) return;
+    closing.abort();
+    this.#unwatch();
+    const closed = new SluiceError('CLOSED', 'The database was closed');
+    this.#proposals.end(closed);
+    this.#applied.end(closed);
+    await this.#running;
+    await this.#replica.settled();
+    await exchange.close();
+    await log.close();
+  }
+
+  /** A call that comes while one is under way may not take its answer, which may be from before: those that wait share the next. */
+  #head(): Promise<number> {
+    if (this.#asking !== undefined) return this.#asking;
+    const before = this.#headNow;
+    const next = before.then(
+      () => this.#askHead(),
+      () => this.#askHead(),
+    );
+    this.#asking = next;
+    this.#headNow = next;
+    return next;
+  }
+
+  #headNow: Promise<unknown> = Promise.resolve();
+
+  #askHead(): Promise<number> {
+    this.#asking = undefined;
+    return this.#parts.log.head();
+  }
+
+  async #follow(): Promise<void> {
+    const { closing, env, log } = this.#parts;
+    const { signal } = closing;
+    while (!signal.aborted && this.#halted === undefined) {
+      try {
+        for await (const entry of log.read(this.#read, signal)) {
+          await this.#replica.apply(entry);
+          this.#read = entry.revision;
+          if (this.#halted !== undefined) return;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isSluiceError(error, 'UNAVAILABLE')) {
+          this.#fail(error);
+          return;
+        }
+        this.#parts.engine.logger?.warn({ err: error }, 'the shared log cannot be read');
+        await env.clock.sleep(RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** This replica applies nothing more; what it has stays readable. */
+  #fail(error: unknown): void {
+    if (this.#halted !== undefined) return;
+    this.#halted = { error };
+    const { engine } = this.#parts;
+    engine.logger?.error({ err: error }, 'this replica has halted');
+    engine.publication.freeze();
+    const told = halted(error);
+    engine.poison(told);
+    this.#proposals.end(told);
+    this.#applied.end(told);
+  }
+
+  #checkRunning(): void {
+    if (this.#halted !== undefined) throw halted(this.#halted.error);
+  }
+
+  #compare(members: readonly MemberState[]): void {
+    const differing = this.#divergence.check(members);
+    if (differing === undefined || this.#halted !== undefined) return;
+    const message =
+      `This replica has not the same commits as ${differing.join(', ')} at the same place of the log. ` +
+      'Make it anew from a node that is right: sluice cluster repair';
+    this.#fail(new SluiceError('DIVERGED', message));
+  }
+
+  async #announceAlways(): Promise<void> {
+    const { env, closing, settings } = this.#parts;
+    const { signal } = closing;
+    while (!signal.aborted) {
+      try {
+        await this.#announce();
+        await this.#trim();
+      } catch (err) {
+        if (!signal.aborted)
+          this.#parts.engine.logger?.warn({ err }, 'this node could not tell the others how far it is');
+      }
+      await env.clock.sleep(settings.announceMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** What it announces as applied is durable here: the others may let the log forget it. */
+  async #announce(): Promise<void> {
+    const { engine, exchange, log, settings } = this.#parts;
+    const { revision: appliedRevision, digest } = this.#applied;
+    const appliedVersion = engine.visible;
+    if (this.#halted === undefined && !engine.settings.sync) await engine.wal.sync();
+    const { condition } = this;
+    await log.announce({
+      node: settings.node,
+      url: exchange.url,
+      condition,
+      appliedRevision,
+      appliedVersion,
+      digest,
+    });
+    this.#compare(await log.members());
+  }
+
+  async #trim(): Promise<void> {
+    const { config, files, log, settings } = this.#parts;
+    if (this.#halted === undefined && (await log.lease(TRIM_LEASE, settings.node))) {
+      const through = trimmableThrough(await log.members(), this.#replica.commits, config.windowVersions);
+      if (through !== undefined && through > (await log.trimmedThrough())) await log.trim(through);
+    }
+    const trimmed = await log.trimmedThrough();
+    await files.forgetThrough(trimmed);
+    this.#replica.forgetThrough(trimmed);
+  }
+}
+
+export function majorityOf({ replicas }: ClusterConfig): number {
+  return Math.floor(replicas / 2) + 1;
+}
+
+async function unlessUnavailable<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isSluiceError(error, 'UNAVAILABLE') || isSluiceError(error, 'CLOSED')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,194 @@
+/** Writes of this node's callers as records of the log. What can be refused before that, without asking anybody, is refused here. */
+
+import { isSluiceError } from '../base/errors.ts';
+import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { MergedLayer } from '../txn/commit-layers.ts';
+import { mergeRuns } from '../txn/commit-layers.ts';
+import { type CommitResult, ingestedOf, removeSources } from '../txn/committer.ts';
+import type { Engine } from '../txn/engine.ts';
+import { checkAdmissions } from '../txn/manifest-commit.ts';
+import type { Proposer } from '../txn/proposer.ts';
+import type { ReadSet } from '../txn/read-set.ts';
+import { RunSection } from '../txn/run.ts';
+import type { TransactionCore } from '../txn/transaction.ts';
+import type { FileExchange } from './files/file-exchange.ts';
+import type { Proposals } from './proposals.ts';
+import { withTimeout } from './proposals.ts';
+import { encodeRecord } from './record/codec.ts';
+import type { LogRecord, RecordBody, RecordReads } from './record/log-record.ts';
+import { RECORD_DATA_BYTES_MAX, RecordBuilder } from './record-builder.ts';
+import type { SharedFiles } from './shared-files.ts';
+
+export interface ClusterProposerParts {
+  readonly engine: Engine;
+  readonly proposals: Proposals;
+  readonly files: SharedFiles;
+  readonly exchange: FileExchange;
+  readonly timeoutMs: number;
+  /** @throws SluiceError HALTED */
+  readonly checkRunning: () => void;
+  readonly caughtUp: () => Promise<void>;
+}
+
+export class ClusterProposer implements Proposer {
+  readonly #parts: ClusterProposerParts;
+  readonly #engine: Engine;
+  /** Keyspaces that this node was asked for, and that no record has made yet; with `allowIngestBehind`. */
+  readonly #awaited = new Map<string, boolean>();
+
+  constructor(parts: ClusterProposerParts) {
+    this.#parts = parts;
+    this.#engine = parts.engine;
+  }
+
+  async put(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
+    const section = new RunSection();
+    section.set({ key, value, statement: 1 });
+    const sections = new Map([[keyspace, section]]);
+    if (section.dataBytes > RECORD_DATA_BYTES_MAX) return this.commitBlind([{ kind: 'run', sections }]);
+    this.#parts.checkRunning();
+    this.#requireKeyspace(keyspace);
+    // Bytes are copied into the record before anything waits.
+    const body: RecordBody = { kind: 'commit', layers: [{ kind: 'run', sections }] };
+    return (await this.#propose(body, [keyspace])).version;
+  }
+
+  async commit(core: TransactionCore): Promise<CommitResult> {
+    const engine = this.#engine;
+    const layers = mergeRuns(core.overlay.layers);
+    const replayed = core.replayed.flatMap(ingestedOf);
+    if (layers.length === 0) return { version: core.snapshotVersion, ingested: replayed };
+    engine.checkWritable();
+    this.#parts.checkRunning();
+    const written = core.overlay.writtenKeyspaces();
+    if (core.reads !== undefined) core.reads.written = written;
+    checkAdmissions(engine, layers);
+    let named: CommitResult;
+    try {
+      named = await this.#commit(layers, written, core.reads, core.snapshotVersion);
+    } catch (error) {
+      // The exchange has what the log may name; what was staged for this transaction is nobody's.
+      if (isSluiceError(error, 'OUTCOME_UNKNOWN')) core.discard(core.overlay.layers);
+      throw error;
+    }
+    const { version, ingested } = named;
+    const ingests = layers.flatMap((layer) => (layer.kind === 'ingest' ? [layer] : []));
+    removeSources(engine, ingests);
+    core.discard(core.overlay.layers);
+    return { version, ingested: [...replayed, ...ingested] };
+  }
+
+  async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
+    this.#parts.checkRunning();
+    const written = new Set<string>();
+    for (const layer of layers) {
+      if (layer.kind === 'run') for (const keyspace of layer.sections.keys()) written.add(keyspace);
+      if (layer.kind === 'ranges') for (const keyspace of layer.spans.keys()) written.add(keyspace);
+    }
+    return (await this.#commit(layers, written, undefined, NO_VERSION)).version;
+  }
+
+  ensure(keyspace: string, allowIngestBehind: boolean): void {
+    const { catalog, keyspaces } = this.#engine;
+    const newest = catalog.newest(keyspace);
+    if (newest !== undefined) {
+      if (allowIngestBehind) keyspaces.requireTombstones(newest);
+      return;
+    }
+    if (this.#awaited.has(keyspace)) return;
+    this.#parts.checkRunning();
+    this.#awaited.set(keyspace, allowIngestBehind);
+    // Whatever becomes of it: what is written to the keyspace makes it too.
+    this.#unwatched(this.#propose({ kind: 'none' }, [keyspace]), 'a keyspace could not be made yet');
+  }
+
+  async drop(keyspace: string): Promise<void> {
+    this.#parts.checkRunning();
+    this.#requireKeyspace(keyspace);
+    await this.#propose({ kind: 'drop', keyspace }, [keyspace]);
+  }
+
+  async dropVersions(keyspace: string, ids: readonly number[]): Promise<void> {
+    this.#parts.checkRunning();
+    if (ids.length > 0) await this.#propose({ kind: 'dropVersions', keyspace, ids }, []);
+  }
+
+  release(ingest: string): void {
+    this.#parts.checkRunning();
+    this.#unwatched(this.#propose({ kind: 'release', ingest }, []), 'an ingest could not be released');
+  }
+
+  caughtUp(): Promise<void> {
+    return this.#parts.caughtUp();
+  }
+
+  #unwatched(proposed: Promise<unknown>, what: string): void {
+    proposed.catch((err: unknown) => this.#engine.logger?.warn({ err }, what));
+  }
+
+  async #commit(
+    layers: readonly MergedLayer[],
+    written: ReadonlySet<string>,
+    reads: ReadSet | undefined,
+    snapshot: Version,
+  ): Promise<CommitResult> {
+    const { exchange, files, timeoutMs } = this.#parts;
+    for (const keyspace of written) if (!isPublished(layers, keyspace)) this.#requireKeyspace(keyspace);
+    const builder = new RecordBuilder(this.#engine, exchange);
+    const made = await builder.layers(layers);
+    const read = reads === undefined || reads.isEmpty ? undefined : await builder.reads(reads, layers, made);
+    const body: RecordBody = { kind: 'commit', layers: made };
+    const propose = () => this.#propose(body, written, { files: builder.files, reads: read, snapshot });
+    if (builder.files.length === 0) return propose();
+    return files.pinning(builder.files, async () => {
+      await withTimeout(this.#engine.env, timeoutMs, (signal) => files.spread(builder.files, signal));
+      return propose();
+    });
+  }
+
+  #propose(
+    body: RecordBody,
+    keyspaces: Iterable<string>,
+    of: {
+      readonly files?: LogRecord['files'];
+      readonly reads?: RecordReads | undefined;
+      readonly snapshot?: Version;
+    } = {},
+  ): Promise<CommitResult> {
+    const { files = [], reads, snapshot = NO_VERSION } = of;
+    const record: LogRecord = {
+      timeMs: this.#engine.env.clock.nowMs(),
+      snapshot: reads === undefined ? NO_VERSION : snapshot,
+      reads,
+      ensures: this.#ensures(keyspaces),
+      files,
+      body,
+    };
+    return this.#parts.proposals.submit(encodeRecord(record), files);
+  }
+
+  #ensures(keyspaces: Iterable<string>): LogRecord['ensures'] {
+    if (this.#awaited.size === 0) return [];
+    const ensures = [];
+    for (const keyspace of keyspaces) {
+      const keepsTombstones = this.#awaited.get(keyspace);
+      if (keepsTombstones === undefined) continue;
+      if (this.#engine.catalog.newest(keyspace) !== undefined) this.#awaited.delete(keyspace);
+      else ensures.push({ keyspace, keepsTombstones });
+    }
+    return ensures;
+  }
+
+  #requireKeyspace(keyspace: string): void {
+    const { catalog } = this.#engine;
+    if (catalog.newest(keyspace) === undefined && !this.#awaited.has(keyspace))
+      throw catalog.notFound(keyspace);
+  }
+}
+
+/** A base makes its keyspace. */
+function isPublished(layers: readonly MergedLayer[], keyspace: string): boolean {
+  return layers.some(
+    (layer) => layer.kind === 'ingest' && layer.keyspace === keyspace && layer.publishes !== undefined,
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * Replicas whose rolling digests differ at the same revision have not the same commits: a fault of a disk, of memory or of ours. Those
+ * that do not agree with a majority stop, and where no majority agrees all do.
+ */
+
+import type { Applied } from './applied.ts';
+import type { MemberState } from './log/shared-log.ts';
+
+export class Divergence {
+  readonly #node: string;
+  readonly #majority: number;
+  readonly #applied: Applied;
+  /** By node: what was found when it could be compared last. A difference stays. */
+  readonly #agrees = new Map<string, boolean>();
+
+  constructor(node: string, majority: number, applied: Applied) {
+    this.#node = node;
+    this.#majority = majority;
+    this.#applied = applied;
+  }
+
+  /** The nodes from which this one differs, when it has to stop for it. */
+  check(members: readonly MemberState[]): readonly string[] | undefined {
+    const others = members.filter(({ node, appliedRevision }) => node !== this.#node && appliedRevision > 0);
+    for (const member of others) {
+      const agrees = this.#applied.agreesWith(member);
+      if (agrees !== undefined) this.#agrees.set(member.node, agrees);
+    }
+    const differing = others.filter(({ node }) => this.#agrees.get(node) === false).map(({ node }) => node);
+    if (differing.length === 0) return undefined;
+    const agreeing = 1 + others.filter(({ node }) => this.#agrees.get(node) === true).length;
+    const unknown = others.length + 1 - agreeing - differing.length;
+    if (agreeing >= this.#majority) return undefined;
+    // Whoever has not been compared yet may make it a majority.
+    return agreeing + unknown >= this.#majority ? undefined : differing;
+  }
+}

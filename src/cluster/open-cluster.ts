@@ -1,0 +1,252 @@
+/**
+ * `sluicedb/cluster`: a database that is one of a cluster's replicas. The second of the package's two entries; the embedded database
+ * loads nothing of it.
+ */
+
+import { resolve } from 'node:path';
+import type { EncodingName } from '../base/encoding.ts';
+import type { Env } from '../base/env/env.ts';
+import { makeDirectories } from '../base/env/make-directories.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { Db } from '../db.ts';
+import { type Home, openWriter } from '../db-home.ts';
+import { type InternalOptions, resolveOptions, type Settings } from '../db-options.ts';
+import { Imports } from '../import/imports.ts';
+import { ensureZstd } from '../sst/zstd.ts';
+import { RESERVED_KEYSPACE } from '../txn/catalog.ts';
+import { bootstrap } from './bootstrap.ts';
+import { ClusterDb } from './cluster-db.ts';
+import { ClusterNode, majorityOf } from './cluster-node.ts';
+import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './cluster-options.ts';
+import type { FileExchange, PeerService } from './files/file-exchange.ts';
+import type { ClusterConfig, SharedLog } from './log/shared-log.ts';
+import { loadPositions, type Position } from './position.ts';
+import { decodeRecord, recordsOf } from './record/codec.ts';
+import { SharedFiles } from './shared-files.ts';
+import { enterWindow } from './window-rebuild.ts';
+
+/**
+ * Opens this node's replica, making it where there is none: from the log, or where that does not reach back far enough, or the
+ * directory is damaged, from a peer that goes on meanwhile. Then it is used as any other database, with `status()`
+ * beside; what the log has more is applied while it is used.
+ *
+ * @throws SluiceError as `open`; UNAVAILABLE where the log, or a peer that is needed, cannot be reached; TypeError
+ */
+export async function openCluster<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>(
+  options: ClusterOptions<KE, VE> & InternalOptions,
+): Promise<ClusterDb<KE, VE>> {
+  const cluster = resolveClusterOptions(options);
+  const { dir, node: _, log, files, replicas, windowVersions, commitTimeoutMs, announceMs, ...own } = options;
+  const root = resolve(dir);
+  const resolved = resolveOptions(`${root}/db`, { durability: 'os', ...own });
+  // The window is as large on every replica: by versions, not by this node's memory.
+  const settings: Settings = { ...resolved, conflictWindowBytes: Number.POSITIVE_INFINITY };
+  await ensureZstd();
+  const opening = new Opening<KE, VE>(root, settings, cluster, log);
+  const exchange = await files(root, opening.service);
+  try {
+    return await opening.open(exchange);
+  } catch (error) {
+    await exchange.close();
+    await log.close();
+    throw error;
+  }
+}
+
+class Opening<KE extends EncodingName, VE extends EncodingName> {
+  readonly #root: string;
+  readonly #settings: Settings;
+  readonly #env: Env;
+  readonly #cluster: ClusterSettings;
+  readonly #log: SharedLog;
+  readonly #closing = new AbortController();
+  #files: SharedFiles | undefined;
+  #node: ClusterNode | undefined;
+  #db: ClusterDb<KE, VE> | undefined;
+
+  constructor(root: string, settings: Settings, cluster: ClusterSettings, log: SharedLog) {
+    this.#root = root;
+    this.#settings = settings;
+    this.#env = settings.env;
+    this.#cluster = cluster;
+    this.#log = log;
+    makeDirectories(this.#env.fs, root);
+  }
+
+  /** What peers may ask while this node is up, or on its way. */
+  readonly service: PeerService = {
+    stage: async (file, sources, signal) => {
+      if (this.#files === undefined) throw this.#notYet();
+      await this.#files.stage(file, sources, signal);
+    },
+    checkpoint: async (to) => {
+      if (this.#db === undefined) throw this.#notYet();
+      await this.#db.checkpoint(to);
+    },
+  };
+
+  #notYet(): SluiceError {
+    return new SluiceError('UNAVAILABLE', `The node ${this.#cluster.node} is being opened`);
+  }
+
+  async open(exchange: FileExchange): Promise<ClusterDb<KE, VE>> {
+    const { node, replicas, windowVersions } = this.#cluster;
+    const clusterId = this.#env.random.hex(16);
+    const config = await this.#log.config({ clusterId, replicas, windowVersions });
+    this.#checkCluster(config);
+    this.#files = new SharedFiles({
+      env: this.#env,
+      node,
+      majority: majorityOf(config),
+      log: this.#log,
+      exchange,
+      signal: this.#closing.signal,
+      onWaiting: (waiting) => this.#node?.setWaiting(waiting),
+    });
+    const url = exchange.url;
+    // The log keeps what this node has not applied, from now on.
+    await this.#log.announce({
+      node,
+      url,
+      condition: 'starting',
+      appliedRevision: 0,
+      appliedVersion: 0,
+      digest: '',
+    });
+    const { home, positions } = await this.#openDatabase(exchange, config);
+    const { engine } = home;
+    this.#node = new ClusterNode({
+      env: this.#env,
+      engine,
+      settings: this.#cluster,
+      config,
+      log: this.#log,
+      exchange,
+      files: this.#files,
+      closing: this.#closing,
+      positions,
+    });
+    const opened = this.#node;
+    home.beforeClose = () => opened.close();
+    const db = new ClusterDb<KE, VE>(
+      home,
+      this.#settings,
+      opened,
+      (of, engineOf) => new Imports(of, engineOf),
+    );
+    this.#db = db;
+    return db;
+  }
+
+  /** The database, at a place from which the log goes on. */
+  async #openDatabase(
+    exchange: FileExchange,
+    config: ClusterConfig,
+  ): Promise<{ readonly home: Home; readonly positions: readonly Position[] }> {
+    let why: unknown;
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      let home: Home | undefined;
+      try {
+        home = openWriter(this.#settings);
+        return { home, positions: await this.#positionsOf(home, config) };
+      } catch (error) {
+        if (home !== undefined) await closeHome(home, this.#settings);
+        const isHopeless = isSluiceError(error, 'TRIMMED') || isSluiceError(error, 'CORRUPTION');
+        if (!isHopeless || attempt === 2) throw error;
+        why = error;
+      }
+      this.#settings.logger?.warn({ err: why }, 'this replica is made anew from a peer');
+      await bootstrap({
+        env: this.#env,
+        root: this.#root,
+        node: this.#cluster.node,
+        log: this.#log,
+        exchange,
+        signal: this.#closing.signal,
+        why,
+      });
+    }
+    throw why;
+  }
+
+  /** @throws SluiceError TRIMMED where the log does not reach back to them */
+  async #positionsOf(home: Home, config: ClusterConfig): Promise<readonly Position[]> {
+    const { engine } = home;
+    if (engine.catalog.newest(RESERVED_KEYSPACE) === undefined) {
+      if (engine.publication.last > 1) {
+        const message = `${this.#settings.dir} is a database of its own, not a cluster's replica: open it by itself, and import from it`;
+        throw new SluiceError('NOT_A_DATABASE', message);
+      }
+      engine.keyspaces.make(RESERVED_KEYSPACE, false);
+    }
+    const positions = await loadPositions(engine, config.windowVersions);
+    const trimmed = await this.#log.trimmedThrough();
+    if ((positions[0]?.revision ?? 1) <= trimmed) {
+      const message = `The log is kept from revision ${trimmed} on, and this replica asks for it from ${positions[0]?.revision ?? 0}`;
+      throw new SluiceError('TRIMMED', message);
+    }
+    await this.#rebuildWindow(engine, positions);
+    return positions;
+  }
+
+  /** L5: before anything is applied, the window has what those of the other replicas have. */
+  async #rebuildWindow(engine: Home['engine'], positions: readonly Position[]): Promise<void> {
+    const [oldest, newest, files] = [positions[0], positions.at(-1), this.#files];
+    files?.adopt(newest?.revision ?? 0);
+    if (oldest === undefined || newest === undefined || files === undefined) return;
+    const versions = new Map(positions.map((position) => [placeOf(position), position.version]));
+    const done = new AbortController();
+    for await (const entry of this.#log.read(oldest.revision - 1, done.signal)) {
+      for (const [index, bytes] of recordsOf(entry.bytes).entries()) {
+        const version = versions.get(placeOf({ revision: entry.revision, index }));
+        if (version === undefined) continue;
+        const record = decodeRecord(bytes);
+        await files.bring(record);
+        files.named(record, entry.revision);
+        enterWindow(engine, record, version, files.pathOf);
+      }
+      if (entry.revision >= newest.revision) break;
+    }
+    done.abort();
+  }
+
+  /** A directory is one cluster's. */
+  #checkCluster({ clusterId }: ClusterConfig): void {
+    const { fs } = this.#env;
+    const path = `${this.#root}/cluster/id`;
+    const own = Buffer.from(clusterId);
+    if (fs.existsSync(path)) {
+      const file = fs.openSync(path, 'read');
+      try {
+        const bytes = Buffer.alloc(own.length + 1);
+        const length = file.readSync(bytes, 0, bytes.length, 0);
+        if (bytes.subarray(0, length).equals(own)) return;
+      } finally {
+        file.closeSync();
+      }
+      throw new SluiceError(
+        'NOT_A_DATABASE',
+        `${this.#root} is of another cluster than the log; give another directory`,
+      );
+    }
+    makeDirectories(fs, `${this.#root}/cluster`);
+    const file = fs.openSync(`${path}.new`, fs.existsSync(`${path}.new`) ? 'update' : 'create');
+    try {
+      file.truncateSync(0);
+      file.writeSync(own, 0, own.length, 0);
+      file.datasyncSync();
+    } finally {
+      file.closeSync();
+    }
+    fs.renameSync(`${path}.new`, path);
+    fs.syncDirectorySync(`${this.#root}/cluster`);
+  }
+}
+
+function placeOf({ revision, index }: Pick<Position, 'revision' | 'index'>): string {
+  return `${revision}/${index}`;
+}
+
+function closeHome(home: Home, settings: Settings): Promise<void> {
+  return new Db(home, settings, 'buffer', 'buffer', undefined).close();
+}

@@ -1,0 +1,42 @@
+/** How a record of the log can come out: errors that say the same on every replica, and all others, which only this one has. */
+
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+
+/** They follow from the log alone: from what records contain, and from keyspaces, datasets and ingests, which all replicas have alike. */
+const DECIDED: ReadonlySet<string> = new Set([
+  'CONFLICT',
+  'DATASET_VERSION_EXISTS',
+  'DATASET_VERSION_LIVE',
+  'DATASET_VERSION_NOT_FOUND',
+  'INGEST_BEHIND_NOT_ALLOWED',
+  'INGEST_NOT_FOUND',
+  'KEYSPACE_NOT_FOUND',
+  'TOO_OLD',
+]);
+
+/** The record is refused, everywhere. Anything else is a failure of this replica, which then halts. */
+export function isDecided(error: unknown): error is SluiceError {
+  return isSluiceError(error) && DECIDED.has(error.code);
+}
+
+export function tooOld(snapshot: number, horizon: number): SluiceError {
+  const message =
+    `The transaction read at version ${snapshot}, and the cluster looks for conflicts from version ${horizon} on: ` +
+    'it was open for too long. Run it again, or make the cluster with larger windowVersions';
+  return new SluiceError('TOO_OLD', message);
+}
+
+export function halted(cause: unknown): SluiceError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SluiceError(
+    'HALTED',
+    `This replica has halted; reads go on. Mend this, then open it again: ${why}`,
+    { cause },
+  );
+}
+
+export function outcomeUnknown(cause: unknown): SluiceError {
+  const message =
+    'The commit was given to the cluster, and this node cannot tell what became of it: read what it would have written';
+  return new SluiceError('OUTCOME_UNKNOWN', message, { cause });
+}

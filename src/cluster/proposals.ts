@@ -1,0 +1,169 @@
+/**
+ * Records on their way into the log: those that come while one append is under way go together in the next. Outcomes come from this
+ * node's own apply, so an append whose answer is lost is made again with the same id, and commits once.
+ */
+
+import type { Env } from '../base/env/env.ts';
+import { isSluiceError, SluiceError } from '../base/errors.ts';
+import type { CommitResult } from '../txn/committer.ts';
+import type { FileFacts } from './files/file-exchange.ts';
+import { ENTRY_BYTES_MAX, type SharedLog } from './log/shared-log.ts';
+import { outcomeUnknown } from './outcome.ts';
+import { encodeEntry, framedBytes } from './record/codec.ts';
+import type { Outcome } from './replica.ts';
+
+/** Of the id and what the log adds. */
+const ENTRY_OVERHEAD_BYTES = 1024;
+export const RECORD_BYTES_MAX = ENTRY_BYTES_MAX - ENTRY_OVERHEAD_BYTES;
+
+const RETRY_MS_MIN = 10;
+const RETRY_MS_MAX = 1000;
+
+interface Proposal extends Outcome {
+  readonly bytes: Uint8Array;
+  /** A majority holds them; asked again in the append. */
+  readonly files: readonly FileFacts[];
+}
+
+export interface ProposalParts {
+  readonly env: Env;
+  readonly log: SharedLog;
+  /** A majority holds the files again when it resolves. */
+  readonly spread: (files: readonly FileFacts[], signal: AbortSignal) => Promise<void>;
+  readonly timeoutMs: number;
+}
+
+export class Proposals {
+  readonly #parts: ProposalParts;
+  #waiting: Proposal[] = [];
+  /** By entry, those that wait for their outcome. */
+  readonly #proposed = new Map<string, readonly Proposal[]>();
+  #pumping = false;
+  #ended: unknown;
+
+  constructor(parts: ProposalParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time */
+  submit(bytes: Uint8Array, files: readonly FileFacts[]): Promise<CommitResult> {
+    if (framedBytes(bytes) > RECORD_BYTES_MAX) {
+      const message = `A transaction takes ${bytes.length} bytes of the cluster's log, and ${RECORD_BYTES_MAX} is the most: make it smaller`;
+      return Promise.reject(new SluiceError('INVALID_VALUE', message));
+    }
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) {
+        reject(this.#ended);
+        return;
+      }
+      this.#waiting.push({ bytes, files, resolve, reject });
+      if (this.#pumping) return;
+      this.#pumping = true;
+      // What else this turn brings goes with it.
+      queueMicrotask(() => void this.#pump());
+    });
+  }
+
+  /** Who waits for the record of an entry. Each outcome is told once. */
+  outcomeOf(entryId: string, index: number): Outcome | undefined {
+    const proposals = this.#proposed.get(entryId);
+    if (proposals === undefined) return undefined;
+    if (index === proposals.length - 1) this.#proposed.delete(entryId);
+    return proposals[index];
+  }
+
+  get pending(): number {
+    let pending = this.#waiting.length;
+    for (const proposals of this.#proposed.values()) pending += proposals.length;
+    return pending;
+  }
+
+  /** Nothing is applied any more: what was given to the log is not known, the rest was never made. */
+  end(error: unknown): void {
+    this.#ended ??= error;
+    for (const proposal of this.#waiting.splice(0)) proposal.reject(error);
+    for (const id of [...this.#proposed.keys()]) this.#reject(id, outcomeUnknown(error));
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0 && this.#ended === undefined) await this.#append(this.#take());
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #take(): readonly Proposal[] {
+    let [count, bytes] = [0, 1];
+    for (const proposal of this.#waiting) {
+      bytes += framedBytes(proposal.bytes);
+      if (count > 0 && bytes > RECORD_BYTES_MAX) break;
+      count++;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  async #append(proposals: readonly Proposal[]): Promise<void> {
+    const { env, log, spread, timeoutMs } = this.#parts;
+    const id = env.random.hex(16);
+    const files = proposals.flatMap((proposal) => proposal.files);
+    const stagings = [...new Set(files.map(({ digest }) => digest))];
+    const batch = { id, bytes: encodeEntry(proposals.map(({ bytes }) => bytes)), stagings };
+    this.#proposed.set(id, proposals);
+    const deadline = env.clock.monotonicMs() + timeoutMs;
+    for (
+      let pauseMs = RETRY_MS_MIN;
+      this.#ended === undefined;
+      pauseMs = Math.min(RETRY_MS_MAX, 2 * pauseMs)
+    ) {
+      const answer = await this.#ask(() => log.append(batch));
+      if ('revision' in answer) return;
+      if ('missing' in answer) {
+        // Nothing was written: the files have to be on a majority again first.
+        const missing = new Set(answer.missing);
+        const lost = files.filter(({ digest }) => missing.has(digest));
+        const left = deadline - env.clock.monotonicMs();
+        const spreading = await this.#ask(async () =>
+          withTimeout(env, left, (signal) => spread(lost, signal)),
+        );
+        if (spreading === undefined) continue;
+        this.#reject(id, spreading.error);
+        return;
+      }
+      if (!isSluiceError(answer.error, 'UNAVAILABLE') || env.clock.monotonicMs() >= deadline) {
+        this.#reject(id, outcomeUnknown(answer.error));
+        return;
+      }
+      await env.clock.sleep(pauseMs);
+    }
+  }
+
+  async #ask<T>(act: () => Promise<T>): Promise<T | { readonly error: unknown }> {
+    try {
+      return await act();
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  #reject(id: string, error: unknown): void {
+    const proposals = this.#proposed.get(id);
+    this.#proposed.delete(id);
+    for (const proposal of proposals ?? []) proposal.reject(error);
+  }
+}
+
+/** The signal fires when the time has passed. */
+export async function withTimeout<T>(
+  env: Env,
+  ms: number,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const cancel = env.clock.after(Math.max(0, ms), () => controller.abort());
+  try {
+    return await act(controller.signal);
+  } finally {
+    cancel();
+  }
+}

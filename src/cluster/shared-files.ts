@@ -1,0 +1,178 @@
+/**
+ * The files that records name: on a majority before the record is appended, and here before it is applied.
+ *
+ * A node keeps them until no record that names them is within any replica's conflict window: a window that is made anew asks them.
+ */
+
+import type { Env } from '../base/env/env.ts';
+import { SluiceError } from '../base/errors.ts';
+import type { FileExchange, FileFacts } from './files/file-exchange.ts';
+import type { SharedLog } from './log/shared-log.ts';
+import type { LogRecord } from './record/log-record.ts';
+
+const RETRY_MS_MIN = 20;
+const RETRY_MS_MAX = 2000;
+
+export interface SharedFilesParts {
+  readonly env: Env;
+  readonly node: string;
+  readonly majority: number;
+  readonly log: SharedLog;
+  readonly exchange: FileExchange;
+  /** Fires when the node ends. */
+  readonly signal: AbortSignal;
+  readonly onWaiting: (waiting: boolean) => void;
+}
+
+export class SharedFiles {
+  readonly #parts: SharedFilesParts;
+  /** By digest, the newest revision with a record that names it. */
+  readonly #named = new Map<string, number>();
+  /** Those of records that are being proposed here, by how many. */
+  readonly #pinned = new Map<string, number>();
+
+  constructor(parts: SharedFilesParts) {
+    this.#parts = parts;
+  }
+
+  pathOf = (digest: string): string => this.#parts.exchange.path(digest);
+
+  /** Pulls what is not here from whoever has it, and waits as long as it takes. @throws SluiceError NO_SPACE …, ABORTED */
+  async bring({ files }: LogRecord): Promise<void> {
+    const { exchange, onWaiting } = this.#parts;
+    const missing = files.filter(({ digest }) => !exchange.has(digest));
+    if (missing.length === 0) return;
+    onWaiting(true);
+    try {
+      await Promise.all(
+        missing.map((file) => this.#retrying((signal) => this.#pull(file, signal), this.#parts.signal)),
+      );
+    } finally {
+      onWaiting(false);
+    }
+  }
+
+  /** Of a peer's: here, durably, and announced. */
+  async stage(file: FileFacts, sources: readonly string[], signal: AbortSignal): Promise<void> {
+    const { exchange, log, node } = this.#parts;
+    if (!exchange.has(file.digest)) await exchange.pull(file, sources, signal);
+    await log.announceFile(file.digest, node);
+  }
+
+  /**
+   * A majority holds them, durably, when it resolves: this node does already.
+   * @throws SluiceError UNAVAILABLE when the time has passed
+   */
+  async spread(files: readonly FileFacts[], signal: AbortSignal): Promise<void> {
+    const { log, node } = this.#parts;
+    for (const { digest } of files) await this.#retrying(() => log.announceFile(digest, node), signal);
+    await Promise.all(files.map((file) => this.#retrying(() => this.#spreadOne(file, signal), signal)));
+  }
+
+  /** A record that names them stands at this revision. */
+  named({ files }: LogRecord, revision: number): void {
+    for (const { digest } of files) this.#named.set(digest, Math.max(revision, this.#named.get(digest) ?? 0));
+  }
+
+  /** Files of records that are older than what this node reads of the log. */
+  adopt(revision: number): void {
+    for (const digest of this.#parts.exchange.digests()) this.#named.set(digest, revision);
+  }
+
+  /** While `act` runs, they stay. */
+  async pinning<T>(files: readonly FileFacts[], act: () => Promise<T>): Promise<T> {
+    const pin = (by: number): void => {
+      for (const { digest } of files) this.#pinned.set(digest, (this.#pinned.get(digest) ?? 0) + by);
+    };
+    pin(1);
+    try {
+      return await act();
+    } finally {
+      pin(-1);
+      for (const { digest } of files) if (this.#pinned.get(digest) === 0) this.#pinned.delete(digest);
+    }
+  }
+
+  /** Nothing up to this revision is in anybody's window: what only that has named is let go of. */
+  async forgetThrough(revision: number): Promise<void> {
+    const { exchange, log, node } = this.#parts;
+    for (const [digest, newest] of this.#named) {
+      if (newest > revision || this.#pinned.has(digest)) continue;
+      // In this order: an append asks the log who holds what.
+      await log.forgetFile(digest, node);
+      this.#named.delete(digest);
+      exchange.drop(digest);
+    }
+  }
+
+  async #spreadOne(file: FileFacts, signal: AbortSignal): Promise<void> {
+    const { exchange, log, majority, node } = this.#parts;
+    const holders = new Set(await log.holders(file.digest));
+    holders.add(node);
+    if (holders.size >= majority) return;
+    const { url } = exchange;
+    const peers = (await log.members()).filter(
+      (member) => !holders.has(member.node) && member.condition !== 'halted',
+    );
+    const asked = peers.flatMap((peer) =>
+      peer.url === undefined || url === undefined ? [] : [exchange.ask(peer.url, file, [url], signal)],
+    );
+    const answers = await majorityOf(asked, majority - holders.size);
+    if (answers.enough) return;
+    const message = `The file ${file.digest} is on ${holders.size} of the nodes, and ${majority} have to have it`;
+    throw new SluiceError('UNAVAILABLE', message, { cause: answers.error });
+  }
+
+  async #pull(file: FileFacts, signal: AbortSignal): Promise<void> {
+    const { exchange, log, node } = this.#parts;
+    if (exchange.has(file.digest)) return;
+    const holders = new Set(await log.holders(file.digest));
+    const sources = (await log.members()).flatMap((member) =>
+      holders.has(member.node) && member.node !== node && member.url !== undefined ? [member.url] : [],
+    );
+    if (sources.length === 0)
+      throw new SluiceError(
+        'UNAVAILABLE',
+        `No live node holds the file ${file.digest}, which a record of the log names`,
+      );
+    await exchange.pull(file, sources, signal);
+    await log.announceFile(file.digest, node);
+  }
+
+  /** Until it works: what the others cannot give now they may later. */
+  async #retrying(act: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { env } = this.#parts;
+    for (let pauseMs = RETRY_MS_MIN; ; pauseMs = Math.min(RETRY_MS_MAX, 2 * pauseMs)) {
+      try {
+        await act(signal);
+        return;
+      } catch (error) {
+        const passing = error instanceof SluiceError && error.code === 'UNAVAILABLE';
+        if (!passing || signal.aborted) throw error;
+      }
+      await env.clock.sleep(pauseMs, signal);
+    }
+  }
+}
+
+/** Whether so many resolve; rejections are waited for only while that can still be. */
+function majorityOf(
+  asked: readonly Promise<void>[],
+  needed: number,
+): Promise<{ readonly enough: boolean; readonly error: unknown }> {
+  return new Promise((resolve) => {
+    let [done, failed, firstError]: [number, number, unknown] = [0, 0, undefined];
+    if (asked.length < needed) resolve({ enough: false, error: undefined });
+    for (const each of asked) {
+      each.then(
+        () => {
+          if (++done >= needed) resolve({ enough: true, error: undefined });
+        },
+        (error: unknown) => {
+          firstError ??= error;
+          if (asked.length - ++failed < needed) resolve({ enough: false, error: firstError });
+        },
+      );
+    }
+  });
+}
