@@ -175,7 +175,8 @@ export class Compactor {
   }
 
   #keepAlive(): void {
-    this.#runner.keepAlive(this.#manual.size > 0 || this.#engine.throttle.isWaitedFor);
+    // A close waits for all of them.
+    this.#runner.keepAlive(this.#closed || this.#manual.size > 0 || this.#engine.throttle.isWaitedFor);
   }
 
   /** The timer of a retry keeps no process alive; somebody who waits for it must. In naps: a close must not wait for all of it. */

@@ -126,10 +126,11 @@ export class Keyspaces {
   }
 
   /**
-   * Versions of a dataset are kept no longer; those that are not there are passed over. Resolves when that is visible.
+   * Versions of a dataset are kept no longer; those that are not there are passed over. Resolves when that is visible, with
+   * the commit's version; undefined where none was there.
    * @throws SluiceError DATASET_VERSION_LIVE
    */
-  async dropVersions(name: string, ids: readonly number[]): Promise<void> {
+  async dropVersions(name: string, ids: readonly number[]): Promise<Version | undefined> {
     this.#engine.checkWritable();
     await (this.#engine.proposer?.dropVersions(name, ids) ?? this.dropVersionsNow(name, ids));
   }
@@ -152,15 +153,18 @@ export class Keyspaces {
       const version = publication.take(slot, 1);
       return inSlot(slot, publication, {
         edits: [{ kind: 'putDataset', dataset }],
+        // Commits before it are not lost while it stays.
+        needsLog: true,
         installed: () => {
           catalog.setDataset(dataset);
           this.#dropVersions(name, gone, version);
         },
       });
     });
-    if (gone.length === 0) return;
+    if (gone.length === 0) return undefined;
     await slot.done;
     await this.collect();
+    return slot.last;
   }
 
   #dropVersions(keyspace: string, gone: readonly DatasetVersionRow[], version: Version): void {

@@ -221,7 +221,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const activation: fc.Arbitrary<Activation> = fc.record({ keyspace, of: fc.nat(5) });
-const datasetOp: fc.Arbitrary<DatasetOp> = fc.oneof(
+export const datasetOp: fc.Arbitrary<DatasetOp> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({

@@ -92,23 +92,31 @@ export class State {
     return this.#parts.datasets.get(keyspace) ?? NO_DATASET;
   }
 
-  #withDataset(keyspace: string, dataset: DatasetState): State {
+  withDataset(keyspace: string, dataset: DatasetState): State {
     return this.#with({ datasets: new Map(this.#parts.datasets).set(keyspace, dataset) });
   }
 
-  /** REQUIRES: a delta goes on a live version. */
-  publish({ keyspace, kind, hidden, files }: DatasetOp & { op: 'publish' }): State {
+  /** REQUIRES: a delta goes on a kept version, which is the live one unless it is hidden. */
+  publish(
+    { keyspace, kind, hidden, files }: Omit<DatasetOp & { op: 'publish' }, 'op'>,
+    as: { readonly id?: number; readonly on?: number | undefined } = {},
+  ): State {
     const { versions, live, lastId } = this.dataset(keyspace);
-    const on = kind === 'base' ? undefined : versions.find(({ id }) => id === live);
+    const below = as.on ?? live;
+    const on = kind === 'base' ? undefined : versions.find((each) => each.id === below);
     const entries = files.flat().map(([key, value]) => ({ keyspace, key, value }));
     const begun = new State().#replace(keyspace, on?.content ?? new Map(), on?.touched ?? new Map());
     const { keyspaces, touched } = begun.write(entries).#parts;
-    const id = lastId + 1;
+    const id = as.id ?? lastId + 1;
     const [content = new Map(), changes = new Map()] = [keyspaces.get(keyspace), touched.get(keyspace)];
-    const published = { versions: [...versions, { id, content, touched: changes }], live, lastId: id };
-    if (hidden) return this.#withDataset(keyspace, published);
+    const published = {
+      versions: [...versions, { id, content, touched: changes }],
+      live,
+      lastId: Math.max(lastId, id),
+    };
+    if (hidden) return this.withDataset(keyspace, published);
     const written = kind === 'base' ? this.#replace(keyspace, content, changes) : this.write(entries);
-    return written.#withDataset(keyspace, { ...published, live: id });
+    return written.withDataset(keyspace, { ...published, live: id });
   }
 
   /** REQUIRES: the version is kept. */
@@ -117,13 +125,13 @@ export class State {
     const version = dataset.versions.find((each) => each.id === id);
     const next = this.#replace(keyspace, version?.content ?? new Map(), version?.touched ?? new Map());
     const swapped = new Set([...this.#parts.swapped, ...(inTransaction ? [keyspace] : [])]);
-    return next.#withDataset(keyspace, { ...dataset, live: id }).#with({ swapped });
+    return next.withDataset(keyspace, { ...dataset, live: id }).#with({ swapped });
   }
 
   dropVersions(keyspace: string, ids: readonly number[]): State {
     const dataset = this.dataset(keyspace);
     const versions = dataset.versions.filter(({ id }) => !ids.includes(id));
-    return this.#withDataset(keyspace, { ...dataset, versions });
+    return this.withDataset(keyspace, { ...dataset, versions });
   }
 
   wasSwapped(keyspace: string): boolean {

@@ -5,7 +5,7 @@
  */
 
 import { KEYSPACES } from '../model/history.ts';
-import type { State } from '../model/oracle.ts';
+import { keyOrder, type State } from '../model/oracle.ts';
 
 /** Throws when what was read is not what this state has. */
 type Check = (state: State) => void;
@@ -27,7 +27,13 @@ export interface Unknown {
 
 export function show(state: State): string {
   const range = { reverse: false, limit: -1, seeks: [] };
-  return JSON.stringify(KEYSPACES.map((keyspace) => state.scan({ ...range, keyspace })));
+  return JSON.stringify(
+    KEYSPACES.map((keyspace) => {
+      const { versions, live } = state.dataset(keyspace);
+      const kept = versions.map(({ id, content }) => [id, [...content].sort(([a], [b]) => keyOrder(a, b))]);
+      return [state.scan({ ...range, keyspace }), live, kept];
+    }),
+  );
 }
 
 export class Journal {

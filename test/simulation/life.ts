@@ -1,23 +1,45 @@
 /** The statements of one life, run against the database, and noted in the journal. */
 
-import { isDeepStrictEqual } from 'node:util';
 import { isSluiceError, type Snapshot, type Transaction } from '../../src/index.ts';
 import type { Savepoint } from '../../src/txn/transaction.ts';
 import type { TextDb } from '../base/database.ts';
-import { KEYSPACES, type Op, type Statement, type Step } from '../model/history.ts';
+import {
+  type Activation,
+  type DatasetOp,
+  type IngestStatement,
+  KEYSPACES,
+  type Op,
+  type Statement,
+  type Step,
+} from '../model/history.ts';
 import { afterIngest, filesOf, optionsOf } from '../model/ingest.ts';
 import { State } from '../model/oracle.ts';
+import { activateIn, afterActivations, datasetAct, publishAct, versionsOf } from './dataset-statements.ts';
 import type { SimulatedFileSystem } from './file-system.ts';
 import type { Journal } from './journal.ts';
 import type { Machine } from './machine.ts';
 import { SharedLock } from './shared-lock.ts';
-import { admitted, put, readKey, readRange, replay } from './statements.ts';
+import { admitted, expectEqual, overwriting, put, readKey, readRange, replay } from './statements.ts';
 
 const PAUSE_MS = 100;
 
+/** It has happened, and another lane has dropped it before it could be told. */
+function wasPublished(error: unknown): boolean {
+  return isSluiceError(error, 'DATASET_VERSION_NOT_FOUND') && error.message.includes('dropped since');
+}
+
 /** What may go wrong where nothing is wrong with the disk. */
-const ORDINARY: ReadonlySet<string> = new Set(['CONFLICT', 'TOO_OLD']);
+const ORDINARY: ReadonlySet<string> = new Set([
+  'CONFLICT',
+  'TOO_OLD',
+  // Another lane has dropped the version, or made it live.
+  'DATASET_VERSION_NOT_FOUND',
+  'DATASET_VERSION_LIVE',
+]);
 const OF_A_BAD_DISK: ReadonlySet<string> = new Set(['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN', 'POISONED']);
+
+/** Whose versions are told by what is visible afterwards. */
+const ALONE: ReadonlySet<Op['op']> = new Set<Op['op']>(['dropKeyspace', 'retain']);
 
 /** What a transaction's function throws by plan. */
 class Thrown extends Error {}
@@ -71,7 +93,7 @@ export class Life {
     for (const op of ops) {
       if (this.#fs.off) return;
       const run = (): Promise<void> => this.#attempt(() => this.#do(op, snapshots));
-      await (op.op === 'dropKeyspace' ? this.#lock.alone(run) : this.#lock.shared(run));
+      await (ALONE.has(op.op) ? this.#lock.alone(run) : this.#lock.shared(run));
     }
     for (const snapshot of snapshots) snapshot.close();
   }
@@ -107,7 +129,7 @@ export class Life {
       case 'scan':
         return this.#readNow(op);
       case 'transaction':
-        return this.#transaction(op.steps, op.end);
+        return this.#transaction(op.steps, op.end, op.activations);
       case 'snapshot':
         snapshots.push(db.snapshot());
         return Promise.resolve();
@@ -120,13 +142,17 @@ export class Life {
         return this.#readAt(snapshots[op.slot], { ...op, op: 'scan' });
       case 'undo':
       case 'release':
+        // Which ingests there are to be undone depends on the other lanes.
+        return Promise.resolve();
       case 'publish':
+        return this.#publish(op);
       case 'activate':
       case 'goBack':
       case 'dropVersion':
-      case 'retain':
-        // Which ingests there are to be undone, and which versions, depends on the other lanes.
-        return Promise.resolve();
+      case 'retain': {
+        const act = datasetAct(db, op);
+        return act === undefined ? Promise.resolve() : this.#commit({ ...act, inputs: [] }, act.run);
+      }
       case 'flush':
         return db.flush();
       case 'compact': {
@@ -151,7 +177,7 @@ export class Life {
     try {
       version = await run();
     } catch (error) {
-      if (this.#fs.off || isSluiceError(error, 'OUTCOME_UNKNOWN')) {
+      if (this.#fs.off || isSluiceError(error, 'OUTCOME_UNKNOWN') || wasPublished(error)) {
         journal.unknown.push({ after, apply, isTaken });
       } else for (const input of inputs) input.mustBeThere = true;
       throw error;
@@ -172,14 +198,20 @@ export class Life {
     return this.#commit({ apply, inputs: [], check: readsNothing }, () => this.#db.batch(operations));
   }
 
-  #files(ingest: Statement & { op: 'ingest' }): { paths: string[]; inputs: Input[] } {
+  /** `first`: a number that only these have. */
+  #files(ingest: Pick<IngestStatement, 'files' | 'prefix' | 'mode'>): {
+    paths: string[];
+    inputs: Input[];
+    first: number;
+  } {
     // A transaction may be tried again after the machine has stopped.
     if (this.#fs.off) throw new Stopped();
     const names = filesOf(ingest).map((entries) => this.#machine.writeInput(entries));
     const moved = ingest.mode === 'move' ? names : [];
     const inputs = moved.map((name): Input => ({ name, mustBeThere: true }));
     this.inputs.push(...inputs);
-    return { paths: names.map((name) => this.#machine.input(name)), inputs };
+    const first = Number.parseInt(names[0] ?? '', 10);
+    return { paths: names.map((name) => this.#machine.input(name)), inputs, first };
   }
 
   /** One that may write nothing goes as a transaction, whose version tells that. */
@@ -192,6 +224,14 @@ export class Life {
       { apply, inputs, check: readsNothing },
       async () => (await this.#db.ingest(paths, options)).version,
     );
+  }
+
+  /** Every second one moves its files. */
+  #publish(op: DatasetOp & { op: 'publish' }): Promise<void> {
+    const mode = op.files.length === 1 ? 'move' : 'copy';
+    const { paths, inputs, first } = this.#files({ ...op, mode });
+    const act = publishAct(this.#db, op, { paths, mode, id: first + 1 });
+    return this.#commit({ ...act, inputs }, act.run);
   }
 
   async #drop(keyspace: string): Promise<void> {
@@ -207,14 +247,21 @@ export class Life {
 
   /* Transactions. */
 
-  async #transaction(steps: readonly Step[], end: 'commit' | 'abort' | 'throw'): Promise<void> {
+  async #transaction(
+    given: readonly Step[],
+    end: 'commit' | 'abort' | 'throw',
+    activations: readonly Activation[] = [],
+  ): Promise<void> {
     await this.#db.transaction(async (txn) => {
       const reads: unknown[] = [];
+      const made = activateIn(this.#db, txn, activations);
+      const steps = made.length === 0 ? given : given.map(overwriting);
       const inputs = await this.#steps(txn, steps, reads);
       if (end === 'throw') throw new Thrown();
       if (end === 'abort') return txn.abort();
-      const check = (state: State): void => expectEqual(reads, replay(state, steps).reads, steps);
-      const apply = (state: State): State => replay(state, steps).after;
+      const check = (state: State): void =>
+        expectEqual(reads, replay(afterActivations(state, made, true), steps).reads, steps);
+      const apply = (state: State): State => replay(afterActivations(state, made, false), steps).after;
       const effect: Effect = { apply, inputs, seen: txn.version, check };
       await this.#commit(effect, async () => (await txn.commit()).version);
     });
@@ -284,17 +331,12 @@ export class Life {
   }
 }
 
-export function expectEqual(got: unknown, wanted: unknown, what: unknown): void {
-  if (isDeepStrictEqual(got, wanted)) return;
-  const [is, should, of] = [got, wanted, what].map((each) => JSON.stringify(each));
-  throw new Error(`${of} read ${is}, not ${should}`);
-}
-
 export async function contentOf(db: TextDb): Promise<State> {
   let state = new State();
   for (const keyspace of KEYSPACES) {
     const entries = await db.keyspace(keyspace).iterator().all();
     state = state.write(entries.map(([key, value]) => ({ keyspace, key, value })));
+    state = state.withDataset(keyspace, await versionsOf(db, keyspace));
   }
   return state;
 }

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import type { Operation } from '../base/faulty-file-system.ts';
-import { type Op, op } from '../model/history.ts';
+import { datasetOp, type Op, op } from '../model/history.ts';
 
 export interface PlannedFault {
   readonly op: Operation;
@@ -57,9 +57,19 @@ const crash = fc.record({
   fate: fc.constantFrom('nothing', 'anything', 'anything', 'everything'),
 });
 
+const lane: fc.Arbitrary<readonly Op[]> = fc.array(op, { maxLength: 12, size: 'max' });
+/** Versions of one dataset, as what meets what depends on there being some. */
+const datasetLane: fc.Arbitrary<readonly Op[]> = fc.array(
+  datasetOp.map((each) => ({ ...each, keyspace: 'default' })),
+  { maxLength: 8, size: 'max' },
+);
+
 const life: fc.Arbitrary<LifePlan> = fc.record({
   durability: fc.constantFrom('fsync', 'fsync', 'os'),
-  lanes: fc.array(fc.array(op, { maxLength: 12, size: 'max' }), { minLength: 1, maxLength: 3 }),
+  lanes: fc.array(fc.oneof({ weight: 3, arbitrary: lane }, { weight: 1, arbitrary: datasetLane }), {
+    minLength: 1,
+    maxLength: 3,
+  }),
   faults: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
     { weight: 2, arbitrary: fc.array(fault, { minLength: 1, maxLength: 2 }) },

@@ -1,5 +1,6 @@
 /** What statements read, from the database and by the model, in one form that can be compared. */
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Snapshot, Transaction } from '../../src/index.ts';
 import type { TextDb } from '../base/database.ts';
 import type { IngestStatement, KeyedEntry, Range, Step } from '../model/history.ts';
@@ -47,6 +48,13 @@ export function admitted({ behind: _, ifExists, ...rest }: IngestStatement): Ing
   return ifExists === 'keep' ? { ...rest, ifExists } : rest;
 }
 
+/** An ingest that looks for keys is refused in a keyspace whose version the transaction has changed. */
+export function overwriting(step: Step): Step {
+  if (step.op !== 'ingest') return step;
+  const { ifExists: _, behind: __, ...rest } = step;
+  return rest;
+}
+
 /** What the steps of a transaction make of a state, and what they read on the way. */
 export function replay(before: State, steps: readonly Step[]): { after: State; reads: unknown[] } {
   let state = before;
@@ -82,4 +90,10 @@ export function replay(before: State, steps: readonly Step[]): { after: State; r
     }
   }
   return { after: state, reads };
+}
+
+export function expectEqual(got: unknown, wanted: unknown, what: unknown): void {
+  if (isDeepStrictEqual(got, wanted)) return;
+  const [is, should, of] = [got, wanted, what].map((each) => JSON.stringify(each));
+  throw new Error(`${of} read ${is}, not ${should}`);
 }

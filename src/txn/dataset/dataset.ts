@@ -26,7 +26,7 @@ import {
   type PublishOptions,
   stagePublish,
 } from './publish.ts';
-import { checkKeepVersions, checkVersionId, liveAt, requireVersion } from './rows.ts';
+import { checkKeepVersions, checkVersionId, liveAt, notKept, requireVersion } from './rows.ts';
 import { TransactionDataset } from './transaction-dataset.ts';
 import { DatasetView } from './view.ts';
 
@@ -234,16 +234,19 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
 
   /**
    * Keeps a version no longer. Its space is free once no snapshot, view or other process reads it, but for what other
-   * versions share with it.
+   * versions share with it. Resolves with the commit's version.
    *
    * @throws SluiceError DATASET_VERSION_NOT_FOUND, DATASET_VERSION_LIVE
    */
-  async drop(version: number): Promise<void> {
+  async drop(version: number): Promise<Version> {
     checkVersionId(version, 'version');
     const engine = this.#engine();
     engine.checkWritable();
     requireVersion(engine.catalog.dataset(this.name), this.name, version);
-    await engine.keyspaces.dropVersions(this.name, [version]);
+    const dropped = await engine.keyspaces.dropVersions(this.name, [version]);
+    if (dropped !== undefined) return dropped;
+    // Another call was faster.
+    throw notKept(engine.catalog.dataset(this.name)?.versions ?? [], this.name, version);
   }
 
   #engine(): Engine {

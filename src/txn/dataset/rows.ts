@@ -21,9 +21,13 @@ export function requireVersion(
   const kept = (row?.versions ?? []).filter((each) => each.version <= version);
   const found = kept.find((each) => each.id === id);
   if (found !== undefined) return found;
+  throw notKept(kept, name, id);
+}
+
+export function notKept(kept: readonly DatasetVersionRow[], name: string, id: number): SluiceError {
   const ids = kept.map((each) => each.id).join(', ');
   const there = ids === '' ? 'it has none' : `it keeps ${ids}`;
-  throw new SluiceError(
+  return new SluiceError(
     'DATASET_VERSION_NOT_FOUND',
     `The dataset ${JSON.stringify(name)} has no version ${id}; ${there}`,
   );

@@ -146,13 +146,14 @@ test('with compaction off nobody waits for it', async () => {
   expect(states).toEqual([]);
 });
 
-test('a compaction that is waited for keeps the process alive; one in the background does not', async () => {
+test('compactions that are waited for, by a close too, keep the process alive; one in the background does not', async () => {
   const script = fileURLToPath(new URL('./compact-and-leave.ts', import.meta.url));
   const hooks = new URL('../../base/typescript-hooks.mjs', import.meta.url).href;
   const run = (wait: string) =>
     promisify(execFile)(process.execPath, ['--import', hooks, script, join(memoryDirectory(), 'db'), wait]);
   expect((await run('wait')).stdout).toBe('compacted to 1 table\n');
   expect((await run('leave')).stdout).toBe('left\n');
+  expect((await run('close')).stdout).toBe('closed\n');
 });
 
 test('a writer that waits for the next attempt of a compaction keeps the process alive, and is told', async () => {

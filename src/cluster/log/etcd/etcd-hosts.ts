@@ -12,10 +12,17 @@ import type { SluiceError } from '../../../base/errors.ts';
 import { classify, etcdError } from './etcd-failure.ts';
 import { closedError, type EtcdOptions } from './etcd-options.ts';
 
-/** One try at one member. A paused or cut member costs a call this long, once. */
-const ATTEMPT_MS = 3_000;
-/** All tries of a call: longer than an election of a new leader of etcd. */
-const CALL_MS = 15_000;
+export interface EtcdTiming {
+  /** One try at one member. A paused or cut member costs a call this long, once. */
+  readonly attemptMs: number;
+  /** All tries of a call: longer than an election of a new leader of etcd. */
+  readonly callMs: number;
+  /** After so long without news, a reader of the log asks whether there are any. */
+  readonly silenceMs: number;
+}
+
+export const DEFAULT_TIMING: EtcdTiming = { attemptMs: 3_000, callMs: 15_000, silenceMs: 1_500 };
+
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 1_000;
 
@@ -44,14 +51,14 @@ const noPolicy = {
   ): Promise<T> => await run({ signal, attempt: 0 }),
 };
 
-function clientOptions(host: string, options: EtcdOptions, env: Env): IOptions {
+function clientOptions(host: string, options: EtcdOptions, env: Env, attemptMs: number): IOptions {
   const { tls, auth } = options;
   return {
     hosts: [host],
     grpcOptions: GRPC_OPTIONS,
     faultHandling: { host: () => noPolicy, global: noPolicy },
     // Of the calls that have none of their own, which are those for a token.
-    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: env.clock.nowMs() + ATTEMPT_MS }),
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: env.clock.nowMs() + attemptMs }),
     ...(auth === undefined ? {} : { auth: { username: auth.username, password: auth.password } }),
     ...(tls === undefined
       ? {}
@@ -67,6 +74,7 @@ function clientOptions(host: string, options: EtcdOptions, env: Env): IOptions {
 
 export class EtcdHosts {
   readonly env: Env;
+  readonly timing: EtcdTiming;
   readonly #hosts: readonly string[];
   readonly #clients: readonly Etcd3[];
   readonly #closing = new AbortController();
@@ -74,21 +82,21 @@ export class EtcdHosts {
   readonly #waiting = new Set<(reason: Error) => void>();
   #current: number;
 
-  private constructor(env: Env, hosts: readonly string[], clients: readonly Etcd3[]) {
+  private constructor(env: Env, timing: EtcdTiming, hosts: readonly string[], clients: readonly Etcd3[]) {
     this.env = env;
+    this.timing = timing;
     this.#hosts = hosts;
     this.#clients = clients;
     this.#current = Math.floor(env.random.float() * hosts.length);
   }
 
   /** Connects to nobody yet. The library is loaded here, and nowhere else. */
-  static async load(options: EtcdOptions, env: Env): Promise<EtcdHosts> {
+  static async load(options: EtcdOptions, env: Env, timing: EtcdTiming): Promise<EtcdHosts> {
     const { Etcd3: Client } = await import('etcd3');
-    return new EtcdHosts(
-      env,
-      options.hosts,
-      options.hosts.map((host) => new Client(clientOptions(host, options, env))),
+    const clients = options.hosts.map(
+      (host) => new Client(clientOptions(host, options, env, timing.attemptMs)),
     );
+    return new EtcdHosts(env, timing, options.hosts, clients);
   }
 
   /** Fires when the log is closed. */
@@ -116,12 +124,12 @@ export class EtcdHosts {
     run: (client: Etcd3, options: { deadline: number }) => Promise<T>,
   ): Promise<T> {
     const { clock } = this.env;
-    const giveUpMs = clock.monotonicMs() + CALL_MS;
+    const giveUpMs = clock.monotonicMs() + this.timing.callMs;
     for (let attempt = 0; ; attempt++) {
       if (this.closing.aborted) throw closedError();
       const client = this.client;
       try {
-        return await this.#unlessClosed(run(client, { deadline: clock.nowMs() + ATTEMPT_MS }));
+        return await this.#unlessClosed(run(client, { deadline: clock.nowMs() + this.timing.attemptMs }));
       } catch (error) {
         if (this.closing.aborted) throw closedError();
         const failure = classify(error);

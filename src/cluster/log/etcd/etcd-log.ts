@@ -16,7 +16,7 @@ import {
 } from '../shared-log.ts';
 import { EtcdAppend } from './etcd-append.ts';
 import { EtcdFiles } from './etcd-files.ts';
-import { EtcdHosts } from './etcd-hosts.ts';
+import { DEFAULT_TIMING, EtcdHosts, type EtcdTiming } from './etcd-hosts.ts';
 import { decodeConfig, EtcdKeys, encodeJson } from './etcd-keys.ts';
 import { EtcdMembers } from './etcd-members.ts';
 import { checkEtcdOptions, closedError, type EtcdOptions } from './etcd-options.ts';
@@ -27,10 +27,15 @@ import { trimLog, trimmedThrough } from './etcd-trim.ts';
 const CREATE_REVISION = 1;
 
 /** Nodes that name the same cluster, in the same etcd under the same prefix, share a log. Connects with the first call. */
-export async function openEtcdLog(cluster: string, options: EtcdOptions, env: Env): Promise<SharedLog> {
+export async function openEtcdLog(
+  cluster: string,
+  options: EtcdOptions,
+  env: Env,
+  timing: EtcdTiming = DEFAULT_TIMING,
+): Promise<SharedLog> {
   checkEtcdOptions(options);
   const keys = new EtcdKeys(options.prefix ?? 'sluice', cluster);
-  return new EtcdLog(await EtcdHosts.load(options, env), keys);
+  return new EtcdLog(await EtcdHosts.load(options, env, timing), keys);
 }
 
 class EtcdLog implements SharedLog {

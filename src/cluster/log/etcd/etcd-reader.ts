@@ -16,8 +16,6 @@ import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
 import { listKeys } from './etcd-scan.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 
-/** After so long without news we ask whether there are any. */
-const SILENCE_MS = 1_500;
 /** Of up to 1 MiB each. */
 const ENTRIES_A_CALL = 8;
 
@@ -70,7 +68,7 @@ export class EtcdReader {
 
   /** Yields what the watch brings; ends with true if the history after `#at` is compacted. */
   async *#watch(): AsyncGenerator<LogEntry, boolean> {
-    const { client } = this.#etcd;
+    const { client, env, timing } = this.#etcd;
     const watch = await EtcdWatch.open(client, {
       ...this.#keys.log,
       start_revision: this.#at + 1,
@@ -81,7 +79,7 @@ export class EtcdReader {
     let headSeen: IKeyValue | undefined;
     try {
       while (!this.#signal.aborted) {
-        const answer = await watch.next(this.#etcd.env.clock, SILENCE_MS, this.#signal);
+        const answer = await watch.next(env.clock, timing.silenceMs, this.#signal);
         if (answer === undefined) {
           if (this.#signal.aborted) return false;
           if (isMissing) throw new WatchLost('silent, and the log has more');
