@@ -108,9 +108,11 @@ export class ClusterProposer implements Proposer {
     await this.#propose({ kind: 'drop', keyspace }, [keyspace]);
   }
 
-  async dropVersions(keyspace: string, ids: readonly number[]): Promise<void> {
+  async dropVersions(keyspace: string, ids: readonly number[]): Promise<Version | undefined> {
     this.#parts.checkRunning();
-    if (ids.length > 0) await this.#propose({ kind: 'dropVersions', keyspace, ids }, []);
+    if (ids.length === 0) return undefined;
+    const { version } = await this.#propose({ kind: 'dropVersions', keyspace, ids }, []);
+    return version === NO_VERSION ? undefined : version;
   }
 
   release(ingest: string): void {

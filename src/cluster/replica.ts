@@ -12,7 +12,7 @@
 
 import { assert, unreachable } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
-import { type Version, versionOf } from '../mvcc/version.ts';
+import { NO_VERSION, type Version, versionOf } from '../mvcc/version.ts';
 import { RESERVED_KEYSPACE } from '../txn/catalog.ts';
 import type { CommitResult } from '../txn/committer.ts';
 import type { Engine } from '../txn/engine.ts';
@@ -213,8 +213,9 @@ export class Replica {
       else if (body.kind === 'dropVersions') await keyspaces.dropVersionsNow(body.keyspace, body.ids);
       else if (body.kind === 'release') releaseNow(this.#engine, body.ingest);
       else if (body.kind !== 'none') unreachable(body);
-      if (this.#digest === digest) this.#digest = rollDigest(digest, place.bytes, 0);
-      return { version: publication.visible, ingested };
+      if (this.#digest !== digest) return { version: publication.visible, ingested };
+      this.#digest = rollDigest(digest, place.bytes, 0);
+      return { version: NO_VERSION, ingested };
     } catch (error) {
       // What has a version is no outcome any more.
       if (this.#digest !== digest) throw this.#fail(error);

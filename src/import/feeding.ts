@@ -118,6 +118,8 @@ export class Feeding {
       workers.push(this.#start(message, fed === undefined ? ports : [...ports, fed]));
     }
     await ended;
+    // The last run may have become durable when all threads were being ended: those are nobody's to go on with.
+    if (this.#stopped) return;
     for (const worker of workers) {
       this.#workers.delete(worker);
       importThreads.giveBack(worker);

@@ -143,7 +143,8 @@ export class TableBuilder {
     });
     const hash = options.sha256 ? createHash('sha256') : undefined;
     this.#hash = hash;
-    this.#output = new TableOutput(file, heap, blockLimit, this.#checksumType, hash);
+    const outputLimit = builderHeapBytes(blockBytes, blockAt);
+    this.#output = new TableOutput(file, heap, blockLimit, outputLimit, this.#checksumType, hash);
   }
 
   get entries(): number {

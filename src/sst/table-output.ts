@@ -19,15 +19,25 @@ export class TableOutput {
   readonly #heap: Heap;
   readonly #checksumType: number;
   readonly #hash: Hash | undefined;
-  /** The collected blocks: from here to the end of the heap there is room for WRITE_BYTES and one more block. */
+  /** The collected blocks: from here to the limit there is room for WRITE_BYTES and one more block. */
   readonly #outAt: number;
+  /** Where the room for blocks ends: what lies behind may be somebody else's. */
+  readonly limit: number;
   #outLength = 0;
   #written = 0;
 
-  constructor(file: File, heap: Heap, outAt: number, checksumType: number, hash: Hash | undefined) {
+  constructor(
+    file: File,
+    heap: Heap,
+    outAt: number,
+    limit: number,
+    checksumType: number,
+    hash: Hash | undefined,
+  ) {
     this.#file = file;
     this.#heap = heap;
     this.#outAt = outAt;
+    this.limit = limit;
     this.#checksumType = checksumType;
     this.#hash = hash;
   }
@@ -41,11 +51,6 @@ export class TableOutput {
     return this.#outAt + this.#outLength;
   }
 
-  /** Where the room for blocks ends. */
-  get limit(): number {
-    return this.#heap.bytes.length;
-  }
-
   /** Blocks were put at `at`, with their trailers, up to `end`. */
   took(end: number): void {
     this.#outLength = end - this.#outAt;
@@ -56,7 +61,7 @@ export class TableOutput {
   append(start: number, length: number, compression: CompressionKind): number {
     const bytes = this.#heap.bytes;
     const out = this.at;
-    const room = bytes.length - out - BLOCK_TRAILER_BYTES;
+    const room = this.limit - out - BLOCK_TRAILER_BYTES;
     let type = compressionType(compression);
     let stored = compressBlock(this.#heap, compression, start, length, out, Math.min(room, length));
     if (stored === 0) {

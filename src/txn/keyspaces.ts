@@ -132,11 +132,11 @@ export class Keyspaces {
    */
   async dropVersions(name: string, ids: readonly number[]): Promise<Version | undefined> {
     this.#engine.checkWritable();
-    await (this.#engine.proposer?.dropVersions(name, ids) ?? this.dropVersionsNow(name, ids));
+    return this.#engine.proposer?.dropVersions(name, ids) ?? this.dropVersionsNow(name, ids);
   }
 
   /** `dropVersions`, here and now. */
-  async dropVersionsNow(name: string, ids: readonly number[]): Promise<void> {
+  async dropVersionsNow(name: string, ids: readonly number[]): Promise<Version | undefined> {
     const slot = new ManifestSlot();
     let gone: readonly DatasetVersionRow[] = [];
     await this.#engine.edits.submit(() => {

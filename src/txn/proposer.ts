@@ -20,7 +20,8 @@ export interface Proposer {
   /** The keyspace is made by what is written to it next; until then it reads as empty. @throws as `Keyspaces.ensure` */
   ensure(keyspace: string, allowIngestBehind: boolean): void;
   drop(keyspace: string): Promise<void>;
-  dropVersions(keyspace: string, ids: readonly number[]): Promise<void>;
+  /** Resolves with its version; undefined: none of them was there. */
+  dropVersions(keyspace: string, ids: readonly number[]): Promise<Version | undefined>;
   /** Of an ingest that is there. */
   release(ingestId: string): void;
   /** Resolves when all is applied here that was in the log at the call. */

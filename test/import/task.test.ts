@@ -96,9 +96,9 @@ test('a paused import stands still, and goes on', async () => {
 test('after the database was closed an import goes on from its runs, and reads their rows no more', async () => {
   const dir = memoryDirectory();
   // Enough not to be done before the database is closed.
-  const many = Array.from({ length: 10 }, () => rows).flat();
+  const many = Array.from({ length: 4 }, () => rows).flat();
   const paths = writeCsv(dir, many, 2);
-  const options: TestImportOptions = { path: 'ingest', threads: 4, runBytes: 30_000, fanIn: 4, id: 'one' };
+  const options: TestImportOptions = { path: 'ingest', threads: 4, runBytes: 30_000, fanIn: 16, id: 'one' };
   const first = await openText(join(dir, 'db'));
   const task = first.import(paths, options);
   while ((first.tasks()[0]?.runs ?? 0) < 3) await new Promise((resolve) => setImmediate(resolve));

@@ -7,8 +7,9 @@ import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import { versionOf } from '../../src/mvcc/version.ts';
 import { BlockCache } from '../../src/sst/block-cache.ts';
+import { createHeap } from '../../src/sst/heap.ts';
 import { Table } from '../../src/sst/table.ts';
-import { TableBuilder } from '../../src/sst/table-builder.ts';
+import { builderHeapBytes, TableBuilder } from '../../src/sst/table-builder.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 import { settle } from '../mvcc/entries.ts';
 
@@ -97,4 +98,23 @@ test('tables that are opened for a merge have their own index, whichever others 
     ),
   );
   for (const table of tables) table.dispose();
+});
+
+test('what lies behind the room of a builder in a heap is somebody else’s', () => {
+  const blockBytes = 64;
+  const roomEnd = builderHeapBytes(blockBytes);
+  const heap = createHeap(roomEnd + (8 << 20));
+  heap.bytes.fill(0xa5, roomEnd);
+  const path = join(temporaryDirectory(), 'table');
+  const file = nodeEnv.fs.openSync(path, 'create');
+  // Its filter and index alone have more bytes than the builder has room.
+  const builder = new TableBuilder(file, { external: false, blockBytes, filterBitsPerKey: 200, heap });
+  for (let at = 0; at < ENTRIES * 4; at++) {
+    const key = Buffer.from(String(at).padStart(8, '0'));
+    builder.add(key, 0, key.length, versionOf(1), TYPE_VALUE, key, 0, key.length);
+  }
+  const { entries } = builder.finish();
+  file.closeSync();
+  expect(entries).toBe(ENTRIES * 4);
+  expect(heap.bytes.subarray(roomEnd).findIndex((byte) => byte !== 0xa5)).toBe(-1);
 });

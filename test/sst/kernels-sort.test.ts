@@ -62,3 +62,16 @@ test('thousands that tie in their first bytes, and thousands of one key', () => 
   const same = Array.from({ length: 3000 }, () => Buffer.from('the same'));
   expect(sorted(wasm, same)).toEqual(expected(same));
 });
+
+test('keys that differ in few bits of each byte, in more than are sorted by at first, and where they end', () => {
+  const digits = Array.from({ length: 4000 }, (_, i) =>
+    Buffer.from(`0${String((i * 7_919_993) % 10 ** 11)}`),
+  );
+  expect(sorted(wasm, digits)).toEqual(expected(digits));
+  const long = Array.from({ length: 4000 }, (_, i) =>
+    Buffer.from(`${'ab'.repeat(8 + (i % 3))}${((i * 7919) % 4000).toString(2).padStart(12 + (i % 2), '0')}`),
+  );
+  expect(sorted(wasm, long)).toEqual(expected(long));
+  const ended = Array.from({ length: 600 }, (_, i) => Buffer.alloc(i % 20, i % 3 === 0 ? 0 : 128));
+  expect(sorted(wasm, ended)).toEqual(expected(ended));
+});

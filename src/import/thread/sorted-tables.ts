@@ -6,8 +6,10 @@ import type { FileId, ImportFileRow } from '../../manifest/rows.ts';
 import { TRAILER_BYTES, TYPE_VALUE, trailerVersion } from '../../mvcc/internal-key.ts';
 import { NO_VERSION } from '../../mvcc/version.ts';
 import type { Heap } from '../../sst/heap.ts';
+import * as A from '../../sst/kernels/js-arena.ts';
 import { RECORD_HEAD_BYTES } from '../../sst/kernels/js-encode-blocks.ts';
 import { TableBuilder, type TableBuilderOptions } from '../../sst/table-builder.ts';
+import { recordBytes } from './records.ts';
 
 export interface SortedTablesOptions {
   readonly fs: FileSystem;
@@ -19,7 +21,14 @@ export interface SortedTablesOptions {
   readonly builder: Omit<TableBuilderOptions, 'heap' | 'heapAt'>;
   readonly targetFileBytes: number;
   /** Entries keep the versions of their records; else they have none. */
-  readonly keepVersions: boolean;
+  readonly keepsVersions: boolean;
+}
+
+/** What is at the head is done with: one of it was added. */
+export function skipGroup(words: Uint32Array): void {
+  const [from, end] = [words[A.NEXT] as number, words[A.GROUP_END] as number];
+  words[A.LEFT_OUT] = (words[A.LEFT_OUT] as number) + (end - from) / 4 - 1;
+  words[A.NEXT] = end;
 }
 
 export class SortedTables {
@@ -42,9 +51,37 @@ export class SortedTables {
     this.#options = options;
   }
 
+  /** Adds the records that the state at `stateAt` tells of (js-arena.ts), up to some of one key that it has to ask about. */
+  addSorted(stateAt: number): void {
+    const { heap, view } = this.#options;
+    const words = new Uint32Array(heap.bytes.buffer, heap.bytes.byteOffset + stateAt, A.ARENA_WORDS);
+    while ((words[A.NEXT] as number) < (words[A.OFFSETS_END] as number)) {
+      this.#builder ??= this.#beginTable();
+      words[A.STAGED] = this.#at;
+      words[A.STAGE_END] = this.#end;
+      words[A.RECORD_MAX] = this.#builder.recordBytesMax;
+      words[A.STAGED_ENTRIES] = 0;
+      const why = heap.kernels.stageSorted(stateAt);
+      this.#at = words[A.STAGED] as number;
+      this.#staged += words[A.STAGED_ENTRIES] as number;
+      if (words[A.STAGED_ENTRIES] !== 0) {
+        this.#lastAt = words[A.LAST_STAGED] as number;
+        this.#lastLength = words[A.LAST_STAGED_LENGTH] as number;
+      }
+      const chosen = words[A.CHOSEN] as number;
+      if (why === A.ALL_STAGED || why === A.SAME_KEY) return;
+      if (why === A.ARENA_STAGE_FULL) {
+        this.#makeRoom(recordBytes(view.getUint32(chosen, true), view.getUint32(chosen + 4, true)));
+      } else {
+        this.add(chosen);
+        skipGroup(words);
+      }
+    }
+  }
+
   /** Adds the record at `at` of the heap. REQUIRES: it comes after all others. */
   add(at: number): void {
-    const { heap, view, keepVersions } = this.#options;
+    const { heap, view, keepsVersions } = this.#options;
     const keyLength = view.getUint32(at, true);
     const valueLength = view.getUint32(at + 4, true);
     const internal = keyLength + TRAILER_BYTES;
@@ -53,7 +90,7 @@ export class SortedTables {
     const builder = this.#builder;
     const keyAt = at + RECORD_HEAD_BYTES;
     if (builder !== undefined && internal + valueLength > builder.recordBytesMax) {
-      const version = keepVersions ? trailerVersion(heap.bytes, keyAt + keyLength) : NO_VERSION;
+      const version = keepsVersions ? trailerVersion(heap.bytes, keyAt + keyLength) : NO_VERSION;
       const { bytes } = heap;
       builder.add(bytes, keyAt, keyLength, version, TYPE_VALUE, bytes, keyAt + internal, valueLength);
       this.#begin(builder);
@@ -62,7 +99,7 @@ export class SortedTables {
     const to = this.#at;
     heap.bytes.copyWithin(to, at, at + length);
     view.setUint32(to, internal, true);
-    if (!keepVersions) {
+    if (!keepsVersions) {
       const trailer = to + RECORD_HEAD_BYTES + keyLength;
       view.setUint32(trailer, TYPE_VALUE, true);
       view.setUint32(trailer + 4, 0, true);
@@ -94,6 +131,14 @@ export class SortedTables {
     this.#builder ??= this.#open();
     if (this.#at + length > this.#builder.stageEnd) this.#builder.encodeStaged();
     this.#begin(this.#builder);
+    // One record fits, however little the table is to grow: if not its room, it has the builder's.
+    this.#end = Math.max(this.#end, Math.min(this.#builder.stageEnd, this.#at + length));
+  }
+
+  #beginTable(): TableBuilder {
+    const builder = this.#open();
+    this.#begin(builder);
+    return builder;
   }
 
   #begin(builder: TableBuilder): void {

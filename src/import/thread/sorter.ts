@@ -1,18 +1,19 @@
 /**
  * Sorts rows in an arena, and writes them as a run once it is full. All of it is in one heap, with the builder of the tables:
  *
- *   kernels' own | table builder | records → … ← offsets of the records, the last one first
+ *   kernels' own | table builder | state | records → … ← offsets of the records, the last one first
  *
  * What lies between is the sort's. Rows that come in order are not sorted, and their tables are as the database has them.
  */
 
 import { at as elementAt } from '../../base/assert.ts';
-import { compareRanges, formatKey } from '../../base/bytes.ts';
+import { formatKey } from '../../base/bytes.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { trailerVersion } from '../../mvcc/internal-key.ts';
 import type { Version } from '../../mvcc/version.ts';
 import { createHeap, type Heap } from '../../sst/heap.ts';
+import * as A from '../../sst/kernels/js-arena.ts';
 import { RECORD_HEAD_BYTES } from '../../sst/kernels/js-encode-blocks.ts';
 import { sortScratchBytes } from '../../sst/kernels/js-sort-records.ts';
 import { KERNEL_RESERVED_BYTES } from '../../sst/kernels/wasm-kernels.ts';
@@ -20,9 +21,9 @@ import { builderHeapBytes } from '../../sst/table-builder.ts';
 import { sourceName } from '../source/source-spec.ts';
 import { BYTES_WRITTEN, count, ROWS_DUPLICATE, ROWS_SORTED } from './control.ts';
 import type { FinishedRun, RunEnd, SortJob } from './messages.ts';
-import { recordBytes, rowOfVersion, runVersion } from './records.ts';
+import { rowOfVersion, runVersion } from './records.ts';
 import { DUPLICATE, RejectFile } from './reject-file.ts';
-import { SortedTables } from './sorted-tables.ts';
+import { SortedTables, skipGroup } from './sorted-tables.ts';
 
 const SLACK_BYTES = 16 << 10;
 /** Of a run whose tables are not the database's as they are. */
@@ -42,12 +43,14 @@ export class Sorter {
   readonly #heap: Heap;
   readonly #view: DataView;
   readonly #offsets: Uint32Array;
+  /** Of the kernel that stages. */
+  readonly #stateAt: number;
+  readonly #words: Uint32Array;
   readonly #from: number;
   #end: number;
   #count = 0;
   /** Keys came in ascending order so far. */
   #inOrder = true;
-  #lastAt = 0;
 
   constructor(job: SortJob, fs: FileSystem) {
     this.#job = job;
@@ -56,26 +59,22 @@ export class Sorter {
     const { bytes } = this.#heap;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#offsets = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
-    this.#from = Math.ceil(builderHeapBytes(job.builder.blockBytes) / 8) * 8;
+    this.#stateAt = Math.ceil(builderHeapBytes(job.builder.blockBytes) / 8) * 8;
+    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset + this.#stateAt, A.ARENA_WORDS);
+    this.#from = this.#stateAt + A.ARENA_WORDS * 4;
     this.#end = this.#from;
   }
 
   /** Records, whole ones. REQUIRES: the run has room for them. */
   take(records: Uint8Array): void {
-    const view = this.#view;
-    const offsets = this.#offsets;
+    const { bytes, kernels } = this.#heap;
     const from = this.#end;
-    this.#heap.bytes.set(records, from);
-    const end = from + records.length;
-    for (let at = from; at < end; ) {
-      const keyLength = view.getUint32(at, true);
-      if (this.#inOrder && this.#count > 0) this.#inOrder = this.#isAfterLast(at, keyLength);
-      this.#count++;
-      offsets[offsets.length - this.#count] = at;
-      this.#lastAt = at;
-      at += recordBytes(keyLength, view.getUint32(at + 4, true));
-    }
-    this.#end = end;
+    bytes.set(records, from);
+    this.#end = from + records.length;
+    const last = this.#count === 0 ? 0 : this.#offsetOf(this.#count - 1);
+    const noted = kernels.noteRecords(from, this.#end, this.#offsetsAt, last, this.#inOrder ? 1 : 0);
+    this.#inOrder = noted % 2 === 1;
+    this.#count += Math.floor(noted / 2);
   }
 
   /** Writes what was taken since the last run. Resolves when it is on disk; there is room again at once. */
@@ -83,6 +82,7 @@ export class Sorter {
     const { rules, dir, builder, targetFileBytes, counters } = this.#job;
     const isMovable = !rules.keepsRows && (this.#inOrder || end.isAlone);
     const isFinal = isMovable || (end.isAlone && rules.keepsRows);
+    const keepsVersions = !isFinal && rules.keepsRows;
     const rejects = new RejectFile(this.#fs, `${dir}/${duplicatesName(end.lane, end.run)}`, 0);
     const tables = new SortedTables({
       fs: this.#fs,
@@ -95,12 +95,12 @@ export class Sorter {
         ? { ...builder, external: true }
         : { ...builder, external: !rules.keepsRows, filterBitsPerKey: 0 },
       targetFileBytes: isFinal ? targetFileBytes : RUN_FILE_BYTES,
-      keepVersions: !isFinal && rules.keepsRows,
+      keepsVersions,
     });
     const rows = this.#count;
     let duplicates = 0;
     try {
-      duplicates = this.#write(tables, rejects);
+      duplicates = this.#write(tables, rejects, keepsVersions);
       rejects.sync();
     } catch (error) {
       tables.abandon();
@@ -123,31 +123,35 @@ export class Sorter {
   }
 
   /** Returns how many rows were left out. */
-  #write(tables: SortedTables, rejects: RejectFile): number {
+  #write(tables: SortedTables, rejects: RejectFile, keepsVersions: boolean): number {
     const total = this.#count;
     const offsets = this.#offsets.subarray(this.#offsets.length - total);
+    const [offsetsAt, offsetsEnd] = [this.#offsetsAt, this.#heap.bytes.length];
     // Of one key the rows that came later are before the others, as offsets are noted; a stable sort keeps that.
     if (this.#inOrder) offsets.reverse();
     else this.#sort(total);
     const { order, duplicates } = this.#job.rules;
-    const takesFirst = this.#inOrder === (order === 'first');
-    let left = 0;
-    for (let i = 0; i < total; ) {
-      let next = i + 1;
-      while (next < total && this.#isSameKey(elementOf(offsets, i), elementOf(offsets, next))) next++;
-      if (next - i > 1) {
-        left += next - i - 1;
-        if (duplicates === 'fail') this.#failDuplicate(elementOf(offsets, i), elementOf(offsets, i + 1));
-        if (duplicates === 'report') this.#report(offsets.subarray(i, next), rejects);
-      }
-      tables.add(elementOf(offsets, takesFirst ? i : next - 1));
-      i = next;
+    const words = this.#words;
+    words.fill(0);
+    words[A.NEXT] = offsetsAt;
+    words[A.OFFSETS_END] = offsetsEnd;
+    words[A.TAKES_FIRST] = this.#inOrder === (order === 'first') ? 1 : 0;
+    words[A.ASKS] = duplicates === 'drop' ? 0 : 1;
+    words[A.KEEPS_VERSIONS] = keepsVersions ? 1 : 0;
+    for (;;) {
+      tables.addSorted(this.#stateAt);
+      const next = words[A.NEXT] as number;
+      if (next === offsetsEnd) return words[A.LEFT_OUT] as number;
+      const same = offsets.subarray((next - offsetsAt) / 4, ((words[A.GROUP_END] as number) - offsetsAt) / 4);
+      if (duplicates === 'fail') this.#failDuplicate(elementOf(same, 0), elementOf(same, 1));
+      this.#report(same, rejects);
+      tables.add(words[A.CHOSEN] as number);
+      skipGroup(words);
     }
-    return left;
   }
 
   #sort(total: number): void {
-    const offsetsAt = this.#heap.bytes.length - total * 4;
+    const offsetsAt = this.#offsetsAt;
     const scratch = offsetsAt - Math.ceil(sortScratchBytes(total) / 8) * 8;
     this.#heap.kernels.sortRecords(offsetsAt, total, scratch);
   }
@@ -158,23 +162,14 @@ export class Sorter {
     this.#inOrder = true;
   }
 
-  #isAfterLast(at: number, keyLength: number): boolean {
-    const { bytes } = this.#heap;
-    const last = this.#lastAt;
-    const lastLength = this.#view.getUint32(last, true);
-    const [key, lastKey] = [at + RECORD_HEAD_BYTES, last + RECORD_HEAD_BYTES];
-    return compareRanges(bytes, key, keyLength, bytes, lastKey, lastLength) >= 0;
+  /** Of the i-th record that was taken. */
+  #offsetOf(i: number): number {
+    return elementOf(this.#offsets, this.#offsets.length - 1 - i);
   }
 
-  #isSameKey(a: number, b: number): boolean {
-    const view = this.#view;
-    const length = view.getUint32(a, true);
-    if (length !== view.getUint32(b, true)) return false;
-    const { bytes } = this.#heap;
-    const [left, right] = [a + RECORD_HEAD_BYTES, b + RECORD_HEAD_BYTES];
-    // Neighbours share how they begin.
-    for (let i = length - 1; i >= 0; i--) if (bytes[left + i] !== bytes[right + i]) return false;
-    return true;
+  /** Where the offsets begin: the last one is the first. */
+  get #offsetsAt(): number {
+    return this.#heap.bytes.length - this.#count * 4;
   }
 
   #keyAt(at: number): Uint8Array {

@@ -2,6 +2,7 @@
 
 import { AssertionError } from '../../base/assert.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
+import { noteRecords, stageSorted } from './js-arena.ts';
 import { crc32c } from './js-crc32c.ts';
 import { encodeBlocks } from './js-encode-blocks.ts';
 import { setFilterBits } from './js-filter-bits.ts';
@@ -118,6 +119,14 @@ export class JsKernels implements Kernels {
 
   sortRecords(offsetsAt: number, count: number): void {
     sortRecords(this.#bytes, offsetsAt, count);
+  }
+
+  noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number {
+    return noteRecords(this.#bytes, from, end, offsetsAt, lastAt, inOrder);
+  }
+
+  stageSorted(stateAt: number): number {
+    return stageSorted(this.#bytes, stateAt);
   }
 
   /** `forEachIndexEntry` is in TypeScript as it is. */

@@ -2,8 +2,8 @@
  * Sorts offsets of records by their keys, in byte order; records with the same key stay in the order given. Records are
  * as in js-encode-blocks.ts: u32 key bytes | u32 value bytes | key | value.
  *
- * The WebAssembly twin sorts by four bytes after what all keys share, radix sort from the lowest digit up, and by whole
- * keys only where those tie; which gives the same order.
+ * The WebAssembly twin sorts by the first 32 bits in which the keys differ, radix sort from the lowest digit up, and by
+ * whole keys only where those tie; which gives the same order.
  */
 
 import { compareRanges } from '../../base/bytes.ts';

@@ -98,6 +98,10 @@ export interface Kernels {
   /** As js-sort-records.ts has it; `scratchAt`: `sortScratchBytes(count)` of room. All three are multiples of 4. */
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
 
+  /** As js-arena.ts has both. REQUIRES: 16 bytes behind the room for staged records that are nobody else’s. */
+  noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number;
+  stageSorted(stateAt: number): number;
+
   /** As assembly/decode-index.ts has it; 0xffffffff: ask `forEachIndexEntry` of ../table-index.ts. */
   decodeIndex(
     stateAt: number,

@@ -34,6 +34,8 @@ interface Exports {
     keysEnd: number,
   ): number;
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
+  noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number;
+  stageSorted(stateAt: number): number;
   gatherEntries(): number;
   encodeBlocks(stateAt: number, at: number, end: number): number;
   beginMerge(stateAt: number): void;
@@ -224,6 +226,14 @@ export class WasmKernels implements Kernels {
 
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void {
     this.#exports.sortRecords(offsetsAt, count, scratchAt);
+  }
+
+  noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number {
+    return this.#exports.noteRecords(from, end, offsetsAt, lastAt, inOrder) >>> 0;
+  }
+
+  stageSorted(stateAt: number): number {
+    return this.#exports.stageSorted(stateAt);
   }
 
   decodeIndex(

@@ -4,6 +4,7 @@ import { makeCrcTables } from './crc32c';
 import { KEY_HASH_HIGH, TABLE } from './layout';
 import { xxph3 } from './xxh3';
 
+export { noteRecords, stageSorted } from './arena';
 export { blockChecksum } from './block-checksum';
 export { checkDataBlock } from './check-block';
 export { decodeIndex } from './decode-index';

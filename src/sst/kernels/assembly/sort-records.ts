@@ -1,8 +1,14 @@
 /** Sorts offsets of records by their keys, stably; see ../js-sort-records.ts. */
 
 import { matchLength } from './copy';
+import { TABLE } from './layout';
 
 const RECORD_HEAD: usize = 8;
+/** After what all keys share, so many bytes are looked at for bits in which they differ. */
+const LOOKED_AT: usize = 16;
+/** For each of those bytes: how many of its bits count, u32. Then for each a table of 256 bytes: what these bits are. */
+const WIDTHS: usize = TABLE;
+const DIGESTS: usize = TABLE + LOOKED_AT * 4;
 /** Three digits of the 32-bit prefix. */
 const DIGIT_BITS: u32 = 11;
 const BUCKETS: u32 = 1 << DIGIT_BITS;
@@ -12,13 +18,14 @@ const INSERTION_MAX: usize = 12;
 export function sortRecords(offsets: usize, count: usize, scratch: usize): void {
   if (count < 2) return;
   const common = commonPrefix(offsets, count);
+  const used = findBits(offsets, count, common);
   // Pairs of (prefix, offset), from one half of the scratch to the other and back.
   let from = scratch + ((<usize>BUCKETS) << 2);
   let to = from + (count << 3);
   const ties = to + (count << 3);
   for (let i: usize = 0; i < count; i++) {
     const record = load<u32>(offsets + (i << 2));
-    store<u32>(from + (i << 3), prefixOf(<usize>record, common));
+    store<u32>(from + (i << 3), prefixOf(<usize>record, common, used));
     store<u32>(from + (i << 3) + 4, record);
   }
   for (let shift: u32 = 0; shift < 32; shift += DIGIT_BITS) {
@@ -50,16 +57,68 @@ function commonPrefix(offsets: usize, count: usize): usize {
   return common;
 }
 
-/** Four bytes after the common prefix, in the order of significance, zeros where the key has ended. */
+/**
+ * What sorts decimal digits by eight of them, and text by more than four letters: a bit that is the same in all keys says
+ * nothing of their order, so the 32 that are sorted by are the first of those that are not. Returns of how many bytes.
+ */
+function findBits(offsets: usize, count: usize, common: usize): usize {
+  const first = <usize>load<u32>(offsets);
+  const firstLow = wordAt(first, common);
+  const firstHigh = wordAt(first, common + 8);
+  let low: u64 = 0;
+  let high: u64 = 0;
+  for (let i: usize = 1; i < count; i++) {
+    const record = <usize>load<u32>(offsets + (i << 2));
+    low |= wordAt(record, common) ^ firstLow;
+    high |= wordAt(record, common + 8) ^ firstHigh;
+  }
+  let left: u32 = 32;
+  for (let j: usize = 0; j < LOOKED_AT; j++) {
+    if (left == 0) return j;
+    let mask = <u32>((j < 8 ? low : high) >> ((j & 7) << 3)) & 255;
+    // The last one has only its highest bits counted.
+    while (popcnt<u32>(mask) > left) mask &= mask - 1;
+    const width = popcnt<u32>(mask);
+    left -= width;
+    store<u32>(WIDTHS + (j << 2), width);
+    for (let byte: u32 = 0; byte < 256; byte++) {
+      store<u8>(DIGESTS + (j << 8) + <usize>byte, <u8>bitsOf(byte, mask));
+    }
+  }
+  return LOOKED_AT;
+}
+
+/** The bits of the mask, moved together. */
+function bitsOf(byte: u32, mask: u32): u32 {
+  let bits: u32 = 0;
+  for (let bit: u32 = 128; bit != 0; bit >>= 1) if ((mask & bit) != 0) bits = (bits << 1) | u32((byte & bit) != 0);
+  return bits;
+}
+
+/** Eight bytes of the key from `skip` on, the first one the lowest; zeros where the key has ended. */
 // @ts-ignore: decorator
 @inline
-function prefixOf(record: usize, common: usize): u32 {
+function wordAt(record: usize, skip: usize): u64 {
   const length = <usize>load<u32>(record);
-  const at = record + RECORD_HEAD + common;
-  const left = length - common;
-  if (left >= 4) return bswap(load<u32>(at));
+  const at = record + RECORD_HEAD + skip;
+  if (length >= skip + 8) return load<u64>(at);
+  let word: u64 = 0;
+  for (let i: usize = 0; skip + i < length; i++) word |= (<u64>load<u8>(at + i)) << (<u64>i << 3);
+  return word;
+}
+
+/** The bits that `findBits` found, in the order of significance. */
+// @ts-ignore: decorator
+@inline
+function prefixOf(record: usize, common: usize, used: usize): u32 {
   let prefix: u32 = 0;
-  for (let i: usize = 0; i < left; i++) prefix |= (<u32>load<u8>(at + i)) << (24 - (<u32>i << 3));
+  let word = wordAt(record, common);
+  for (let j: usize = 0; j < used; j++) {
+    if (j == 8) word = wordAt(record, common + 8);
+    const digest = <u32>load<u8>(DIGESTS + (j << 8) + <usize>(word & 255));
+    prefix = (prefix << load<u32>(WIDTHS + (j << 2))) | digest;
+    word >>= 8;
+  }
   return prefix;
 }
 
