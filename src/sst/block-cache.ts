@@ -279,12 +279,12 @@ export class BlockCache {
   }
 
   /**
-   * Verifies a block outside the heap by the heap's kernels, in room that the arena lends: a filter of megabytes takes
-   * JavaScript ten times as long. False when it was not done.
+   * Verifies a block outside the heap by the heap's kernels, in scratch room, or in room that the arena lends: JavaScript takes ten
+   * times as long. False when it was not done.
    */
-  verifyLarge(disk: Uint8Array, length: number, source: BlockSource, offset: number): boolean {
-    if (length < CHUNK_BYTES) return false;
-    const at = this.arena.reserve(length + BLOCK_TRAILER_BYTES, false);
+  verifyOutside(disk: Uint8Array, length: number, source: BlockSource, offset: number): boolean {
+    const bytes = length + BLOCK_TRAILER_BYTES;
+    const at = bytes <= this.scratchBytes ? this.scratchAt : this.arena.reserve(bytes, false);
     if (at < 0) return false;
     this.heap.bytes.set(disk, at);
     verifyChecksum(this.heap, at, length, source, offset);

@@ -14,8 +14,16 @@ export interface Read {
 /** `zstd`: that library must be there before the next step, which may decompress with it. */
 export type Steps<T> = Generator<Read | 'zstd', T, undefined>;
 
-/** Most tables have their metaindex, properties and small indexes in the last 16 KiB: one read brings them. */
-export const TAIL_BYTES = 16384;
+/** Most tables have their metaindex, properties and small indexes in the last 16 KiB: one read brings them … */
+const TAIL_BYTES = 16384;
+/** … and the filter too, of a table of at most 2 MiB. */
+const TAIL_BYTES_MAX = 65536;
+
+/** How much is read first of a table that is opened. */
+export function tailBytes(fileBytes: number): number {
+  const share = Math.ceil(fileBytes / 32);
+  return Math.min(fileBytes, share <= TAIL_BYTES_MAX ? Math.max(TAIL_BYTES, share) : TAIL_BYTES);
+}
 
 export class TailReader {
   readonly path: string;
@@ -57,7 +65,7 @@ export class TailReader {
   }
 
   #decoded(disk: Uint8Array, handle: BlockHandle, source: BlockSource): RawBlock {
-    const verified = this.#cache.verifyLarge(disk, handle.bytes, source, handle.offset);
+    const verified = this.#cache.verifyOutside(disk, handle.bytes, source, handle.offset);
     const raw = readOwnRaw(disk, handle.bytes, source, handle.offset, verified);
     return { path: this.path, offset: handle.offset, ...raw };
   }

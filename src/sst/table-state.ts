@@ -26,7 +26,7 @@ import {
 } from './format.ts';
 import { heapOf } from './heap.ts';
 import { DECODE_ROOM_BYTES } from './index-decoder.ts';
-import { type Steps, TAIL_BYTES, TailReader } from './opening-reads.ts';
+import { type Steps, TailReader, tailBytes } from './opening-reads.ts';
 import {
   type ContentFact,
   checkReadable,
@@ -209,7 +209,7 @@ function* openSteps(
   fileBytes: number,
   forMerge: boolean,
 ): Steps<TableParts> {
-  const tail = new Uint8Array(Math.min(fileBytes, TAIL_BYTES));
+  const tail = new Uint8Array(tailBytes(fileBytes));
   yield { target: tail, position: fileBytes - tail.length };
   const footer = decodeFooter(
     tail.slice(Math.max(0, tail.length - FOOTER_BYTES)),
