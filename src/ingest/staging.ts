@@ -15,6 +15,7 @@ import type { PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
 import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type CheckDepth, type CheckThreads, checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
+import type { TableState } from '../sst/table-state.ts';
 
 /**
  * copy: a reflink where the file system can, else byte by byte. link: a hard link, a copy across file systems; the
@@ -110,6 +111,15 @@ export class Staging {
     const stop = new AbortController();
     const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
     let next = 0;
+    let toAdopt = sources.length;
+    let names: Promise<void> | undefined;
+    const onAdopted = (): void => {
+      // L2: on disk before anything durable names the files. Beside their bytes: names of files that nothing names are garbage.
+      if (--toAdopt > 0) return;
+      names = this.#options.env.fs.syncDirectory(this.#options.dir);
+      // What is wrong with it is told at the end.
+      names.catch(() => undefined);
+    };
     const work = async (): Promise<void> => {
       while (next < sources.length && failures.size === 0) {
         const index = next++;
@@ -117,7 +127,7 @@ export class Staging {
         try {
           throwIfAborted(signal);
           const report = (done: number): void => progress.report(index, done);
-          staged[index] = await this.#stageOne(input, { ...options, signal }, threads, report);
+          staged[index] = await this.#stageOne(input, { ...options, signal }, threads, onAdopted, report);
         } catch (error) {
           // What was stopped for the sake of another is not what went wrong.
           if (failures.size === 0 || !isSluiceError(error, 'ABORTED')) failures.set(index, error);
@@ -129,11 +139,11 @@ export class Staging {
     const atATime = isLarge ? LARGE_FILES_AT_A_TIME : FILES_AT_A_TIME;
     await Promise.all(Array.from({ length: Math.min(atATime, sources.length) }, work));
     const files = staged.filter((file) => file !== undefined);
+    const [named] = await Promise.allSettled([names]);
     try {
       // What is wrong with the first of them is told, whichever was found first.
       for (const index of [...failures.keys()].sort((a, b) => a - b)) throw failures.get(index);
-      // L2: the names, after the bytes.
-      await this.#options.env.fs.syncDirectory(this.#options.dir);
+      if (named.status === 'rejected') throw named.reason;
       return files;
     } catch (error) {
       this.discard(files);
@@ -183,20 +193,18 @@ export class Staging {
     { source, id, index }: Input,
     options: StageOptions,
     threads: CheckThreads | undefined,
+    onAdopted: () => void,
     report: (bytes: number) => void,
   ): Promise<StagedFile> {
     const path = this.#options.tablePath(id);
     const table = this.#options.openTable(path, options.prefix);
     try {
       await this.#adopt(source, path, options);
+      onAdopted();
       const sha256 = await this.#digest(source, path, index, options, threads);
-      const facts = await checkTable(table, {
-        verify: options.verify,
-        external: true,
-        threads,
-        signal: options.signal,
-        onProgress: report,
-      });
+      const { verify, signal } = options;
+      const check = { verify, external: true, threads, signal, onProgress: report };
+      const facts = await whileSynced(await table.open(), () => checkTable(table, check));
       const { smallest, largest } = facts;
       if (smallest === undefined || largest === undefined) {
         throw new SluiceError('UNSUPPORTED_FORMAT', `${source} holds no entries: there is nothing to ingest`);
@@ -222,26 +230,18 @@ export class Staging {
     } catch (error) {
       table.dispose();
       removeGarbage(this.#options.env.fs, path);
-      throw named(error, path, source);
+      throw ofSource(error, path, source);
     }
   }
 
   async #adopt(source: string, path: string, options: StageOptions): Promise<void> {
     const { fs } = this.#options.env;
-    if (options.mode === 'copy' || !tryLink(this.#options.env.fs, source, path)) {
-      const bytes = fs.statSync(source).bytes;
-      await fs.copy(source, path, options.signal);
-      const copied = fs.statSync(path).bytes;
-      if (copied !== bytes) {
-        throw new SluiceError('IO', `${source} changed while it was copied: ${bytes} bytes, then ${copied}`);
-      }
-    }
-    // L2: also a linked file's bytes may still be in its producer's page cache only.
-    const file = await fs.open(path, 'read');
-    try {
-      await file.datasync();
-    } finally {
-      file.closeSync();
+    if (options.mode !== 'copy' && tryLink(fs, source, path)) return;
+    const bytes = fs.statSync(source).bytes;
+    await fs.copy(source, path, options.signal);
+    const copied = fs.statSync(path).bytes;
+    if (copied !== bytes) {
+      throw new SluiceError('IO', `${source} changed while it was copied: ${bytes} bytes, then ${copied}`);
     }
   }
 
@@ -260,6 +260,22 @@ export class Staging {
       throw new SluiceError('CHECKSUM_MISMATCH', message);
     }
     return actual;
+  }
+}
+
+/**
+ * L2: the file's bytes are on disk when this resolves; also a linked file's may still be in its producer's page cache only. The
+ * disk and `check`, whose error is the one to tell, work beside each other.
+ */
+async function whileSynced<T>(state: TableState, check: () => Promise<T>): Promise<T> {
+  state.retain();
+  try {
+    const [checked, synced] = await Promise.allSettled([check(), state.file.datasync()]);
+    if (checked.status === 'rejected') throw checked.reason;
+    if (synced.status === 'rejected') throw synced.reason;
+    return checked.value;
+  } finally {
+    state.release();
   }
 }
 
@@ -313,7 +329,7 @@ export function removeGarbage(fs: FileSystem, path: string): void {
 }
 
 /** The adopted file is gone when the error is read: it names the one that the user knows. */
-function named(error: unknown, path: string, source: string): unknown {
+function ofSource(error: unknown, path: string, source: string): unknown {
   if (!isSluiceError(error) || !error.message.includes(path)) return error;
   return new SluiceError(error.code, error.message.replaceAll(path, source), { cause: error });
 }

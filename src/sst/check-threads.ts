@@ -1,12 +1,13 @@
 /**
- * Threads that check files, for all databases of the process: as many as leave a core to the event loop, and they give way to it.
+ * Threads that check files, for all databases of the process: one for each core, since they give way to the event loop, which
+ * waits for them more often than not.
  * They are started when there is something to check and end when there has been nothing for a while.
  */
 
 import type { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { startThread } from '../base/background-thread.ts';
-import { backgroundThreads, nodeEnv } from '../base/env/node-env.ts';
+import { cores, nodeEnv } from '../base/env/node-env.ts';
 import { throwIfAborted } from '../base/errors.ts';
 import { fromThreadError, type ThreadError } from '../base/thread-error.ts';
 import type { BlockCheckJob, CheckedEntries } from './check-blocks.ts';
@@ -50,7 +51,7 @@ interface Waiting {
 
 class ThreadPool implements CheckThreads {
   readonly partBytesMin = 16 << 20;
-  readonly count = Math.min(THREADS_MAX, backgroundThreads());
+  readonly count = Math.min(THREADS_MAX, cores());
   readonly #idle: Worker[] = [];
   readonly #waiting: Waiting[] = [];
   #threads = 0;
