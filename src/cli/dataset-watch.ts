@@ -1,3 +1,4 @@
+import { nodeEnv } from '../base/env/node-env.ts';
 import { open } from '../db.ts';
 import type { WatchedDataset } from '../txn/dataset/watch.ts';
 import { type Command, EXIT_NOT_FOUND, EXIT_OK, UsageError } from './command.ts';
@@ -26,7 +27,7 @@ export const datasetWatch: Command = {
   },
   positionals: [2, 2],
   more: `METADATA.json: { "version": 12, "base": ["b.sst"], "deltas": [{ "version": 12, "files": ["d.sst"] }],
-"digests": { "b.sst": "SHA-256 in hex" } }. What is missing is loaded beside what is live, and becomes live in one commit once all
+"digests": { "b.sst": "SHA-256 in hex" }, "prefix": "eu:" }. What is missing is loaded beside what is live, and becomes live in one commit once all
 of it is there and right. A version that is kept needs no files: that is how to go back. Prints a line for each change.`,
 
   async run(args, io) {
@@ -34,6 +35,8 @@ of it is there and right. A version that is kept needs no files: that is how to 
     const [pollMs, keepVersions] = [args.count('poll'), args.count('keep')];
     if (pollMs !== undefined && pollMs < 1) throw new UsageError('--poll must be at least 1');
     const mode = args.choice('mode', ['copy', 'link']);
+    // The library waits for it to come; here it is a slip of the pen.
+    if (!nodeEnv.fs.statSync(dir).isDirectory) throw new UsageError(`${dir} is not a directory`);
     const told: WatchedDataset[] = [];
     let wake = (): void => undefined;
     const progress = new ProgressLine(io);

@@ -1,3 +1,4 @@
+import { SluiceError } from '../base/errors.ts';
 import type { Db } from '../db.ts';
 import type { DatasetVersion } from '../txn/dataset/dataset.ts';
 import { type Arguments, type Command, EXIT_OK, type Flag, UsageError } from './command.ts';
@@ -22,13 +23,20 @@ export const datasetLs: Command = {
     const [, only] = args.positionals;
     const out = new Output(io.stdout);
     await withDatabase(args, async (db) => {
-      const names = only === undefined ? db.datasets() : [only];
-      const all = names.flatMap((name) =>
-        db
-          .dataset(name)
-          .versions()
-          .map((version) => ({ name, version })),
-      );
+      const names = db.datasets();
+      if (only !== undefined && !names.includes(only)) {
+        const there = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+        const message = `The database has no dataset ${JSON.stringify(only)}; ${there}`;
+        throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);
+      }
+      const all = names
+        .filter((name) => only === undefined || name === only)
+        .flatMap((name) =>
+          db
+            .dataset(name)
+            .versions()
+            .map((version) => ({ name, version })),
+        );
       if (args.flag('json'))
         for (const { name, version } of all) out.line(JSON.stringify(printed(name, version)));
       else for (const line of columns(all.map(cells), [2])) out.line(line);
@@ -47,6 +55,7 @@ export const datasetPublish: Command = {
     delta: { type: 'boolean', about: 'over the live version; without it the files are all there is' },
     version: { type: 'string', value: 'N', about: 'its number; the next when absent' },
     message: { type: 'string', short: 'm', about: 'what it is' },
+    'no-activate': { type: 'boolean', about: 'keep it only; `dataset activate` makes it live later' },
     keep: KEEP,
     mode: { type: 'string', value: 'copy|link|move', about: 'how the files get there; copy when absent' },
     sha256: {
@@ -78,14 +87,17 @@ export const datasetPublish: Command = {
         ...(mode !== undefined && { mode }),
         ...(sha256.length > 0 && { sha256 }),
         ...prefixOf(args),
+        ...(args.flag('no-activate') && { activate: false }),
         ...(io.signal && { signal: io.signal }),
         onProgress: ({ bytesDone, bytesTotal }) => progress.show(checkedText(bytesDone, bytesTotal)),
       }),
-    );
-    progress.end();
+    ).finally(() => progress.end());
     const out = new Output(io.stdout);
     if (args.flag('json')) out.line(JSON.stringify(printed(name, published)));
-    else out.line(`Version ${published.version} of ${name} is live: ${sizeText(published)}`);
+    else {
+      const state = published.live ? 'live' : 'kept, and not live';
+      out.line(`Version ${published.version} of ${name} is ${state}: ${sizeText(published)}`);
+    }
     await out.flush();
     return EXIT_OK;
   },

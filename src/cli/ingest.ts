@@ -1,8 +1,10 @@
+import type { StageProgress } from '../ingest/staging.ts';
 import type { IngestResult } from '../txn/ingest-statement.ts';
 import { type Arguments, type Command, EXIT_OK } from './command.ts';
 import { JSON_FLAG, withWritable } from './database.ts';
 import { INGEST_FLAGS, ingestOptions } from './ingest-flags.ts';
 import { type Io, Output } from './io.ts';
+import { checkedText, ProgressLine } from './progress-line.ts';
 import { columns, entriesText, plural } from './text.ts';
 
 /** `sluice ingest` */
@@ -20,8 +22,12 @@ a/x of a file is read as b/x.`,
   async run(args, io) {
     const files = args.positionals.slice(1);
     const options = { ...ingestOptions(args, files.length), ...(io.signal && { signal: io.signal }) };
+    const progress = new ProgressLine(io);
+    const onProgress = ({ bytesDone, bytesTotal }: StageProgress): void =>
+      progress.show(checkedText(bytesDone, bytesTotal));
     const started = performance.now();
-    const result = await withWritable(args, true, (db) => db.ingest(files, options));
+    const ingesting = withWritable(args, true, (db) => db.ingest(files, { ...options, onProgress }));
+    const result = await ingesting.finally(() => progress.end());
     await report(result, performance.now() - started, args, io);
     return EXIT_OK;
   },

@@ -151,7 +151,9 @@ function describe(error: unknown): { code: string; message: string; exit: number
   // Arguments that the library refuses: the user's, too.
   if (
     error instanceof TypeError &&
-    /^(options\.[\w.]+|source|files|each of \S+|dir|name|path|version|before|after) must /.test(error.message)
+    /^(options\.[\w.]+|range\.\w+|source|files|each of \S+|dir|name|path|version|before|after) must /.test(
+      error.message,
+    )
   ) {
     return { code: 'USAGE', message: error.message, exit: EXIT_USAGE };
   }

@@ -134,11 +134,13 @@ function checkPolicies(options: IngestOptions): void {
   }
   if (behind === true && (ifExists !== undefined || replace !== undefined)) {
     throw new TypeError(
-      'options.behind is a policy of its own; leave out options.ifExists and options.replace',
+      'options.behind must stand alone: it is a policy of its own; leave out options.ifExists and options.replace',
     );
   }
   if (replace !== undefined && (ifExists ?? 'overwrite') !== 'overwrite') {
-    throw new TypeError(`options.replace leaves nothing for options.ifExists: '${ifExists}' to see`);
+    throw new TypeError(
+      `options.replace must be left out, as it leaves nothing for options.ifExists: '${ifExists}' to see`,
+    );
   }
   if (replace !== undefined && replace !== true && (typeof replace !== 'object' || replace === null)) {
     throw new TypeError('options.replace must be true or an object with gt, gte, lt or lte');

@@ -37,5 +37,7 @@ function bytesOf(input: unknown, argument: string): Uint8Array {
   const bytes =
     typeof input === 'string' ? Uint8Array.from(Buffer.from(input, 'utf8')) : Uint8Array.from(input);
   if (bytes.length <= KEY_BYTES_MAX) return bytes;
-  throw new TypeError(`${argument} has ${bytes.length} bytes; keys have at most ${KEY_BYTES_MAX}`);
+  throw new TypeError(
+    `${argument} must have at most ${KEY_BYTES_MAX} bytes, as keys do; got ${bytes.length}`,
+  );
 }

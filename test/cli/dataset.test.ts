@@ -39,6 +39,11 @@ test('publish, list, compare, go back and drop', async () => {
   expect(await sluiceJson(['dataset', 'activate', db, 'feats', '1'])).toEqual([
     { dataset: 'feats', version: 1 },
   ]);
+  expect(await said('publish', db, 'feats', base, '--no-activate', '--version', '9')).toMatch(
+    /^Version 9 of feats is kept, and not live: 1 table/,
+  );
+  expect(await said('ls', db, 'feats')).toMatch(/\* {2}1 .*\n.*\n *feats {5,}9 /);
+  expect(await said('drop', db, 'feats', '9')).toBe('Dropped 9\n');
   expect(await said('drop', db, 'feats', '5')).toBe('Dropped 5\n');
   expect(await said('drop', db, 'feats', '--keep', '1')).toBe('Nothing to drop\n');
   expect(await sluiceJson(['dataset', 'ls', db, 'feats'])).toMatchObject([
@@ -58,6 +63,16 @@ test('what is wrong is said', async () => {
     expect.stringMatching(/positive whole number/),
   ]);
   expect(await wrong('drop', db, 'x')).toEqual([2, expect.stringMatching(/either VERSION or --keep/)]);
-  expect(await wrong('rollback', db, 'x')).toEqual([3, expect.stringMatching(/DATASET_VERSION_NOT_FOUND/)]);
+  expect(await wrong('rollback', db, 'x')).toEqual([
+    3,
+    expect.stringMatching(/DATASET_VERSION_NOT_FOUND: .* has no version that is live/),
+  ]);
+  expect(await wrong('ls', db, 'x')).toEqual([3, expect.stringMatching(/no dataset "x"; it has none/)]);
+  const nowhere = join(db, 'nowhere');
+  expect(await wrong('watch', db, nowhere)).toEqual([3, expect.stringMatching(/FILE_NOT_FOUND.*nowhere/)]);
+  expect(await wrong('watch', db, join(db, 'LOCK'))).toEqual([
+    2,
+    expect.stringMatching(/is not a directory/),
+  ]);
   expect(await wrong('frob', db)).toEqual([2, expect.stringMatching(/there is no command "dataset frob"/)]);
 });

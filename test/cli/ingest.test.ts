@@ -167,6 +167,21 @@ describe('ingest', () => {
     expect(tableFiles(db)).toEqual([]);
   });
 
+  test.each([
+    [['--replace', '--if-exists', 'keep'], /options\.replace must be left out/],
+    [['--behind', '--if-exists', 'fail'], /options\.behind must stand alone/],
+    [['--gte', 'a'], /--gte is of the range of --replace/],
+    [['--max-impact', 'level0Tables=-1'], /--max-impact must be/],
+    [['--prefix', 'x'.repeat(70_000)], /prefix.* must have at most 65535 bytes/],
+    [['--mode', 'steal'], /--mode must be/],
+    [['--into', ''], /must have 1 to/],
+  ])("options that make no sense are the command line's fault: %s", async (flags, told) => {
+    const { path } = await build('one.sst', 'a\t1\n');
+    const { code, err } = await sluice(['ingest', db, path, ...flags]);
+    expect([code, err]).toEqual([2, expect.stringMatching(told)]);
+    expect(err).toMatch(/^error USAGE: /);
+  });
+
   test('explain tells the level of each file and what is in the way, and changes nothing', async () => {
     const [a, b] = [await build('one.sst', 'a\t1\nm\t1\n'), await build('two.sst', 'b\t2\nc\t2\n')];
     await sluice(['ingest', db, a.path]);

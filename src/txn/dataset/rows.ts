@@ -36,12 +36,16 @@ export function notKept(kept: readonly DatasetVersionRow[], name: string, id: nu
 /** The one published before the live one. @throws SluiceError DATASET_VERSION_NOT_FOUND */
 export function previousOf(row: DatasetRow | undefined, name: string, live: number | undefined): number {
   const versions = row?.versions ?? [];
+  if (live === undefined) {
+    const message = `The dataset ${JSON.stringify(name)} has no version that is live: there is nothing to roll back from`;
+    throw new SluiceError('DATASET_VERSION_NOT_FOUND', message);
+  }
   const index = versions.findIndex(({ id }) => id === live);
   const previous = versions[index - 1];
   if (previous !== undefined) return previous.id;
   throw new SluiceError(
     'DATASET_VERSION_NOT_FOUND',
-    `The dataset ${JSON.stringify(name)} keeps no version before ${live ?? 'its first'}: there is nothing to roll back to`,
+    `The dataset ${JSON.stringify(name)} keeps no version before ${live}: there is nothing to roll back to`,
   );
 }
 
