@@ -22,8 +22,9 @@ interface DatabaseNode extends ExchangeNode {
 
 /** A node with a database of some tables and puts, and one original file held. */
 async function databaseNode(options: NodeOptions = {}): Promise<DatabaseNode> {
-  const dir = join(memoryDirectory(), 'db');
-  const db = await openDatabase(dir);
+  const dir = join(memoryDirectory(), 'node');
+  mkdirSync(dir);
+  const db = await openDatabase(join(dir, 'db'));
   const node = await startNode({
     dir,
     service: { checkpoint: (to) => db.checkpoint(to).then(() => {}) },
@@ -37,8 +38,7 @@ async function databaseNode(options: NodeOptions = {}): Promise<DatabaseNode> {
   return { ...node, db };
 }
 
-const leftovers = (dir: string): string[] =>
-  readdirSync(join(dir, '..')).filter((name) => name !== 'db' && name !== 'db.checkpoints');
+const leftovers = (dir: string): string[] => readdirSync(join(dir, '..'));
 
 test('a checkpoint arrives whole, with the originals; what came after it stays there', async () => {
   const [a, b] = [await databaseNode(), await startNode()];
@@ -50,14 +50,14 @@ test('a checkpoint arrives whole, with the originals; what came after it stays t
   expect(await fetched.keys().all()).toEqual(await a.db.keys().all());
   expect(await fetched.verify({ full: true })).toMatchObject({ problems: [] });
   const held = a.exchange.digests();
-  expect(readdirSync(join(target, 'cluster/files'))).toEqual(held);
+  expect(readdirSync(join(b.dir, 'cluster/files'))).toEqual(held);
   // An original that is a table too came once.
-  const inodes = [...readdirSync(join(target, 'tables')).map((name) => `tables/${name}`)]
-    .concat(held.map((digest) => `cluster/files/${digest}`))
-    .map((name) => statSync(join(target, name)).ino);
+  const inodes = [...readdirSync(join(target, 'tables')).map((name) => join(target, 'tables', name))]
+    .concat(held.map((digest) => b.exchange.path(digest)))
+    .map((path) => statSync(path).ino);
   expect(new Set(inodes).size).toBeLessThan(inodes.length);
   // Nothing is left of it on either side.
-  await expect.poll(() => readdirSync(`${a.dir}.checkpoints`)).toEqual([]);
+  await expect.poll(() => readdirSync(`${a.dir}/cluster/checkpoints`)).toEqual([]);
   expect(leftovers(target)).toEqual(['fetched']);
 });
 
@@ -71,7 +71,7 @@ test('who is told to stop leaves nothing behind, on either side', async () => {
   stopping.abort();
   expect(await fetching).toBe('ABORTED');
   expect(leftovers(target)).toEqual([]);
-  await expect.poll(() => readdirSync(`${a.dir}.checkpoints`)).toEqual([]);
+  await expect.poll(() => readdirSync(`${a.dir}/cluster/checkpoints`)).toEqual([]);
 });
 
 test('what a killed fetch left is removed by the next; a directory that is there is not touched', async () => {
@@ -88,10 +88,10 @@ test('what a killed fetch left is removed by the next; a directory that is there
 
 test('a killed process leaves no checkpoints: the next removes them', async () => {
   const dir = join(memoryDirectory(), 'db');
-  mkdirSync(`${dir}.checkpoints/0123/tables`, { recursive: true });
-  writeFileSync(`${dir}.checkpoints/0123/tables/000001.sst`, '');
+  mkdirSync(`${dir}/cluster/checkpoints/0123/tables`, { recursive: true });
+  writeFileSync(`${dir}/cluster/checkpoints/0123/tables/000001.sst`, '');
   await startNode({ dir });
-  expect(existsSync(`${dir}.checkpoints`)).toBe(false);
+  expect(existsSync(`${dir}/cluster/checkpoints`)).toBe(false);
 });
 
 test('a peer that has none, cannot be reached, or is this node itself', async () => {
@@ -154,5 +154,5 @@ test('a held file that is no link to a table comes by its digest', async () => {
   await a.exchange.hold(other.path, other);
   const target = join(memoryDirectory(), 'fetched');
   await b.exchange.fetchCheckpoint(a.server.url, target, never());
-  expect(readdirSync(join(target, 'cluster/files')).sort()).toEqual([...a.exchange.digests()].sort());
+  expect(readdirSync(join(b.dir, 'cluster/files')).sort()).toEqual([...a.exchange.digests()].sort());
 });

@@ -1,4 +1,7 @@
-/** A database directory from a peer's checkpoint: every file checked by its digest, and the whole under another name until it is. */
+/**
+ * A database directory from a peer's checkpoint: every file checked by its digest, and the whole under another name until it is. The
+ * originals that the peer holds come with it, and go to this node's store.
+ */
 
 import { dirname } from 'node:path';
 import { at } from '../../base/assert.ts';
@@ -7,7 +10,7 @@ import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { CheckpointListing } from '../http/checkpoint-routes.ts';
 import type { PeerClient } from '../http/peer-client.ts';
 import { removeTree, syncTree } from './directory-tree.ts';
-import { isDigest } from './file-store.ts';
+import { type FileStore, isDigest } from './file-store.ts';
 import { Slots } from './slots.ts';
 import { Transfer } from './transfer.ts';
 
@@ -19,6 +22,7 @@ const FILES_MAX = 10_000_000;
 export interface CheckpointFetch {
   readonly env: Env;
   readonly client: PeerClient;
+  readonly store: FileStore;
   readonly peer: string;
   readonly transfers: number;
   pace(bytes: number, signal: AbortSignal): Promise<void>;
@@ -43,6 +47,7 @@ export async function fetchCheckpoint(
     await syncTree(fs, partial);
     fs.renameSync(partial, dir);
     await fs.syncDirectory(dirname(dir));
+    await adoptOriginals(fetch.store, listing, dir);
   } catch (error) {
     removeTree(fs, partial);
     throw error;
@@ -74,14 +79,21 @@ async function fetchAll(
       'NO_SPACE',
       `The checkpoint of ${fetch.peer} has ${bytes} bytes, and there are ${free} free`,
     );
-  for (const parent of new Set(files.map(({ name }) => dirname(`${partial}/${name}`)))) fs.mkdirSync(parent);
+  const pathOf = (name: string): string => {
+    const digest = originalOf(name);
+    if (digest === undefined) return `${partial}/${name}`;
+    return fetch.store.has(digest) ? fetch.store.path(digest) : fetch.store.partialPath(digest);
+  };
+  const own = files.filter(({ name }) => originalOf(name) === undefined);
+  for (const parent of new Set(own.map(({ name }) => dirname(`${partial}/${name}`)))) fs.mkdirSync(parent);
   const slots = new Slots(fetch.transfers);
   const failed = new AbortController();
   const either = AbortSignal.any([signal, failed.signal]);
   const fetched = files.map(async (file, index) => {
-    if (file.sameAs !== undefined) return;
+    const digest = originalOf(file.name);
+    if (file.sameAs !== undefined || (digest !== undefined && fetch.store.has(digest))) return;
     try {
-      await slots.run(either, () => fetchOne(fetch, id, index, file, `${partial}/${file.name}`, either));
+      await slots.run(either, () => fetchOne(fetch, id, index, file, pathOf(file.name), either));
     } catch (error) {
       failed.abort();
       throw error;
@@ -91,8 +103,23 @@ async function fetchAll(
   // The first failure ended the others.
   const reasons = outcomes.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []));
   if (reasons.length > 0) throw reasons.find((one) => !isSluiceError(one, 'ABORTED')) ?? reasons[0];
-  for (const { name, sameAs } of files)
-    if (sameAs !== undefined) fs.linkSync(`${partial}/${at(files, sameAs).name}`, `${partial}/${name}`);
+  for (const { name, sameAs } of own)
+    if (sameAs !== undefined) fs.linkSync(pathOf(at(files, sameAs).name), pathOf(name));
+}
+
+/** The directory has its name already: what a crash leaves out here is fetched from a peer where it is needed. */
+async function adoptOriginals(store: FileStore, { files }: CheckpointListing, dir: string): Promise<void> {
+  for (const { name, bytes, sameAs } of files) {
+    const digest = originalOf(name);
+    if (digest === undefined || store.has(digest)) continue;
+    if (sameAs === undefined) await store.adopt(store.partialPath(digest), { digest, bytes });
+    else await store.hold(`${dir}/${at(files, sameAs).name}`, { digest, bytes });
+  }
+}
+
+/** The digest of an original, by the name that a checkpoint gives it. */
+function originalOf(name: string): string | undefined {
+  return /^cluster\/files\/([0-9a-f]{64})$/.exec(name)?.[1];
 }
 
 async function fetchOne(
@@ -104,8 +131,7 @@ async function fetchOne(
   signal: AbortSignal,
 ): Promise<void> {
   const url = `/checkpoints/${id}/${index}`;
-  const digest =
-    /^cluster\/files\/([0-9a-f]{64})$/.exec(name)?.[1] ?? (await askDigest(client, peer, url, signal));
+  const digest = originalOf(name) ?? (await askDigest(client, peer, url, signal));
   await new Transfer({
     env,
     file: { digest, bytes },

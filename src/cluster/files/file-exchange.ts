@@ -49,8 +49,8 @@ export interface FileExchange {
   inFlight(): readonly FileInFlight[];
 
   /**
-   * Makes at `dir` (which must not exist) a database directory of a checkpoint of the node at `peer`, and the files that it holds; durable when it resolves,
-   * and nothing is left on failure.
+   * Makes at `dir` (which must not exist) a database directory of a checkpoint of the node at `peer`, and holds the files that that one
+   * holds; durable when it resolves. On failure there is no directory.
    *
    * @throws SluiceError UNAVAILABLE, NO_SPACE, ABORTED by the signal
    */
@@ -67,5 +67,5 @@ export interface PeerService {
   checkpoint(dir: string): Promise<void>;
 }
 
-/** Makes the exchange of a node whose database directory is `dir`; originals are in `DIR/cluster/files`. */
+/** Makes the exchange of a node whose directory is `dir`; originals are in `DIR/cluster/files`. */
 export type OpenFileExchange = (dir: string, service: PeerService) => Promise<FileExchange>;

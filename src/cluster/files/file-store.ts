@@ -28,7 +28,7 @@ export class FileStore {
   /** Bytes of each. */
   readonly #held = new Map<string, number>();
 
-  /** @param dir of the database; @throws SluiceError PERMISSION, NO_SPACE, IO … */
+  /** @param dir of the node; @throws SluiceError PERMISSION, NO_SPACE, IO … */
   constructor(env: Env, dir: string) {
     this.#env = env;
     this.#files = `${dir}/cluster/files`;

@@ -16,7 +16,7 @@ import { PULL_LIMITS, type PullLimits, Pulls } from './pulls.ts';
 
 export interface ExchangeSettings {
   readonly env: Env;
-  /** Of the database. */
+  /** Of the node: the database must not be all of it. */
   readonly dir: string;
   readonly service: PeerService;
   /** It learns the routes of files and checkpoints; whoever made it closes it. */
@@ -94,7 +94,8 @@ export class NodeFileExchange implements FileExchange {
       throw new SluiceError('UNAVAILABLE', `${peer} is this node itself`);
     const { transfers } = this.#limits;
     const pace = this.#pulls.pace;
-    await fetchCheckpoint({ env: this.#env, client: this.#client, peer, transfers, pace }, dir, signal);
+    const [env, client, store] = [this.#env, this.#client, this.store];
+    await fetchCheckpoint({ env, client, store, peer, transfers, pace }, dir, signal);
   }
 
   async close(): Promise<void> {

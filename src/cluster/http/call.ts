@@ -159,10 +159,11 @@ export class Call {
    * Resolves when the connection has room for more. Each piece must be taken within `stallMs`, so whoever reads slower than a
    * piece in that time is cut off, and holds no file and no snapshot.
    *
+   * @param signal ends the wait too
    * @throws SluiceError ABORTED when the caller has gone, or is too slow
    */
-  async write(chunk: Uint8Array | string): Promise<void> {
-    throwIfAborted(this.signal);
+  async write(chunk: Uint8Array | string, signal = this.signal): Promise<void> {
+    throwIfAborted(signal);
     const response = this.#response;
     if (response.write(chunk)) return;
     const { clock, limits } = this.#settings;
@@ -172,14 +173,17 @@ export class Call {
         const done = (): void => {
           response.off('drain', done);
           response.off('close', done);
+          signal.removeEventListener('abort', done);
           resolve();
         };
         response.on('drain', done);
         response.on('close', done);
+        signal.addEventListener('abort', done);
       });
     } finally {
       cancel();
     }
+    throwIfAborted(signal);
     if (response.destroyed || response.closed) throw new SluiceError('ABORTED', 'The caller has gone');
   }
 

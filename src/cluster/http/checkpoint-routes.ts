@@ -1,5 +1,5 @@
 /**
- * Checkpoints for nodes that begin: `POST /checkpoints` makes one beside the database's directory, by hard links, and lists its files;
+ * Checkpoints for nodes that begin: `POST /checkpoints` makes one in DIR/cluster/checkpoints, by hard links, and lists its files;
  * they are fetched by their place in the list, so no path is ever taken from a request. One that nobody asks for goes by itself.
  */
 
@@ -42,10 +42,10 @@ export class CheckpointOffers {
   readonly #offered = new Map<string, Offered>();
   #making = 0;
 
-  /** @param dir of the database; checkpoints are beside it, where its tables can be linked to */
+  /** @param dir of the node, on the file system of its database, so that tables can be linked */
   constructor(env: Env, dir: string, store: FileStore, service: PeerService) {
     this.#env = env;
-    this.#home = `${dir}.checkpoints`;
+    this.#home = `${dir}/cluster/checkpoints`;
     this.#store = store;
     this.#service = service;
     removeTree(env.fs, this.#home); // of a process that has ended
@@ -122,7 +122,10 @@ export class CheckpointOffers {
   }
 
   #offer(id: string, dir: string): CheckpointListing {
-    const files = filesBelow(this.#env.fs, dir).filter(({ name }) => name !== 'LOCK');
+    const found = filesBelow(this.#env.fs, dir).filter(({ name }) => name !== 'LOCK');
+    // Originals last: those that are tables too need not be sent.
+    const isOriginal = ({ name }: TreeFile): boolean => name.startsWith('cluster/');
+    const files = [...found.filter((file) => !isOriginal(file)), ...found.filter(isOriginal)];
     const offered: Offered = { dir, files, readers: 0, keep: () => undefined };
     this.#offered.set(id, offered);
     this.#untilUnused(id, offered);

@@ -94,24 +94,47 @@ export function rangeOf(header: string | undefined, bytes: number): readonly [nu
   return [start, Math.min(last + 1, bytes)];
 }
 
-/** A line now and then while it runs, and one with how it ended: neither side takes a long silence for a broken connection. */
+/**
+ * An answer with its status, where it is there soon. Else lines: one now and then while it runs, and one with how it ended; so neither
+ * side takes a long silence for a broken connection.
+ */
 export async function tellWhenDone(call: Call, clock: Clock, work: () => Promise<object>): Promise<void> {
-  call.begin(200, { 'content-type': 'application/x-ndjson' });
-  const working = work().then(
-    (done) => ({ done }),
-    (error: unknown) => refusalOf(error)?.body ?? Promise.reject(error),
-  );
+  const working = work().then((done) => ({ done }));
   working.catch(() => undefined); // told below, unless the caller has gone
-  let outcome: object | undefined;
-  while (outcome === undefined) {
-    const ending = new AbortController();
-    const nap = clock.sleep(SIGN_OF_LIFE_MS, ending.signal).catch(() => undefined);
-    outcome = await Promise.race([working, nap.then(() => undefined)]);
-    ending.abort();
-    if (outcome === undefined) await call.write('{"working":true}\n');
+  try {
+    let outcome: object | undefined;
+    while (outcome === undefined) {
+      outcome = await orSoon(working, clock);
+      if (outcome !== undefined) break;
+      if (!call.begun) call.begin(200, { 'content-type': 'application/x-ndjson' });
+      await call.write('{"working":true}\n');
+    }
+    if (!call.begun) call.answer(200, outcome);
+    else await endWith(call, outcome);
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (!call.begun || refusal === undefined) throw error;
+    await endWith(call, refusal.body);
   }
+}
+
+async function endWith(call: Call, outcome: object): Promise<void> {
   await call.write(`${JSON.stringify(outcome)}\n`);
   call.end();
+}
+
+/** Undefined when it is still at work after a while. */
+async function orSoon<T>(working: Promise<T>, clock: Clock): Promise<T | undefined> {
+  const ending = new AbortController();
+  const nap = clock.sleep(SIGN_OF_LIFE_MS, ending.signal).then(
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    return await Promise.race([working, nap]);
+  } finally {
+    ending.abort();
+  }
 }
 
 function digestOf(call: Call): string {

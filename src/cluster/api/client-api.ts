@@ -1,0 +1,69 @@
+/** All that clients may ask a node: /v1, /metrics, and /healthz for everybody. */
+
+import type { Env } from '../../base/env/env.ts';
+import type { NodeServer } from '../http/node-server.ts';
+import { AllowedPaths } from './allowed-paths.ts';
+import { commitRoute } from './commit-route.ts';
+import { ImportRoutes } from './import-routes.ts';
+import { ingestRoutes } from './ingest-routes.ts';
+import { metricsText } from './metrics.ts';
+import { readRoutes } from './read-routes.ts';
+import type { ServedNode } from './served-node.ts';
+import { Uploads } from './uploads.ts';
+
+export interface ClientApiSettings {
+  readonly env: Env;
+  /** For what clients upload; what is in it is removed. */
+  readonly uploadDir: string;
+  readonly server: NodeServer;
+  readonly node: ServedNode;
+  /** Below which clients may name files of this machine. */
+  readonly ingestDirs: readonly string[];
+  /** Files that came from other nodes, since the start. */
+  readonly received: () => { readonly files: number; readonly bytes: number };
+}
+
+/** Answers from now on; returns how to end it, once the server is closed. */
+export function serveClients(settings: ClientApiSettings): () => void {
+  const { env, uploadDir, server, node } = settings;
+  const allowed = new AllowedPaths(env.fs, settings.ingestDirs);
+  const uploads = new Uploads(env, uploadDir);
+  server.add(readRoutes(node, env.clock));
+  server.add([commitRoute(node)]);
+  server.add(ingestRoutes(node, env, uploads, allowed));
+  server.add(new ImportRoutes(node, allowed).routes());
+  server.add([
+    {
+      method: 'GET',
+      path: '/v1/status',
+      access: 'client',
+      run: async (call) => call.answer(200, await node.status()),
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      access: 'client',
+      run: async (call) => {
+        const text = metricsText({
+          stats: node.db.stats(),
+          status: await node.status(),
+          http: server.counters,
+          received: settings.received(),
+        });
+        call.text(200, 'text/plain; version=0.0.4; charset=utf-8', text);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/healthz',
+      access: 'open',
+      // No more than whether: whoever asks may be anybody.
+      run: async (call) => {
+        const { condition } = await node.status();
+        const ok = condition === 'running' || condition === 'lagging';
+        call.answer(ok ? 200 : 503, { status: ok ? 'ok' : condition });
+      },
+    },
+  ]);
+  return () => uploads.close();
+}

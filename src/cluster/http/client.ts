@@ -1,0 +1,350 @@
+/** A client of a cluster's nodes, over HTTP: the same calls to any of them. */
+
+import { checkOptions } from '../../base/arguments.ts';
+import { type ClientTls, type HttpAnswer, HttpConnections, HttpFailure } from '../../base/env/http.ts';
+import { SluiceError, throwIfAborted } from '../../base/errors.ts';
+import type { ImportStatus } from '../api/import-routes.ts';
+import type { NodeStatus } from '../api/served-node.ts';
+import {
+  type Body,
+  base64,
+  encodedBounds,
+  encodedCondition,
+  encodedWrite,
+  isBroken,
+  isError,
+  isWorking,
+  jsonBody,
+  linesOf,
+  outcomeUnknown,
+  parse,
+} from './client-wire.ts';
+import { errorOf } from './status-codes.ts';
+
+export interface ClusterClientOptions {
+  /** Of nodes, `http://127.0.0.1:7001`: the first that can be reached is asked, and stays the one. */
+  readonly urls: readonly string[];
+  readonly token?: string;
+  readonly tls?: ClientTls;
+  /** A connection may be silent so long, in a request or an answer; 60,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadOptions extends CallOptions {
+  readonly keyspace?: string;
+  /** Wait until the node has applied all that was committed anywhere before the call. */
+  readonly linearizable?: boolean;
+  /** A past version, which must be kept. */
+  readonly at?: number;
+}
+
+export interface ScanOptions extends ReadOptions {
+  readonly gt?: Bytes;
+  readonly gte?: Bytes;
+  readonly lt?: Bytes;
+  readonly lte?: Bytes;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+  /** False: keys alone. */
+  readonly values?: boolean;
+}
+
+/** Text is UTF-8. */
+export type Bytes = string | Uint8Array;
+
+/** `value: null`: it is not there. */
+export type ClientCondition =
+  | { readonly keyspace?: string; readonly key: Bytes; readonly value: Bytes | null }
+  | { readonly keyspace?: string; readonly key: Bytes; readonly exists: boolean };
+
+export type ClientWrite =
+  | { readonly type: 'put'; readonly keyspace?: string; readonly key: Bytes; readonly value: Bytes }
+  | { readonly type: 'del'; readonly keyspace?: string; readonly key: Bytes }
+  | {
+      readonly type: 'deleteRange';
+      readonly keyspace?: string;
+      readonly gt?: Bytes;
+      readonly gte?: Bytes;
+      readonly lt?: Bytes;
+      readonly lte?: Bytes;
+    };
+
+export interface ClientBatch {
+  /** All must hold, or nothing is written: CONDITION_FAILED, a `ConditionFailed`. */
+  readonly if?: readonly ClientCondition[];
+  readonly ops: readonly ClientWrite[];
+  /** Of conditions and operations that do not say. */
+  readonly keyspace?: string;
+}
+
+export interface UploadedFile {
+  readonly upload: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** As JSON; see docs/cluster.md for its fields. Either `files` or `uploads`. */
+export interface ClientIngest {
+  readonly files?: readonly string[];
+  readonly uploads?: readonly string[];
+  readonly into?: string;
+  readonly id?: string;
+  readonly sha256?: readonly string[] | true;
+  readonly [option: string]: unknown;
+}
+
+export interface ClientIngestResult {
+  readonly id: string;
+  readonly replayed: boolean;
+  readonly version: number;
+  readonly ingested: readonly unknown[];
+}
+
+export interface ClientImport {
+  readonly source: readonly string[];
+  readonly into?: string;
+  readonly format?: string;
+  readonly id?: string;
+  readonly [option: string]: unknown;
+}
+
+const TIMEOUT_MS = 60_000;
+
+export class ClusterClient implements AsyncDisposable {
+  readonly #urls: readonly string[];
+  readonly #token: string | undefined;
+  readonly #timeoutMs: number;
+  readonly #connections: HttpConnections;
+  /** Whom we asked last with success. */
+  #current = 0;
+
+  /** @throws TypeError */
+  constructor(options: ClusterClientOptions) {
+    checkOptions(options);
+    const { urls, token, tls, timeoutMs = TIMEOUT_MS } = options;
+    if (!Array.isArray(urls) || urls.length === 0)
+      throw new TypeError('options.urls must be an array of URLs');
+    for (const url of urls as readonly unknown[]) {
+      if (typeof url !== 'string' || !URL.canParse(url) || !/^https?:/.test(url))
+        throw new TypeError(`each of options.urls must be an http(s) URL; got ${String(url)}`);
+    }
+    if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1)
+      throw new TypeError('options.timeoutMs must be a whole number from 1');
+    this.#urls = urls.map((url) => url.replace(/\/+$/, ''));
+    this.#token = token;
+    this.#timeoutMs = timeoutMs;
+    this.#connections = new HttpConnections(tls);
+  }
+
+  async get(key: Bytes, options: ReadOptions = {}): Promise<Buffer | undefined> {
+    const { values } = await this.getMany([key], options);
+    return values[0];
+  }
+
+  /** All at one version. */
+  async getMany(
+    keys: readonly Bytes[],
+    options: ReadOptions = {},
+  ): Promise<{ readonly version: number; readonly values: readonly (Buffer | undefined)[] }> {
+    const { signal, ...read } = options;
+    const question = { ...read, keys: keys.map(base64), encoding: 'base64' };
+    const answer = (await this.#ask('POST', '/v1/get', question, { signal, again: true })) as {
+      version: number;
+      values: (string | null)[];
+    };
+    const values = answer.values.map((value) => (value === null ? undefined : Buffer.from(value, 'base64')));
+    return { version: answer.version, values };
+  }
+
+  /** In key order, at one version. Where the node cannot go on it ends with an error, never early. */
+  async *scan(
+    options: ScanOptions = {},
+  ): AsyncGenerator<readonly [key: Buffer, value: Buffer], void, undefined> {
+    const { signal, gt, gte, lt, lte, ...read } = options;
+    const bounds = { gt, gte, lt, lte };
+    const question = { ...read, ...encodedBounds(bounds), encoding: 'base64' };
+    const { answer, url } = await this.#send('POST', '/v1/scan', jsonBody(question), { signal, again: true });
+    try {
+      for await (const line of linesOf(answer, url, signal)) {
+        const told = parse(line) as { entries?: [string, string?][]; end?: object } | undefined;
+        if (told?.end !== undefined) return;
+        if (told?.entries === undefined) throw errorOf(answer.status, told, url);
+        for (const [key, value = ''] of told.entries)
+          yield [Buffer.from(key, 'base64'), Buffer.from(value, 'base64')];
+      }
+      throw new SluiceError('UNAVAILABLE', `${url} broke off a scan`);
+    } finally {
+      answer.destroy();
+    }
+  }
+
+  /**
+   * One transaction. Resolves with its version.
+   *
+   * @throws SluiceError CONDITION_FAILED, CONFLICT, OUTCOME_UNKNOWN when the connection broke after the request was sent
+   */
+  async commit(batch: ClientBatch, options: CallOptions = {}): Promise<number> {
+    const question = {
+      encoding: 'base64',
+      ...(batch.keyspace !== undefined && { keyspace: batch.keyspace }),
+      if: (batch.if ?? []).map(encodedCondition),
+      ops: batch.ops.map(encodedWrite),
+    };
+    const answer = await this.#ask('POST', '/v1/commit', question, { ...options, again: false });
+    return (answer as { version: number }).version;
+  }
+
+  put(key: Bytes, value: Bytes, options: CallOptions & { readonly keyspace?: string } = {}): Promise<number> {
+    const { keyspace, ...call } = options;
+    return this.commit(
+      { ops: [{ type: 'put', key, value }], ...(keyspace !== undefined && { keyspace }) },
+      call,
+    );
+  }
+
+  del(key: Bytes, options: CallOptions & { readonly keyspace?: string } = {}): Promise<number> {
+    const { keyspace, ...call } = options;
+    return this.commit({ ops: [{ type: 'del', key }], ...(keyspace !== undefined && { keyspace }) }, call);
+  }
+
+  /** Sends an SST file; `ingest` names it by what this resolves with, on the same node, within an hour. */
+  async upload(
+    file: Uint8Array | AsyncIterable<Uint8Array>,
+    options: CallOptions & { readonly sha256?: string } = {},
+  ): Promise<UploadedFile> {
+    const { sha256, signal } = options;
+    const query = sha256 === undefined ? '' : `?sha256=${encodeURIComponent(sha256)}`;
+    const headers: Record<string, string | number> = { 'content-type': 'application/octet-stream' };
+    if (file instanceof Uint8Array) headers['content-length'] = file.length;
+    const sent = await this.#send(
+      'POST',
+      `/v1/uploads${query}`,
+      { body: file, headers },
+      { signal, again: false },
+    );
+    return (await this.#json(sent, signal)) as UploadedFile;
+  }
+
+  /** Give an `id`, and a call whose answer is lost can be made again without harm. */
+  async ingest(ingest: ClientIngest, options: CallOptions = {}): Promise<ClientIngestResult> {
+    const again = ingest.id !== undefined && ingest.uploads === undefined;
+    const { done } = (await this.#ask('POST', '/v1/ingest', ingest, { ...options, again })) as {
+      done: ClientIngestResult;
+    };
+    return done;
+  }
+
+  async import(given: ClientImport, options: CallOptions = {}): Promise<ImportStatus> {
+    return (await this.#ask('POST', '/v1/imports', given, { ...options, again: false })) as ImportStatus;
+  }
+
+  async imports(options: CallOptions = {}): Promise<readonly ImportStatus[]> {
+    const { imports } = (await this.#ask('GET', '/v1/imports', undefined, { ...options, again: true })) as {
+      imports: readonly ImportStatus[];
+    };
+    return imports;
+  }
+
+  async importStatus(id: string, options: CallOptions = {}): Promise<ImportStatus> {
+    const path = `/v1/imports/${encodeURIComponent(id)}`;
+    return (await this.#ask('GET', path, undefined, { ...options, again: true })) as ImportStatus;
+  }
+
+  async changeImport(
+    id: string,
+    change: 'pause' | 'resume' | 'cancel',
+    options: CallOptions = {},
+  ): Promise<ImportStatus> {
+    const path = `/v1/imports/${encodeURIComponent(id)}/${change}`;
+    return (await this.#ask('POST', path, undefined, { ...options, again: false })) as ImportStatus;
+  }
+
+  async keyspaces(options: CallOptions = {}): Promise<readonly string[]> {
+    const answer = await this.#ask('GET', '/v1/keyspaces', undefined, { ...options, again: true });
+    return (answer as { keyspaces: readonly string[] }).keyspaces;
+  }
+
+  async status(options: CallOptions = {}): Promise<NodeStatus> {
+    return (await this.#ask('GET', '/v1/status', undefined, { ...options, again: true })) as NodeStatus;
+  }
+
+  close(): void {
+    this.#connections.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  async #ask(method: string, path: string, question: unknown, options: Asking): Promise<unknown> {
+    const body = question === undefined ? {} : jsonBody(question);
+    return this.#json(await this.#send(method, path, body, options), options.signal, options.again);
+  }
+
+  async #json({ answer, url }: Sent, signal: AbortSignal | undefined, again = false): Promise<unknown> {
+    let last: unknown;
+    try {
+      for await (const line of linesOf(answer, url, signal)) last = parse(line);
+    } catch (error) {
+      // What was asked has arrived; what became of it is not known.
+      if (again || answer.status !== 200 || !isBroken(error)) throw error;
+      throw outcomeUnknown(url, error);
+    } finally {
+      answer.destroy();
+    }
+    if (answer.status !== 200 || isError(last)) throw errorOf(answer.status, last, url);
+    if (isWorking(last)) throw outcomeUnknown(url, undefined);
+    return last;
+  }
+
+  /** Asks one node after the other: whichever cannot have seen the request, or where `again` says that twice is as once. */
+  async #send(method: string, path: string, body: Body, { signal, again }: Asking): Promise<Sent> {
+    let failure: unknown;
+    for (let tried = 0; tried < this.#urls.length; tried++) {
+      throwIfAborted(signal);
+      const index = (this.#current + tried) % this.#urls.length;
+      const url = this.#urls[index] ?? '';
+      try {
+        const answer = await this.#connections.request({
+          method,
+          url: url + path,
+          headers: {
+            ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+            ...body.headers,
+          },
+          stallMs: this.#timeoutMs,
+          ...(body.body !== undefined && { body: body.body }),
+          ...(signal !== undefined && { signal }),
+        });
+        this.#current = index;
+        return { answer, url };
+      } catch (error) {
+        throwIfAborted(signal);
+        if (!(error instanceof HttpFailure)) throw error;
+        if (error.sent && !again) throw outcomeUnknown(url, error);
+        // A stream that has begun cannot be sent again.
+        if (error.sent && typeof body.body === 'object' && !(body.body instanceof Uint8Array))
+          throw new SluiceError('UNAVAILABLE', `${url}: ${error.message}`, { cause: error });
+        failure = new SluiceError('UNAVAILABLE', `${url} could not be asked: ${error.message}`, {
+          cause: error,
+        });
+      }
+    }
+    throw failure;
+  }
+}
+
+interface Asking {
+  readonly signal?: AbortSignal | undefined;
+  /** Asking twice is as asking once. */
+  readonly again: boolean;
+}
+
+interface Sent {
+  readonly answer: HttpAnswer;
+  readonly url: string;
+}
