@@ -131,8 +131,10 @@ export class Replica {
       if (this.#failed) throw halted('an earlier record could not be applied');
       this.#makeKeyspaces(record);
       this.#checkHorizon(record);
-      if (put === undefined) outcome?.resolve(await this.#applyAlone(record, place));
-      else await this.#applyPut(record, put.sections, place, outcome);
+      if (put === undefined) {
+        const result = await this.#applyAlone(record, place);
+        outcome?.resolve(result);
+      } else await this.#applyPut(record, put.sections, place, outcome);
     } catch (error) {
       if (this.#failed || !isDecided(error)) throw error;
       this.#digest = rollDigest(this.#digest, place.bytes, 0);

@@ -1,0 +1,46 @@
+/** All that a replica has, with versions: every entry that is not collected, range deletions, pointers, datasets and ingests. */
+
+import { PENDING } from '../../src/mvcc/cursor.ts';
+import { mergeCursors } from '../../src/mvcc/merge.ts';
+import type { Engine } from '../../src/txn/engine.ts';
+import type { TextNode } from './nodes.ts';
+
+export function engineOf(db: TextNode): Engine {
+  return (db as unknown as { engine(): Engine }).engine();
+}
+
+/** Alike on all replicas of a cluster that compact nothing. Ids of trees and tables are a node's own. */
+export async function everythingOf(db: TextNode): Promise<unknown> {
+  const engine = engineOf(db);
+  const { catalog, manifest } = engine;
+  const keyspaces: Record<string, unknown> = {};
+  for (const name of [...catalog.names(engine.visible), '~cluster']) {
+    const tree = catalog.newest(name);
+    if (tree === undefined) continue;
+    const entries: string[] = [];
+    const cursor = mergeCursors(tree.view.cursors(undefined, undefined, engine.visible));
+    while (cursor.first() === PENDING) await cursor.load();
+    while (cursor.valid) {
+      const { keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength } = cursor;
+      const key = Buffer.from(keyBytes).toString('hex', keyStart, keyStart + keyLength);
+      const value = Buffer.from(valueBytes).toString('hex', valueStart, valueStart + valueLength);
+      entries.push(`${key}@${version}${type === 0 ? ' deleted' : `=${value}`}`);
+      while (cursor.next() === PENDING) await cursor.load();
+    }
+    cursor.close();
+    const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
+    keyspaces[name] = { entries, ranges: ranges.map(({ version, spans }) => ({ version, spans })) };
+  }
+  return {
+    version: db.version,
+    keyspaces,
+    ingests: db.ingests().map(({ files, ...ingest }) => ({
+      ...ingest,
+      files: files.map(({ table: _, level: __, ...file }) => file),
+    })),
+    datasets: [...catalog.datasets()].map(({ versions, ...row }) => ({
+      ...row,
+      versions: versions.map(({ tree: _, ...version }) => version),
+    })),
+  };
+}

@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { outcomeOf } from '../base/database.ts';
+import { type Entry, writeSst } from '../base/sst-files.ts';
+import { everythingOf } from './entries.ts';
+import { type TestCluster, type TextNode, threeNodes } from './nodes.ts';
+
+async function file(cluster: TestCluster, name: string, entries: readonly Entry[]): Promise<string> {
+  const path = join(cluster.dir, `${name}.sst`);
+  await writeSst(path, entries);
+  return path;
+}
+
+/** All replicas have applied the same, and have the same. */
+async function sameOnAll(nodes: readonly TextNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node.caughtUp()));
+  const [first, ...others] = await Promise.all(nodes.map(everythingOf));
+  for (const other of others) expect(other).toEqual(first);
+}
+
+const NO_COMPACTION = { compaction: 'off' } as const;
+
+test('a file ingested through one node reads the same on every node, also between its own puts', async () => {
+  const { cluster, a, b, c } = await threeNodes(NO_COMPACTION);
+  const path = await file(cluster, 'in', [
+    ['a', 'file'],
+    ['b', 'file'],
+    ['c', undefined],
+  ]);
+  await b.batch([
+    { type: 'put', key: 'b', value: 'older' },
+    { type: 'put', key: 'c', value: 'older' },
+  ]);
+  await a.caughtUp();
+  await a.transaction(async (txn) => {
+    txn.put('a', 'before');
+    await txn.ingest(path);
+    txn.put('b', 'after');
+  });
+  await c.caughtUp();
+  expect(await c.getMany(['a', 'b', 'c'])).toEqual(['file', 'after', undefined]);
+  await sameOnAll([a, b, c]);
+});
+
+test('one who read a key that is in a file conflicts with it, one who read another in its range does not', async () => {
+  const { cluster, a, b } = await threeNodes();
+  const path = await file(cluster, 'in', [
+    ['a', '1'],
+    ['m', '1'],
+    ['z', '1'],
+  ]);
+  await b.put('x', '0');
+  const [hit, miss] = [b.begin(), b.begin()];
+  await hit.get('m');
+  await miss.get('n');
+  hit.put('hit', '1');
+  miss.put('miss', '1');
+  await a.ingest(path);
+  expect(await outcomeOf(() => hit.commit())).toBe('CONFLICT');
+  expect(await outcomeOf(() => miss.commit())).toBe('ok');
+});
+
+test('policies, prefixes, replacement, undoing and releasing come out alike on every node', async () => {
+  const { cluster, a, b, c } = await threeNodes(NO_COMPACTION);
+  const first = await file(cluster, 'first', [
+    ['k1', 'f'],
+    ['k2', 'f'],
+    ['k3', 'f'],
+  ]);
+  await a.put('k2', 'kept');
+  const kept = await a.ingest(first, { ifExists: 'keep', undoable: true });
+  expect(kept.ingested[0]).toMatchObject({ entries: 2, skipped: 1 });
+  await c.caughtUp();
+  expect(await outcomeOf(() => c.ingest(first, { ifExists: 'fail' }))).toBe('KEY_EXISTS');
+  await c.ingest(first, { prefix: 'p/', id: 'once' });
+  await b.caughtUp();
+  expect(await b.ingest(first, { prefix: 'p/', id: 'once' })).toMatchObject({ replayed: true });
+  await b.undoIngest(kept.id);
+  await a.caughtUp();
+  expect(await a.getMany(['k1', 'k2', 'p/k3'])).toEqual([undefined, 'kept', 'f']);
+  const again = await a.ingest(first, { replace: true, undoable: true });
+  a.releaseIngest(again.id);
+  await a.put('after', '1');
+  await sameOnAll([a, b, c]);
+  expect(await outcomeOf(() => c.undoIngest(again.id))).toBe('UNDO_IMPOSSIBLE');
+  expect(await b.getMany(['k2', 'p/k3'])).toEqual(['f', undefined]);
+});
+
+test('two nodes that ingest under one id at the same time make one commit of it', async () => {
+  const { cluster, a, b, c } = await threeNodes(NO_COMPACTION);
+  const path = await file(cluster, 'in', [['k', '1']]);
+  const [one, two] = await Promise.all([a.ingest(path, { id: 'x' }), b.ingest(path, { id: 'x' })]);
+  expect([one.replayed, two.replayed].sort()).toEqual([false, true]);
+  expect(one.version).toBe(two.version);
+  await sameOnAll([a, b, c]);
+});
+
+test('a transaction too large for the log goes as files, blind or not', async () => {
+  const { a, b, c } = await threeNodes({ compaction: 'off', memtableBytes: 32 << 20, blockBytes: 4096 });
+  const big = 'v'.repeat(700 << 10);
+  await a.put('big', big);
+  const value = 'w'.repeat(10 << 10);
+  await b.caughtUp();
+  await b.transaction(async (txn) => {
+    txn.put('seen', String((await txn.get('big'))?.length));
+    for (let i = 0; i < 200; i++) txn.put(`many ${i}`, value);
+  });
+  await c.caughtUp();
+  expect([await c.get('seen'), (await c.get('big'))?.length]).toEqual([String(big.length), big.length]);
+  expect(await c.get('many 199')).toBe(value);
+  await sameOnAll([a, b, c]);
+});
+
+test('a moved file is gone where it was, a copied one stays, and no staged file is left over', async () => {
+  const { cluster, a, b, c } = await threeNodes();
+  const [moved, copied] = [await file(cluster, 'm', [['m', '1']]), await file(cluster, 'c', [['c', '1']])];
+  await a.ingest(moved, { mode: 'move' });
+  await b.ingest(copied, { mode: 'copy' });
+  expect([existsSync(moved), existsSync(copied)]).toEqual([false, true]);
+  const refused = a.begin();
+  await refused.get('n');
+  await refused.ingest(copied);
+  await c.put('n', '1');
+  expect(await outcomeOf(() => refused.commit())).toBe('CONFLICT');
+  for (const node of [a, b, c]) {
+    await node.caughtUp();
+    expect((await node.verify({ full: true })).problems).toEqual([]);
+  }
+});
