@@ -3,7 +3,7 @@
 import { isSluiceError } from '../base/errors.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { MergedLayer } from '../txn/commit-layers.ts';
-import { mergeRuns } from '../txn/commit-layers.ts';
+import { mergeRuns, ownRuns } from '../txn/commit-layers.ts';
 import { type CommitResult, ingestedOf, removeSources } from '../txn/committer.ts';
 import type { Engine } from '../txn/engine.ts';
 import { checkAdmissions } from '../txn/manifest-commit.ts';
@@ -80,6 +80,7 @@ export class ClusterProposer implements Proposer {
 
   async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
     this.#parts.checkRunning();
+    ownRuns(layers);
     const written = new Set<string>();
     for (const layer of layers) {
       if (layer.kind === 'run') for (const keyspace of layer.sections.keys()) written.add(keyspace);

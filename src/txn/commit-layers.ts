@@ -60,6 +60,13 @@ export function mergeRuns(layers: readonly Layer[]): MergedLayer[] {
   return merged;
 }
 
+/** Copies keys and values of puts, which may be a caller's so far: it may change them as soon as its call has returned. */
+export function ownRuns(layers: readonly MergedLayer[]): void {
+  for (const layer of layers) {
+    if (layer.kind === 'run') for (const section of layer.sections.values()) section.own();
+  }
+}
+
 function mergeSpans(
   earlier: ReadonlyMap<string, readonly KeySpan[]>,
   later: ReadonlyMap<string, readonly KeySpan[]>,

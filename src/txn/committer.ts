@@ -17,6 +17,7 @@ import {
   type CommitTable,
   type MergedLayer,
   mergeRuns,
+  ownRuns,
 } from './commit-layers.ts';
 import { ConflictCheck } from './conflict-check.ts';
 import { GenerationChange } from './dataset/generation-change.ts';
@@ -92,9 +93,24 @@ export class Committer {
     return this.#commitLayers(replicated.transaction, replicated.layers, replicated);
   }
 
-  /** A transaction that has read nothing. REQUIRES: it has a layer. */
+  /**
+   * A transaction that has read nothing. Keys and values may be the caller's: they are encoded before this returns, or else copied.
+   * REQUIRES: it has a layer.
+   */
   async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
-    return (await this.#commitLayers(undefined, layers, undefined)).version;
+    const sections = putsOf(layers);
+    if (sections === undefined) {
+      ownRuns(layers);
+      return (await this.#commitTables(undefined, layers, undefined)).version;
+    }
+    const { throttle } = this.#engine;
+    const room = throttle.room(dataBytes(sections));
+    if (room === undefined) return this.#submit(sections);
+    ownRuns(layers);
+    await room;
+    // Others have waited too, and may have filled what there was.
+    for (let full = throttle.hardRoom(); full !== undefined; full = throttle.hardRoom()) await full;
+    return this.#submit(sections);
   }
 
   /** REQUIRES: there is a layer. */
@@ -103,10 +119,9 @@ export class Committer {
     layers: readonly MergedLayer[],
     replicated: ReplicaCommit | undefined,
   ): Promise<CommitResult> {
-    const only = layers[0];
-    if (layers.length > 1 || only?.kind !== 'run' || dataBytes(only.sections) > RECORD_DATA_BYTES_MAX)
-      return this.#commitTables(core, layers, replicated);
-    return { version: await this.#commitPuts(core, only.sections, replicated), ingested: [] };
+    const sections = putsOf(layers);
+    if (sections === undefined) return this.#commitTables(core, layers, replicated);
+    return { version: await this.#commitPuts(core, sections, replicated), ingested: [] };
   }
 
   #commitPuts(
@@ -115,11 +130,16 @@ export class Committer {
     replicated: ReplicaCommit | undefined,
   ): Promise<Version> {
     return this.#checked(core, dataBytes(sections), replicated, ({ begun }) => {
-      for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
-      const submitted = this.#engine.pipeline.submit(sections);
+      const submitted = this.#submit(sections);
       begun();
       return submitted;
     });
+  }
+
+  #submit(sections: ReadonlyMap<string, RunSection>): Promise<Version> {
+    this.#engine.checkWritable();
+    for (const keyspace of sections.keys()) this.#engine.catalog.requireNewest(keyspace);
+    return this.#engine.pipeline.submit(sections);
   }
 
   /**
@@ -316,6 +336,13 @@ export function removeSources({ env, logger }: Engine, ingests: readonly IngestL
 
 function lastSwap(layers: readonly MergedLayer[], keyspace: string): MergedLayer | undefined {
   return layers.findLast((layer) => layer.kind === 'swap' && layer.keyspace === keyspace);
+}
+
+/** Of a transaction whose record the log takes. */
+function putsOf(layers: readonly MergedLayer[]): ReadonlyMap<string, RunSection> | undefined {
+  const only = layers[0];
+  if (layers.length > 1 || only?.kind !== 'run') return undefined;
+  return dataBytes(only.sections) <= RECORD_DATA_BYTES_MAX ? only.sections : undefined;
 }
 
 function dataBytes(sections: ReadonlyMap<string, RunSection>): number {

@@ -9,7 +9,7 @@ import { mergeRuns } from './commit-layers.ts';
 import type { Engine } from './engine.ts';
 import { Overlay } from './overlay.ts';
 import { deletedSpan } from './range-argument.ts';
-import { ownBytes, pooledCopy } from './read-set.ts';
+import { pooledCopy } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
 import { type EncodingOptions, type RangeOptions, Readable } from './readable.ts';
 import { Snapshot } from './snapshot.ts';
@@ -108,7 +108,10 @@ export class Keyspace<
     return this.#commit(overlay);
   }
 
-  /** Several puts, deletes and range deletions, all or nothing; a later operation on a key wins. */
+  /**
+   * Several puts, deletes and range deletions, all or nothing; a later operation on a key wins. Keys and values may be changed
+   * as soon as this returns.
+   */
   async batch(
     operations: readonly BatchOperation<KE, VE>[],
     options: EncodingOptions = NO_OPTIONS,
@@ -120,18 +123,19 @@ export class Keyspace<
       checkOptions(operation, 'operation');
       const keyspace = operation.keyspace ?? this.keyspaceName;
       if (keyspace !== this.keyspaceName) checkKeyspaceName(keyspace, 'operation.keyspace');
-      const encodings = { ...options, ...operation };
+      const encodings = options === NO_OPTIONS ? operation : { ...options, ...operation };
       if (operation.type === 'deleteRange') {
         const span = deletedSpan(operation, encodings.keyEncoding ?? this.keyEncoding, BESIDES_RANGE);
         if (span !== undefined) overlay.deleteRange(keyspace, span);
         continue;
       }
-      const key = ownBytes(this.#key(operation.key, encodings), operation.key);
+      const key = this.#key(operation.key, encodings);
       overlay.write(keyspace, key, this.#operationValue(operation, encodings));
     }
     return this.#commit(overlay);
   }
 
+  /** What was written to the overlay may be the caller's still. */
   async #commit(overlay: Overlay): Promise<Version> {
     const engine = this.engine();
     engine.checkWritable();
@@ -202,7 +206,7 @@ export class Keyspace<
   ): Uint8Array | undefined {
     switch (operation.type) {
       case 'put':
-        return ownBytes(this.#value(operation.value, encodings), operation.value);
+        return this.#value(operation.value, encodings);
       case 'del':
         return undefined;
       default:

@@ -166,7 +166,7 @@ export class Overlay {
     );
   }
 
-  /** REQUIRES: key and value are the overlay's own. `value` undefined: a delete. */
+  /** REQUIRES: key and value stay as they are while this is used, or until its sections `own` them. `value` undefined: a delete. */
   write(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): void {
     let run = this.#layers.at(-1);
     if (run?.kind !== 'run' || this.#closed === run) {

@@ -15,7 +15,7 @@ export interface Proposer {
   /** One put or, with `value` undefined, one delete. Keeps neither array after it returns. */
   put(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): Promise<Version>;
   commit(core: TransactionCore): Promise<CommitResult>;
-  /** Of a transaction that has read nothing. */
+  /** Of a transaction that has read nothing. Keys and values of puts may be the caller's: none is kept after it returns. */
   commitBlind(layers: readonly MergedLayer[]): Promise<Version>;
   /** The keyspace is made by what is written to it next; until then it reads as empty. @throws as `Keyspaces.ensure` */
   ensure(keyspace: string, allowIngestBehind: boolean): void;

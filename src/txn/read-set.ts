@@ -50,9 +50,16 @@ export class ReadSet {
   }
 }
 
+/** V8 has such arrays in its heap; asked for its ArrayBuffer, one moves out for good: what that costs, see `pooledCopy`. */
+const IN_HEAP_BYTES_MAX = 64;
+
 export function keyString(bytes: Uint8Array, start: number, length: number): string {
-  // A small array that is not a Buffer may be within V8's heap: asked for its ArrayBuffer, it moves out for good, see `ownBytes`.
   if (Buffer.isBuffer(bytes)) return bytes.toString('latin1', start, start + length);
+  if (bytes.length <= IN_HEAP_BYTES_MAX) {
+    let string = '';
+    for (let i = start; i < start + length; i++) string += String.fromCharCode(bytes[i] as number);
+    return string;
+  }
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
 }
 

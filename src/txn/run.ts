@@ -10,7 +10,7 @@ import { EMPTY_BYTES } from '../base/bytes.ts';
 import { type Cursor, READY, type Status } from '../mvcc/cursor.ts';
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { OVERLAY_FLOOR, type Version } from '../mvcc/version.ts';
-import { keyString } from './read-set.ts';
+import { keyString, pooledCopy } from './read-set.ts';
 
 export interface RunEntry {
   readonly key: Uint8Array;
@@ -59,6 +59,14 @@ export class RunSection {
       keys,
       keys.map((key) => this.#entries.get(key) as RunEntry),
     );
+  }
+
+  /** Copies keys and values, which may be the caller's so far. */
+  own(): void {
+    for (const [key, entry] of this.#entries) {
+      const value = entry.value && pooledCopy(entry.value);
+      this.#entries.set(key, { key: pooledCopy(entry.key), value, statement: entry.statement });
+    }
   }
 
   /** Takes over all entries of a later section. */

@@ -50,3 +50,24 @@ test('many clients on all nodes: nothing is lost, and all replicas have the same
   expect(new Set(digests).size).toBe(1);
   expect(new Set(nodes.map((node) => node.version)).size).toBe(1);
 });
+
+test('the caller may change its bytes as soon as a call has returned, however large they are', async () => {
+  const { a, b } = await threeNodes();
+  const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+  const [key, small, large] = [Buffer.from('a key'), Buffer.alloc(10, 's'), Buffer.alloc(600_000, 'l')];
+  const batch = (value: Buffer): Promise<unknown> => a.batch([{ type: 'put', key, value, ...encodings }]);
+  for (const value of [small, large]) {
+    key.write('a key');
+    const puts = [a.put(key, value, encodings)];
+    key.write('batch');
+    const batches = [batch(value)];
+    const expected = value.toString();
+    for (const bytes of [key, value]) bytes.fill(0);
+    await Promise.all([...puts, ...batches]);
+    await b.caughtUp();
+    expect(await b.iterator().all()).toEqual([
+      ['a key', expected],
+      ['batch', expected],
+    ]);
+  }
+});

@@ -60,6 +60,39 @@ describe.each(['fsync', 'os'] as const)("durability '%s'", (durability) => {
   });
 });
 
+test.each([
+  ['that is encoded at once', []],
+  ['with a range deletion', [{ type: 'deleteRange', gte: 'x', lt: 'y' }]],
+  ['into memtables that are full', []],
+] as const)(
+  'the caller may change the bytes of a batch %s as soon as the call has returned',
+  async (how, more) => {
+    const db = await openDatabase(join(memoryDirectory(), 'db'), {
+      memtableBytes: 4096,
+      compaction: 'off',
+    });
+    const isFull = how === 'into memtables that are full';
+    // More memtables than may wait for their flush: the batch has to wait, and the bytes with it.
+    if (isFull)
+      await Promise.all(Array.from({ length: 6 }, (_, n) => db.put(`before${n}`, 'v'.repeat(4096))));
+    const [key, value, large] = [Buffer.from('key'), Buffer.from('value'), Buffer.alloc(10_000, 'l')];
+    const put = { type: 'put', keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
+    const taken = db.batch([
+      { ...put, key, value },
+      { ...put, key: Buffer.from('large'), value: large },
+      ...more,
+    ]);
+    for (const bytes of [key, value, large]) bytes.fill(0);
+    await taken;
+    const all = await db.iterator({ gte: 'k' }).all();
+    expect(all).toEqual([
+      ['key', 'value'],
+      ['large', 'l'.repeat(10_000)],
+    ]);
+    expect((await db.keys().all()).length).toBe(isFull ? 8 : 2);
+  },
+);
+
 test('the caller may change its bytes as soon as a call has returned', async () => {
   const db = await open(join(memoryDirectory(), 'db'), { durability: 'os' });
   const bytes = Buffer.from('key1');
