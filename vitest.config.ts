@@ -37,17 +37,18 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Of what hangs: no test is to fail because the machine is slow, or busy.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // What comes in a moment may take its time on a busy machine.
-    expect: { poll: { timeout: 20_000 } },
+    expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
     // All cores: Vitest leaves one out, which is half of a machine with two.
     maxWorkers: availableParallelism(),
     // Loading the engine for each file again would take a tenth of the time.
     isolate: false,
     sequence: { sequencer: LongestFirst },
-    setupFiles: ['test/base/poison.ts'],
+    setupFiles: ['test/base/poison.ts', 'test/base/seed.ts'],
     execArgv: ['--import', hooks],
   },
 });

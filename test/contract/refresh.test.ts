@@ -120,7 +120,7 @@ describe('files', () => {
     await vi.waitFor(() => expect(writer.stats().removalsWaiting).toBe(0), { timeout: 10_000 });
     expect(tableFiles(dir).length).toBeLessThan(between);
     expect(await reader.get(last)).toBe('old');
-  }, 20_000);
+  }, 60_000);
 
   test('are let go of when the database is closed with snapshots open', async () => {
     const { writer, reader } = await pair();
@@ -131,7 +131,7 @@ describe('files', () => {
     expect(await outcomeOf(() => reader.get(last, { snapshot }))).toBe('CLOSED');
     snapshot.close();
     await vi.waitFor(() => expect(writer.stats().removalsWaiting).toBe(0), { timeout: 10_000 });
-  }, 20_000);
+  }, 60_000);
 });
 
 test('a snapshot of another database is refused, refreshed or not', async () => {

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { memoryDirectory, openDatabase, outcomeOf, TINY } from '../base/database.ts';
 import { type Entry, numbered, writeSst } from '../base/sst-files.ts';
 
@@ -62,7 +62,7 @@ test('both versions stay while they are compared, and nothing stays after', asyn
     else added++;
   }
   expect([removed, changed, added]).toEqual([300, 300, 300]);
-  await vi.waitFor(() => expect(db.stats().droppedGenerations).toEqual([]));
+  await expect.poll(() => db.stats().droppedGenerations).toEqual([]);
   const broken = feats.diff(2, 2);
   await broken.next();
   await broken.return(undefined);

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { memoryDirectory, openDatabase, outcomeOf, type TestOptions, type TextDb } from '../base/database.ts';
 import { type Entry, numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 
@@ -165,7 +165,7 @@ test('a snapshot reads the old generation to its end; then its space is free, an
   await iterator.close();
   expect(db.stats().droppedGenerations).toMatchObject([{ holders: 1 }]);
   snapshot.close();
-  await vi.waitFor(() => expect(db.stats().droppedGenerations).toEqual([]));
+  await expect.poll(() => db.stats().droppedGenerations).toEqual([]);
   expect(tableFiles(join(dir, 'db')).length).toBe(3);
   const view = feats.at(1);
   await feats.drop(1);
@@ -174,7 +174,7 @@ test('a snapshot reads the old generation to its end; then its space is free, an
   expect(db.stats().droppedGenerations).toMatchObject([{ keyspace: 'feats', tables: 1, holders: 1 }]);
   view.close();
   expect(await outcomeOf(() => view.get('k'))).toBe('CLOSED');
-  await vi.waitFor(() => expect(tableFiles(join(dir, 'db')).length).toBe(2));
+  await expect.poll(() => tableFiles(join(dir, 'db')).length).toBe(2);
 });
 
 test('versions share their files, and what is dropped of them leaves the rest', async () => {
@@ -195,7 +195,7 @@ test('versions share their files, and what is dropped of them leaves the rest', 
   await db.dropKeyspace('feats');
   expect([feats.current, feats.versions(), db.keyspaces()]).toEqual([undefined, [], ['default']]);
   view.close();
-  await vi.waitFor(() => expect(tableFiles(join(dir, 'db'))).toEqual([]));
+  await expect.poll(() => tableFiles(join(dir, 'db'))).toEqual([]);
 });
 
 test('a snapshot of the past reads what was live then', async () => {

@@ -5,7 +5,7 @@ import type { Operation } from '../base/faulty-file-system.ts';
 import { LENGTH } from '../base/length.ts';
 import { type Told, tell } from './story.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 const SPACE: readonly Operation[] = ['open', 'mkdir', 'link', 'copy', 'write', 'truncate', 'freeBytes'];
 const SYNC: readonly Operation[] = ['datasync', 'syncDirectory'];

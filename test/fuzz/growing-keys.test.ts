@@ -40,5 +40,5 @@ test.each([
   const started = process.cpuUsage().user;
   expect(await suiteOf('table').attempt(file)).toBe('CORRUPTION');
   // To decode all of it takes minutes, and what may be decoded of it a second or two.
-  expect((process.cpuUsage().user - started) / 1e6).toBeLessThan(15);
+  expect((process.cpuUsage().user - started) / 1e6).toBeLessThan(60);
 });

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { openDatabase, outcomeOf } from '../base/database.ts';
 import { niceOfThreads } from '../base/nice-of-threads.ts';
 import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
@@ -36,7 +37,8 @@ test('digests of large files are given or made, checked and stored, and stay tru
   expect(await outcomeOf(() => db.ingest(paths, { sha256: wrong }))).toBe('CHECKSUM_MISMATCH');
   const stop = new AbortController();
   const aborted = outcomeOf(() => db.ingest(paths, { sha256: true, mode: 'link', signal: stop.signal }));
-  setTimeout(() => stop.abort(), 5);
+  await nodeEnv.clock.turn();
+  stop.abort();
   expect(await aborted).toBe('ABORTED');
   expect(tableFiles(join(dir, 'db'))).toEqual(held);
   expect(paths.every((path) => existsSync(path))).toBe(true);

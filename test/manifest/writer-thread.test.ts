@@ -117,7 +117,7 @@ test('what the thread throws is the outcome, and so is its end', async () => {
 test('closing waits for the thread, though nothing else keeps the process alive', async () => {
   const child = fork(CHILD, [memoryDirectory(), 'close'], CHILD_OPTIONS);
   expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
-}, 30_000);
+});
 
 test.each(['exit', 'throw', 'natural'])(
   'a process ends while the thread is within a transaction: %s',
@@ -138,7 +138,7 @@ test.each(['exit', 'throw', 'natural'])(
     expect(how === 'natural' ? [rows + 20_000] : [rows, rows + 20_000]).toContain(manifest.state.tables.size);
     await manifest.close();
   },
-  30_000,
+  300_000,
 );
 
 test('writes cross as they are', () => {

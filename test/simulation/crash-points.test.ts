@@ -6,7 +6,7 @@ import { SeededRandom } from '../base/seeded-random.ts';
 import { allowedAt, type CrashPoint, FATES, type FateName, recoverFrom, tellStory } from './crash-points.ts';
 import { withMachine } from './machine.ts';
 
-vi.setConfig({ testTimeout: 300_000 });
+vi.setConfig({ testTimeout: 1_200_000 });
 
 /** Of recoveries that are crashed again, at each of their calls. */
 const DOUBLE_CRASHES = Math.round(3 * LENGTH);

@@ -20,4 +20,4 @@ test(`${SCENARIOS} random scenarios`, async () => {
   const seed = await checkScenarios(SCENARIOS);
   process.stdout.write(`simulation: seed ${seed}: ${JSON.stringify(counts)}\n`);
   expect(counts.lives - before).toBeGreaterThan(SCENARIOS);
-}, 600_000);
+}, 1_800_000);

@@ -8,7 +8,7 @@ import { memoryDirectory, openDatabase, type TextDb, TINY } from '../base/databa
 import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 
 /** The machine may be busy with other tests. */
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 10_000 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000 });
 
 interface Made {
   readonly db: TextDb;
