@@ -14,9 +14,11 @@ export const ENGINES = {
   'better-sqlite3': 'better-sqlite3',
   rocksdb: 'RocksDB',
   'rocksdb-node': 'RocksDB in Node',
+  duckdb: 'DuckDB',
 };
 
-const ALL = Object.keys(ENGINES);
+/** DuckDB is no key-value store: it imports, and nothing else. */
+const ALL = Object.keys(ENGINES).filter((engine) => engine !== 'duckdb');
 const WITH_TABLES = ['sluice', 'rocksdb'];
 const TREES = ['sluice', 'classic-level', 'rocksdb', 'rocksdb-node'];
 

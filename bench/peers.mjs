@@ -1,7 +1,7 @@
 /** Which engines can be measured here, and what is to be said about them. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const HERE = import.meta.dirname;
@@ -11,11 +11,16 @@ const RELEASE = join(PEERS, 'node_modules/@harperfast/rocksdb-js-linux-x64-glibc
 const HEADERS = join(HERE, 'rocksdb/rocksdb-11.8.1-headers.tar.gz');
 
 /**
- * Installs the packages of bench/peers unless they are there. RocksDB's release build is in a package that asks for a
+ * Installs the packages of bench/peers unless they are there, as the lock file has them. RocksDB's release build is in a package that asks for a
  * newer Node than a program of ours that links it needs: hence --force.
  */
 function installPeers() {
-  if (existsSync(join(PEERS, 'node_modules'))) return;
+  const installed = join(PEERS, 'node_modules/.package-lock.json');
+  if (
+    existsSync(installed) &&
+    statSync(installed).mtimeMs >= statSync(join(PEERS, 'package-lock.json')).mtimeMs
+  )
+    return;
   const args = ['ci', '--force', '--no-audit', '--no-fund', '--silent'];
   const { status } = spawnSync('npm', args, { cwd: PEERS, stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) console.error(`npm ci in bench/peers ended with ${status}`);
@@ -52,7 +57,10 @@ function buildRocksdb(notes) {
 /** { found: engine names, rocksdb: path of the program, notes: { engine → text } }; `install`: what is missing. */
 export function findEngines(wanted, install) {
   const notes = {};
-  if (install && wanted.some((engine) => ['better-sqlite3', 'rocksdb', 'rocksdb-node'].includes(engine)))
+  if (
+    install &&
+    wanted.some((engine) => ['better-sqlite3', 'duckdb', 'rocksdb', 'rocksdb-node'].includes(engine))
+  )
     installPeers();
   const rocksdb = wanted.includes('rocksdb') ? buildRocksdb(notes) : undefined;
   const missing = (engine, text) => {
@@ -76,6 +84,11 @@ export function findEngines(wanted, install) {
           return missing(engine, '@nxtedition/rocksdb was not measured: npm could not install it.');
         notes[engine] =
           'RocksDB in Node is @nxtedition/rocksdb 12.2 (RocksDB 9.7), whose build has ZSTD but no LZ4.';
+        return true;
+      case 'duckdb':
+        if (!hasModule('@duckdb/node-api/package.json'))
+          return missing(engine, 'DuckDB was not measured: npm could not install it.');
+        notes[engine] = 'DuckDB has a table of columns without an index: it looks no key up.';
         return true;
       case 'rocksdb':
         return rocksdb !== undefined;

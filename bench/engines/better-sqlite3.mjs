@@ -33,6 +33,8 @@ export async function openEngine(dir, { cacheBytes, durable = true }) {
       for (let from = 0; from < count; from += LOAD_BATCH)
         loadSome(keyAt, valueAt, from, Math.min(from + LOAD_BATCH, count));
     },
+    /** Prepared inserts in one transaction. */
+    loadAtOnce: (keyAt, valueAt, count) => loadSome(keyAt, valueAt, 0, count),
     get: (key) => one.get(key),
     scan(visit) {
       for (const [key, value] of all.iterate()) visit(key, value);

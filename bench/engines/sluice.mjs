@@ -41,10 +41,10 @@ export async function replaceFiles(dir, held, files) {
 /** From a CSV file to the commit, in a new database; how many bytes were written for each of its tables. */
 export async function importFile(dir, path, options = {}) {
   const db = await open(dir);
-  const { bytesWritten } = await db.import(path, options).done;
+  const { bytesWritten, rowsLoaded } = await db.import(path, options).done;
   const tableBytes = db.stats().keyspaces[0].levels.reduce((sum, { bytes }) => sum + bytes, 0);
   await db.close();
-  return { amplification: bytesWritten / tableBytes };
+  return { amplification: bytesWritten / tableBytes, rowsLoaded };
 }
 
 /** One put after the other, each awaited. */

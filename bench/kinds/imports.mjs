@@ -1,6 +1,6 @@
 /** Imports of CSV: rows of 16 + 100 bytes in random order, or sorted, from one file to the commit. */
 
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { generator, KEY_BYTES, VALUE_BYTES } from '../data.mjs';
@@ -11,19 +11,22 @@ const CSV_WRITE_BYTES = 1 << 20;
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const PUT_SHARE = 50;
 const BATCH = 1000;
+/** Of the file, with separator and line end. */
+const ROW_BYTES = KEY_BYTES + VALUE_BYTES + 2;
 
-/** DIR/random.csv, and with `sorted` DIR/sorted.csv, of as many rows; values are text, half of it twice. */
-export async function csvFiles(_engine, { dir, rows, sorted }) {
+/** DIR/rows.csv, of rows in random order or `sorted`; values are text, half of it twice. */
+export async function csvFile(_engine, { dir, rows, sorted }) {
   mkdirSync(dir, { recursive: true });
   const random = generator(7);
   const keys = Array.from(
     { length: rows },
     () => String(random()).padStart(11, '0') + String(random() % 1e5).padStart(5, '0'),
   );
-  writeCsv(join(dir, 'random.csv'), keys, random);
-  if (sorted) writeCsv(join(dir, 'sorted.csv'), keys.sort(), random);
+  writeCsv(rowsOf(dir), sorted ? keys.sort() : keys, random);
   return { rows: {} };
 }
+
+const rowsOf = (dir) => join(dir, 'rows.csv');
 
 function writeCsv(path, keys, random) {
   const file = openSync(path, 'wx');
@@ -48,22 +51,37 @@ function writeCsv(path, keys, random) {
   closeSync(file);
 }
 
-/** By an engine of its own: ours imports, others are given parsed rows in their own way of bulk loading. */
-export async function importRows(engine, { dir, csv, rows, cacheBytes }) {
+/** By an importer of its own; others are given parsed rows in their own way of bulk loading. */
+export async function importRows(engine, { dir, csv, cacheBytes, rows }) {
   inputIsRead();
-  const path = join(csv, 'random.csv');
   mkdirSync(fresh(dir));
   if (engine.importFile !== undefined) {
-    const { ms, amplification, loopMs } = await watched(() => engine.importFile(dir, path));
-    return { rows: { rate: (rows / ms) * 1000, amplification, loopMs } };
+    const { ms, amplification, loopMs } = await watched(() => engine.importFile(dir, rowsOf(csv)));
+    // What holds its event loop, and writes tables, is ours.
+    const own = amplification === undefined ? {} : { amplification, loopMs };
+    return { rows: { rate: (rows / ms) * 1000, ...own } };
   }
   const started = performance.now();
+  const { keyAt, valueAt, count } = parsed(rowsOf(csv));
+  // The file in memory is none of the engine's.
+  inputIsRead();
   const db = await engine.openEngine(dir, { cacheBytes, durable: false });
-  const { keyAt, valueAt, count } = parsed(path);
-  await db.load(keyAt, valueAt, count);
+  await (db.loadAtOnce ?? db.load)(keyAt, valueAt, count);
   const rate = count / seconds(started);
   await db.close();
   return { rows: { rate } };
+}
+
+/** A public data set, as people have them: addresses of networks and who has them, text columns, some of them quoted. */
+export async function importData(engine, { dir }) {
+  const data = join(import.meta.dirname, '../peers/node_modules/@ip-location-db/asn');
+  if (!existsSync(data)) return { notYet: 'npm could not install @ip-location-db/asn' };
+  inputIsRead();
+  const options = { header: ['from', 'to', 'asn', 'organisation'], types: { asn: 'int' } };
+  const { ms, amplification, rowsLoaded } = await watched(() =>
+    engine.importFile(fresh(dir), join(data, 'asn-ipv?.csv'), options),
+  );
+  return { rows: { rate: (rowsLoaded / ms) * 1000, amplification }, facts: { rows: rowsLoaded } };
 }
 
 /** By the one delimiter and line feeds that the file has: no engine waits for a parser worth the name. */
@@ -77,6 +95,7 @@ function parsed(path) {
     count: starts.length,
     keyAt: (i) => bytes.subarray(starts[i], starts[i] + KEY_BYTES),
     valueAt: (i) => bytes.subarray(starts[i] + valueFrom, starts[i] + valueFrom + VALUE_BYTES),
+    head: (count) => bytes.subarray(0, starts[count] ?? bytes.length),
   };
 }
 
@@ -90,46 +109,63 @@ async function watched(act) {
   return { ms, loopMs: delay.max / 1e6, ...result };
 }
 
-/** Our own import against itself: shares of the time that the plain one takes, in turns. */
-export async function importShapes(engine, { dir, csv, csvMore, rows, rowsMore, repeats }) {
+/** Our own import against itself and slower ways: shares of the time that the plain one takes, in turns. */
+export async function importShapes(engine, { dir, csv, sortedCsv, rows, repeats }) {
   inputIsRead();
-  const [random, sorted, more] = [
-    join(csv, 'random.csv'),
-    join(csv, 'sorted.csv'),
-    join(csvMore, 'random.csv'),
-  ];
-  const shapes = {
+  const [random, sorted] = [rowsOf(csv), rowsOf(sortedCsv)];
+  const ms = await timesOf(engine, dir, repeats, {
     plain: [random, { threads: 2 }],
     presorted: [sorted, { threads: 2, presorted: true }],
     found: [sorted, { threads: 2 }],
     oneThread: [random, { threads: 1 }],
     small: [random, { threads: 2, memoryLimitBytes: 64 << 20 }],
-    more: [more, { threads: 2 }],
-  };
-  const samples = Object.fromEntries(Object.keys(shapes).map((name) => [name, []]));
-  for (let n = 0; n < repeats; n++) {
-    for (const [name, [path, options]] of Object.entries(shapes)) {
-      samples[name].push(await watched(() => engine.importFile(fresh(dir), path, options)));
-    }
-  }
-  const ms = (name) => median(samples[name].map((sample) => sample.ms));
+  });
   const part = parsedPart(random, Math.max(BATCH, Math.round(rows / PUT_SHARE)));
-  const rowMs = ms('plain') / rows;
+  const rowMs = ms.plain / rows;
   const putMs = await engine.putLoop(fresh(dir), part);
   const batchMs = await engine.batchLoop(fresh(dir), part, BATCH);
-  const work = (n) => n * Math.log2(n);
   return {
     rows: {
       putFactor: putMs / part.count / rowMs,
       batchFactor: batchMs / part.count / rowMs,
-      presortedFactor: ms('plain') / ms('presorted'),
-      threadsFactor: ms('oneThread') / ms('plain'),
-      smallFactor: ms('small') / ms('plain'),
-      scaleFactor: ms('more') / work(rowsMore) / (ms('plain') / work(rows)),
-      presortedAmplification: samples.presorted[0].amplification,
-      foundAmplification: samples.found[0].amplification,
+      presortedFactor: ms.plain / ms.presorted,
+      threadsFactor: ms.oneThread / ms.plain,
+      smallFactor: ms.small / ms.plain,
+      presortedAmplification: ms.amplifications.presorted,
+      foundAmplification: ms.amplifications.found,
     },
   };
+}
+
+/** From so many rows to so many more. */
+export async function importScale(engine, { dir, csv, moreCsv, rows, moreRows, repeats }) {
+  inputIsRead();
+  const ms = await timesOf(engine, dir, repeats, {
+    few: [rowsOf(csv), { threads: 2 }],
+    many: [rowsOf(moreCsv), { threads: 2 }],
+  });
+  const work = (n) => n * Math.log2(n);
+  return {
+    rows: {
+      factor: ms.many / work(moreRows) / (ms.few / work(rows)),
+      rate: (moreRows / ms.many) * 1000,
+    },
+  };
+}
+
+/** Medians of each shape, which take turns. */
+async function timesOf(engine, dir, repeats, shapes) {
+  const samples = Object.fromEntries(Object.keys(shapes).map((name) => [name, []]));
+  const amplifications = {};
+  for (let n = 0; n < repeats; n++) {
+    for (const [name, [path, options]] of Object.entries(shapes)) {
+      const { ms, amplification } = await watched(() => engine.importFile(fresh(dir), path, options));
+      samples[name].push(ms);
+      amplifications[name] = amplification;
+    }
+  }
+  const medians = Object.entries(samples).map(([name, list]) => [name, median(list)]);
+  return { ...Object.fromEntries(medians), amplifications };
 }
 
 function parsedPart(path, count) {
@@ -141,21 +177,22 @@ function parsedPart(path, count) {
 /** From how many rows on an import by tables is faster than one by the log. */
 export async function importPaths(engine, { dir, csv, counts, repeats }) {
   inputIsRead();
-  const all = parsed(join(csv, 'random.csv'));
+  const all = parsed(rowsOf(csv));
   const figures = {};
   for (const count of counts) {
-    const entries = Array.from({ length: count }, (_, i) => [all.keyAt(i), all.valueAt(i)]);
+    const file = join(csv, `${count}.csv`);
+    writeFileSync(file, all.head(count));
     const times = { put: [], ingest: [] };
     const db = await engine.openPlain(fresh(dir));
     for (let n = 0; n <= repeats; n++) {
       for (const path of Object.keys(times)) {
         const started = performance.now();
-        await db.import(entries, { path, into: path }).done;
+        await db.import(file, { path, into: path }).done;
         if (n > 0) times[path].push(performance.now() - started);
       }
     }
     await db.close();
-    figures[`${count} rows: put, ms`] = median(times.put);
+    figures[`${count} rows (${(count * ROW_BYTES) >> 10} KiB): put, ms`] = median(times.put);
     figures[`${count} rows: ingest, ms`] = median(times.ingest);
   }
   return { rows: {}, facts: figures };

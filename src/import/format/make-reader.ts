@@ -42,7 +42,9 @@ const EXTENSIONS: ReadonlyMap<string, FormatName> = new Map([
 
 /** By the name of a source, that of a compressed one included; undefined: it tells nothing. */
 export function formatOf(name: string): FormatName | undefined {
-  const plain = name.replace(/[?#].*$/, '').replace(/\.(gz|zst)$/i, '');
+  // In a path both are characters like others, or those of a pattern.
+  const path = /^https?:/i.test(name) ? name.replace(/[?#].*$/, '') : name;
+  const plain = path.replace(/\.(gz|zst)$/i, '');
   const extension = /\.([^./]+)$/.exec(plain)?.[1];
   return extension === undefined ? undefined : EXTENSIONS.get(extension.toLowerCase());
 }
