@@ -194,6 +194,28 @@ export class View {
     return cursors;
   }
 
+  /** Of the tables that may hold a key in [lower, upper) with a version in (before, through]; and how many entries these have. */
+  cursorsBetween(
+    lower: Uint8Array | undefined,
+    upper: Uint8Array | undefined,
+    before: Version,
+    through: Version,
+  ): { readonly cursors: Cursor[]; readonly entries: number } {
+    const cursors: Cursor[] = [];
+    let entries = 0;
+    const open = (row: TableRow): Cursor => this.table(row).cursor(row.globalVersion, { fillCache: false });
+    for (const [level, rows] of this.levels.tables.entries()) {
+      const wanted = rows.filter(
+        ({ minVersion, maxVersion, smallest, largest }) =>
+          minVersion <= through && maxVersion > before && !isApart(smallest, largest, lower, upper),
+      );
+      entries += wanted.reduce((sum, row) => sum + row.entries, 0);
+      if (level === 0) cursors.push(...wanted.map(open));
+      else if (wanted.length > 0) cursors.push(new LevelCursor(wanted, open));
+    }
+    return { cursors, entries };
+  }
+
   /** From which to which index the tables of a level ≥ 1 may have keys in [lower, upper). */
   #span(level: number, lower: Uint8Array | undefined, upper: Uint8Array | undefined): [number, number] {
     const count = at(this.levels.tables, level).length;

@@ -2,7 +2,8 @@
  * Undoing an ingest: a transaction's statement that gives every key which the ingest changed the value that it had before.
  *
  * It is a layer like an ingest's, of a table that is made of the versions that the ingest has pinned: those before it, those
- * through it. A key that was changed since, by anybody, is not undone, and then none is.
+ * through it. A key that was changed since, by anybody, is not undone, and then none is. Where few of the tables can have what the
+ * ingest brought, their keys lead, and the others are asked for those alone.
  *
  * L5: the table holds the keys that are undone, so it is also what was read: a later change of any of them conflicts.
  */
@@ -11,9 +12,10 @@ import { compareRanges, formatKey } from '../base/bytes.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
 import type { Tree } from '../levels/tree.ts';
+import type { View } from '../levels/view.ts';
 import type { UndoPins } from '../manifest/rows.ts';
 import { ByteScratch } from '../mvcc/byte-scratch.ts';
-import { type Cursor, PENDING } from '../mvcc/cursor.ts';
+import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import { type EntryType, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { mergeCursors } from '../mvcc/merge.ts';
 import type { RangeTombstones } from '../mvcc/range-tombstones.ts';
@@ -117,12 +119,8 @@ async function buildBefore(
   const held = tree.scan(lower, undo.to, snapshot);
   const { view } = tree;
   for (const cursor of held.cursors) cursor.close();
-  const walk = new UndoWalk(
-    mergeCursors(view.cursors(lower, undo.to, snapshot)),
-    view.levels.tombstones,
-    undo,
-    snapshot,
-  );
+  const entries = mergeCursors(view.cursors(lower, undo.to, snapshot));
+  const walk = new UndoWalk(entries, leadsOf(view, undo, lower), view.levels.tombstones, undo, snapshot);
   try {
     const options = { env: engine.env, id, path, builder: engine.settings.builder };
     const built = await buildTable(options, async (builder) => {
@@ -159,11 +157,33 @@ async function buildBefore(
   }
 }
 
+/** Beyond this part of all entries, a walk through all of them costs less than a seek for each. */
+const LEADS_PART = 8;
+
+/** Over all keys that the ingest wrote, and not many others; undefined: there is no such thing. */
+function leadsOf(
+  view: View,
+  { to, before, through }: UndoPins,
+  lower: Uint8Array | undefined,
+): Cursor | undefined {
+  const { tables, tombstones } = view.levels;
+  // What a range tombstone of the ingest hides it did not write.
+  if (tombstones?.list.some(({ version }) => version > before && version <= through) === true)
+    return undefined;
+  const { cursors, entries } = view.cursorsBetween(lower, to, before, through);
+  const all = tables.flat().reduce((sum, row) => sum + row.entries, 0);
+  const leads = mergeCursors(cursors);
+  if (entries * LEADS_PART <= all) return leads;
+  leads.close();
+  return undefined;
+}
+
 const NOTHING = new Uint8Array(0);
 
-/** Goes through all versions of all keys in the span, key by key. */
+/** Goes through all versions of all keys in the span, or of those that `leads` has, key by key. */
 class UndoWalk {
   readonly #entries: Cursor;
+  readonly #leads: Cursor | undefined;
   readonly #tombstones: RangeTombstones | undefined;
   readonly #undo: UndoPins;
   readonly #snapshot: Version;
@@ -179,31 +199,68 @@ class UndoWalk {
   #before: Version = NO_VERSION;
   #beforeType: EntryType = TYPE_DELETE;
   readonly #value = new ByteScratch();
+  /** Since the last turn of the event loop. */
+  #steps = 0;
 
-  constructor(entries: Cursor, tombstones: RangeTombstones | undefined, undo: UndoPins, snapshot: Version) {
+  constructor(
+    entries: Cursor,
+    leads: Cursor | undefined,
+    tombstones: RangeTombstones | undefined,
+    undo: UndoPins,
+    snapshot: Version,
+  ) {
     this.#entries = entries;
+    this.#leads = leads;
     this.#tombstones = tombstones;
     this.#undo = undo;
     this.#snapshot = snapshot;
   }
 
   async run(builder: TableBuilder, turn: () => Promise<void>): Promise<void> {
-    const entries = this.#entries;
+    const [entries, leads] = [this.#entries, this.#leads ?? this.#entries];
     const { from } = this.#undo;
-    while (entries.seek(from, 0, from.length, MAX_VERSION) === PENDING) await entries.load();
-    let n = 0;
-    while (entries.valid && this.#isInside()) {
-      this.#key.set(entries.keyBytes, entries.keyStart, entries.keyLength);
-      this.#after = NO_VERSION;
-      this.#own = NO_VERSION;
-      this.#before = NO_VERSION;
-      do {
-        this.#take();
-        if (++n % ENTRIES_PER_TURN === 0) await turn();
-        while (entries.next() === PENDING) await entries.load();
-      } while (entries.valid && this.#key.equals(entries.keyBytes, entries.keyStart, entries.keyLength));
-      this.#decide(builder);
+    while (leads.seek(from, 0, from.length, MAX_VERSION) === PENDING) await leads.load();
+    while (leads.valid && this.#isInside(leads)) {
+      if (leads === entries || this.#isNewOwn(leads)) {
+        this.#key.set(leads.keyBytes, leads.keyStart, leads.keyLength);
+        const { bytes, length } = this.#key;
+        if (leads !== entries)
+          while (entries.seek(bytes, 0, length, MAX_VERSION) === PENDING) await entries.load();
+        this.#begin();
+        while (this.#takeVersions() === PENDING) await entries.load();
+        this.#decide(builder);
+      }
+      if (leads !== entries) while (leads.next() === PENDING) await leads.load();
+      if (++this.#steps < ENTRIES_PER_TURN) continue;
+      this.#steps = 0;
+      await turn();
     }
+  }
+
+  /** Of a key that was not taken yet. */
+  #isNewOwn({ keyBytes, keyStart, keyLength, version }: Cursor): boolean {
+    const { before, through } = this.#undo;
+    return version > before && version <= through && !this.#key.equals(keyBytes, keyStart, keyLength);
+  }
+
+  /** REQUIRES: the entries are at the newest version of the key. */
+  #begin(): void {
+    this.#after = NO_VERSION;
+    this.#own = NO_VERSION;
+    this.#before = NO_VERSION;
+    this.#take();
+  }
+
+  /** All other versions of the key; the entries are at the next key then. PENDING: load, and call again. */
+  #takeVersions(): Status {
+    const entries = this.#entries;
+    while (entries.next() !== PENDING) {
+      this.#steps++;
+      if (!entries.valid || !this.#key.equals(entries.keyBytes, entries.keyStart, entries.keyLength))
+        return READY;
+      this.#take();
+    }
+    return PENDING;
   }
 
   /** @throws SluiceError UNDO_CONFLICT */
@@ -221,10 +278,10 @@ class UndoWalk {
 
   close(): void {
     this.#entries.close();
+    this.#leads?.close();
   }
 
-  #isInside(): boolean {
-    const { keyBytes, keyStart, keyLength } = this.#entries;
+  #isInside({ keyBytes, keyStart, keyLength }: Cursor): boolean {
     const { to } = this.#undo;
     return to === undefined || compareRanges(keyBytes, keyStart, keyLength, to, 0, to.length) < 0;
   }

@@ -161,3 +161,33 @@ test('a release gives back the space that the old values took', async () => {
   expect(await outcomeOf(() => db.undoIngest(id))).toBe('UNDO_IMPOSSIBLE');
   await expect.poll(() => tableFiles(join(dir, 'db')).length).toBeLessThan(60);
 });
+
+test('of few keys among many it reads where these are, and no more', async () => {
+  const { db, dir, file } = await place();
+  const base = await writeSst(join(dir, 'base.sst'), numbered(0, 2000, 'k', 'old'), { blockBytes: 64 });
+  await db.ingest(base.path);
+  const before = await db.iterator().all();
+  const entries: Entry[] = [
+    ['k000000', 'new'],
+    ['k000700', undefined],
+    ['k000900x', 'new'],
+    ['k001999', 'new'],
+  ];
+  const { id } = await db.ingest(await file('in.sst', entries), { undoable: true });
+  await db.put('k000500', 'beside');
+  await db.put('k000700', 'later');
+  const refused = await errorOf(db.undoIngest(id));
+  expect([refused.code, refused.keyCount]).toEqual(['UNDO_CONFLICT', 1]);
+  const again = await db.ingest(await file('again.sst', entries), { undoable: true });
+  const blocks = (): number => {
+    const { hits, misses } = db.stats().blockCache;
+    return hits + misses;
+  };
+  const blocksBefore = blocks();
+  await db.undoIngest(again.id);
+  expect(blocks() - blocksBefore).toBeLessThan(60);
+  // What the first brought is there again.
+  const values = new Map([...before, ...entries, ['k000500', 'beside'], ['k000700', 'later']]);
+  expect(await db.iterator().all()).toEqual([...values].sort(([a], [b]) => (a < b ? -1 : 1)));
+  expect((await db.verify({ full: true })).problems).toEqual([]);
+});
