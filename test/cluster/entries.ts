@@ -1,5 +1,6 @@
 /** All that a replica has, with versions: every entry that is not collected, range deletions, pointers, datasets and ingests. */
 
+import { expect } from 'vitest';
 import { PENDING } from '../../src/mvcc/cursor.ts';
 import { mergeCursors } from '../../src/mvcc/merge.ts';
 import type { Engine } from '../../src/txn/engine.ts';
@@ -9,7 +10,7 @@ export function engineOf(db: TextNode): Engine {
   return (db as unknown as { engine(): Engine }).engine();
 }
 
-/** Alike on all replicas of a cluster that compact nothing. Ids of trees and tables are a node's own. */
+/** Alike on all replicas with ALL_KEPT. Ids of trees and tables are a node's own. */
 export async function everythingOf(db: TextNode): Promise<unknown> {
   const engine = engineOf(db);
   const { catalog, manifest } = engine;
@@ -18,6 +19,9 @@ export async function everythingOf(db: TextNode): Promise<unknown> {
     const tree = catalog.newest(name);
     if (tree === undefined) continue;
     const entries: string[] = [];
+    // What it holds stays while it is read, flushed or not.
+    const held = tree.scan(undefined, undefined, engine.visible);
+    for (const unused of held.cursors) unused.close();
     const cursor = mergeCursors(tree.view.cursors(undefined, undefined, engine.visible));
     while (cursor.first() === PENDING) await cursor.load();
     while (cursor.valid) {
@@ -28,6 +32,7 @@ export async function everythingOf(db: TextNode): Promise<unknown> {
       while (cursor.next() === PENDING) await cursor.load();
     }
     cursor.close();
+    held.release();
     const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
     keyspaces[name] = { entries, ranges: ranges.map(({ version, spans }) => ({ version, spans })) };
   }
@@ -43,4 +48,11 @@ export async function everythingOf(db: TextNode): Promise<unknown> {
       versions: versions.map(({ tree: _, ...version }) => version),
     })),
   };
+}
+
+/** All replicas have applied the same, and have the same. */
+export async function sameOnAll(nodes: readonly TextNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node.caughtUp()));
+  const [first, ...others] = await Promise.all(nodes.map(everythingOf));
+  for (const other of others) expect(other).toEqual(first);
 }

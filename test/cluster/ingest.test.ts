@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { outcomeOf } from '../base/database.ts';
 import { type Entry, writeSst } from '../base/sst-files.ts';
-import { everythingOf } from './entries.ts';
-import { type TestCluster, type TextNode, threeNodes } from './nodes.ts';
+import { sameOnAll } from './entries.ts';
+import { ALL_KEPT, type TestCluster, threeNodes } from './nodes.ts';
 
 async function file(cluster: TestCluster, name: string, entries: readonly Entry[]): Promise<string> {
   const path = join(cluster.dir, `${name}.sst`);
@@ -12,17 +12,8 @@ async function file(cluster: TestCluster, name: string, entries: readonly Entry[
   return path;
 }
 
-/** All replicas have applied the same, and have the same. */
-async function sameOnAll(nodes: readonly TextNode[]): Promise<void> {
-  await Promise.all(nodes.map((node) => node.caughtUp()));
-  const [first, ...others] = await Promise.all(nodes.map(everythingOf));
-  for (const other of others) expect(other).toEqual(first);
-}
-
-const NO_COMPACTION = { compaction: 'off' } as const;
-
 test('a file ingested through one node reads the same on every node, also between its own puts', async () => {
-  const { cluster, a, b, c } = await threeNodes(NO_COMPACTION);
+  const { cluster, a, b, c } = await threeNodes(ALL_KEPT);
   const path = await file(cluster, 'in', [
     ['a', 'file'],
     ['b', 'file'],
@@ -62,7 +53,7 @@ test('one who read a key that is in a file conflicts with it, one who read anoth
 });
 
 test('policies, prefixes, replacement, undoing and releasing come out alike on every node', async () => {
-  const { cluster, a, b, c } = await threeNodes(NO_COMPACTION);
+  const { cluster, a, b, c } = await threeNodes(ALL_KEPT);
   const first = await file(cluster, 'first', [
     ['k1', 'f'],
     ['k2', 'f'],
@@ -88,7 +79,7 @@ test('policies, prefixes, replacement, undoing and releasing come out alike on e
 });
 
 test('two nodes that ingest under one id at the same time make one commit of it', async () => {
-  const { cluster, a, b, c } = await threeNodes(NO_COMPACTION);
+  const { cluster, a, b, c } = await threeNodes(ALL_KEPT);
   const path = await file(cluster, 'in', [['k', '1']]);
   const [one, two] = await Promise.all([a.ingest(path, { id: 'x' }), b.ingest(path, { id: 'x' })]);
   expect([one.replayed, two.replayed].sort()).toEqual([false, true]);
@@ -97,7 +88,7 @@ test('two nodes that ingest under one id at the same time make one commit of it'
 });
 
 test('a transaction too large for the log goes as files, blind or not', async () => {
-  const { a, b, c } = await threeNodes({ compaction: 'off', memtableBytes: 32 << 20, blockBytes: 4096 });
+  const { a, b, c } = await threeNodes({ ...ALL_KEPT, memtableBytes: 32 << 20, blockBytes: 4096 });
   const big = 'v'.repeat(700 << 10);
   await a.put('big', big);
   const value = 'w'.repeat(10 << 10);

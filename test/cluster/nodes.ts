@@ -14,6 +14,9 @@ import { memoryDirectory, TINY } from '../base/database.ts';
 export type TextNode = ClusterDb<'utf8', 'utf8'>;
 export type NodeOptions = Partial<ClusterOptions<'utf8', 'utf8'> & InternalOptions>;
 
+/** Nothing is collected, so that replicas have the same entries, and not only read the same. */
+export const ALL_KEPT = { compaction: 'off', keepHistoryMs: 3_600_000 } as const;
+
 export class TestCluster {
   readonly dir: string;
   readonly log = new MemoryLogHub(nodeEnv);
@@ -75,4 +78,13 @@ export async function threeNodes(options: NodeOptions = {}): Promise<{
   onTestFinished(() => cluster.close());
   const [a, b, c] = [await cluster.open('a'), await cluster.open('b'), await cluster.open('c')];
   return { cluster, a, b, c };
+}
+
+/** Waits for the event itself, whatever else the machine does. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 50_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`it did not come to it that ${what}`);
+    await nodeEnv.clock.sleep(5);
+  }
 }
