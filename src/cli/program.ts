@@ -5,6 +5,8 @@ import { isSluiceError, type SluiceError } from '../base/errors.ts';
 import { backup } from './backup.ts';
 import { backups } from './backups.ts';
 import { checkpoint } from './checkpoint.ts';
+import { clusterRepair } from './cluster-repair.ts';
+import { clusterStatus } from './cluster-status.ts';
 import {
   type Command,
   EXIT_BUG,
@@ -32,6 +34,7 @@ import { put } from './put.ts';
 import { restore } from './restore.ts';
 import { scan } from './scan.ts';
 import { scenario } from './scenario.ts';
+import { serve } from './serve.ts';
 import { sstBuild } from './sst-build.ts';
 import { sstDump } from './sst-dump.ts';
 import { sstInspect } from './sst-inspect.ts';
@@ -64,6 +67,9 @@ const COMMANDS: readonly Command[] = [
   backups,
   restore,
   explain,
+  serve,
+  clusterStatus,
+  clusterRepair,
   scenario,
   sstBuild,
   sstInspect,

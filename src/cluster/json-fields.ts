@@ -26,6 +26,10 @@ export class Fields {
     return Object.hasOwn(this.#object, name);
   }
 
+  names(): readonly string[] {
+    return Object.keys(this.#object);
+  }
+
   text(name: string): string | undefined {
     const value = this.value(name);
     if (value === undefined || (typeof value === 'string' && value !== '')) return value;

@@ -1,7 +1,4 @@
-/**
- * `sluicedb/cluster`: a database that is one of a cluster's replicas. The second of the package's two entries; the embedded database
- * loads nothing of it.
- */
+/** A database that is one of a cluster's replicas, over any shared log and any exchange of files: `open-node.ts` brings those of a real one. */
 
 import { resolve } from 'node:path';
 import type { EncodingName } from '../base/encoding.ts';

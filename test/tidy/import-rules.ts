@@ -1,4 +1,4 @@
-/** What may import what: layers, cycles, the one barrel, libraries and `node:` in their places. */
+/** What may import what: layers, cycles, the barrels, libraries and `node:` in their places. */
 
 import { posix } from 'node:path';
 import { type Import, importsOf, isTypeScriptOfOurs, parse } from './syntax.ts';
@@ -18,7 +18,8 @@ const LAYERS = [
   ['base'],
 ];
 
-const BARREL = 'src/index.ts';
+/** One for each entry of the package. */
+const BARRELS = ['src/index.ts', 'src/cluster/index.ts'];
 
 /** Functions of their arguments, or threads: not the ambient world that `src/base/env` stands for. */
 const PURE_NODE = new Set([
@@ -49,8 +50,8 @@ function layerOf(part: string): number {
 }
 
 function layering(from: string, to: string): string | undefined {
-  if (to === BARREL) return `imports the barrel ${BARREL}: import from the file that defines the name`;
-  if (from === BARREL) return undefined;
+  if (BARRELS.includes(to)) return `imports the barrel ${to}: import from the file that defines the name`;
+  if (BARRELS.includes(from)) return undefined;
   const [importer, imported] = [partOf(from), partOf(to)];
   if (importer === imported) return undefined;
   for (const part of [importer, imported]) {
@@ -111,8 +112,8 @@ export function checkImports(files: readonly SourceFile[], dependencies: Set<str
       const report = (message: string | undefined) => {
         if (message) findings.push({ path: file.path, line: lineAt(file.text, one.start), message });
       };
-      if (one.reExport && file.path !== BARREL)
-        report(`re-exports: only ${BARREL} may; import where it is used`);
+      if (one.reExport && !BARRELS.includes(file.path))
+        report(`re-exports: only ${BARRELS.join(' and ')} may; import where it is used`);
       if (!one.specifier.startsWith('.')) {
         report(packageRule(file.path, one, dependencies));
         continue;

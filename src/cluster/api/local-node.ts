@@ -16,7 +16,9 @@ export function localNode(db: Db, name: string): ServedNode {
         error: poisoned,
         version: db.version,
         appliedRevision: 0,
-        lag: { records: 0, bytes: 0, seconds: 0 },
+        headRevision: undefined,
+        lag: { revisions: 0, seconds: 0 },
+        pendingCommits: 0,
         members: [],
         files: { held: 0, bytes: 0, inFlight: [] },
       };

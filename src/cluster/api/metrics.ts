@@ -102,9 +102,11 @@ function clusterMetrics(out: Exposition, { status, received }: MetricsSource): v
     condition === 'halted' ? 0 : 1,
   );
   out.gauge('sluicedb_applied_revision', 'Newest entry of the log that is applied', status.appliedRevision);
-  out.gauge('sluicedb_lag_records', 'Records of the log that are not applied yet', lag.records);
-  out.gauge('sluicedb_lag_bytes', 'Bytes of those', lag.bytes);
-  out.gauge('sluicedb_lag_seconds', 'For how long the node has been behind', lag.seconds);
+  // Without a sample while the log does not answer.
+  const lagging = lag.revisions === undefined ? [] : [[{}, lag.revisions] as const];
+  out.gauge('sluicedb_lag_revisions', 'How far the node is behind the log', lagging);
+  out.gauge('sluicedb_lag_seconds', 'For how long it has been seen behind', lag.seconds);
+  out.gauge('sluicedb_commits_pending', 'Commits that wait for their outcome', status.pendingCommits);
   out.gauge('sluicedb_members', 'Live nodes of the cluster', members.length);
   out.gauge(
     'sluicedb_member_applied_revision',

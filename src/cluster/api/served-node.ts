@@ -1,6 +1,8 @@
 /** What the client API needs of a node. A plain database is one too: alone, it has always caught up. */
 
 import type { Db } from '../../db.ts';
+import type { FileInFlight } from '../files/file-exchange.ts';
+import type { MemberCondition, MemberState } from '../log/shared-log.ts';
 
 export interface ServedNode {
   readonly db: Pick<
@@ -21,38 +23,26 @@ export interface ServedNode {
   status(): Promise<NodeStatus>;
 }
 
-export type NodeCondition = 'starting' | 'running' | 'lagging' | 'halted' | 'closed';
-
-export interface MemberStatus {
-  readonly node: string;
-  readonly url: string | undefined;
-  readonly condition: string;
-  readonly appliedRevision: number;
-  readonly appliedVersion: number;
-  readonly digest: string;
-}
-
 export interface NodeStatus {
   readonly node: string;
-  /** Undefined of a database that is in no cluster. */
+  /** Its id; undefined of a database that is in no cluster. */
   readonly cluster: string | undefined;
-  readonly condition: NodeCondition;
+  readonly condition: MemberCondition;
   /** What halted it. */
   readonly error: string | undefined;
   /** The version that reads see here. */
   readonly version: number;
   readonly appliedRevision: number;
-  /** How far it is behind the newest entry of the log that it knows of. */
-  readonly lag: { readonly records: number; readonly bytes: number; readonly seconds: number };
-  readonly members: readonly MemberStatus[];
+  /** Of the log; undefined while it cannot be asked, as of a database that is in no cluster. */
+  readonly headRevision: number | undefined;
+  /** How far it is behind that, and for how long it has been seen to be. */
+  readonly lag: { readonly revisions: number | undefined; readonly seconds: number };
+  /** Commits of this node's callers that wait for their outcome. */
+  readonly pendingCommits: number;
+  readonly members: readonly MemberState[];
   readonly files: {
     readonly held: number;
     readonly bytes: number;
-    readonly inFlight: readonly {
-      readonly digest: string;
-      readonly bytes: number;
-      readonly received: number;
-      readonly from: string;
-    }[];
+    readonly inFlight: readonly FileInFlight[];
   };
 }

@@ -14,12 +14,15 @@ import type { FileExchange, FileFacts, FileInFlight, PeerService } from './file-
 import { FileStore } from './file-store.ts';
 import { PULL_LIMITS, type PullLimits, Pulls } from './pulls.ts';
 
+/** For what is being answered when the node closes. */
+const CLOSE_MS = 1000;
+
 export interface ExchangeSettings {
   readonly env: Env;
   /** Of the node: the database must not be all of it. */
   readonly dir: string;
   readonly service: PeerService;
-  /** It learns the routes of files and checkpoints; whoever made it closes it. */
+  /** It learns the routes of files and checkpoints, and is closed with the exchange. */
   readonly server: NodeServer;
   /** Where the others reach that server. */
   readonly url: string;
@@ -34,6 +37,7 @@ export class NodeFileExchange implements FileExchange {
   readonly url: string;
   readonly store: FileStore;
   readonly #env: Env;
+  readonly #server: NodeServer;
   readonly #client: PeerClient;
   readonly #pulls: Pulls;
   readonly #offers: CheckpointOffers;
@@ -43,6 +47,7 @@ export class NodeFileExchange implements FileExchange {
     const { env, dir, service, server, url, token, tls, stallMs = HTTP_LIMITS.stallMs } = settings;
     this.url = url;
     this.#env = env;
+    this.#server = server;
     this.#limits = { ...PULL_LIMITS, ...settings.limits };
     this.store = new FileStore(env, dir);
     this.#client = new PeerClient({ connections: new HttpConnections(tls), token, stallMs });
@@ -99,6 +104,7 @@ export class NodeFileExchange implements FileExchange {
   }
 
   async close(): Promise<void> {
+    await this.#server.close(CLOSE_MS);
     await this.#pulls.close();
     this.#offers.close();
     this.#client.close();

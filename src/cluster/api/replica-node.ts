@@ -1,0 +1,54 @@
+/** A cluster's replica, as clients are served by it. */
+
+import type { Clock } from '../../base/env/env.ts';
+import { SluiceError, throwIfAborted } from '../../base/errors.ts';
+import type { ClusterDb } from '../cluster-db.ts';
+import type { FileStore } from '../files/file-store.ts';
+import type { NodeStatus, ServedNode } from './served-node.ts';
+
+export function replicaNode(db: ClusterDb, store: FileStore, clock: Clock): ServedNode {
+  let behindSinceMs: number | undefined;
+  return {
+    db,
+    catchUp: (signal) => orAborted(db.caughtUp(), signal),
+    status: async (): Promise<NodeStatus> => {
+      const status = await db.status();
+      const { lagRevisions } = status;
+      const nowMs = clock.monotonicMs();
+      if (lagRevisions === 0) behindSinceMs = undefined;
+      else if (lagRevisions !== undefined) behindSinceMs ??= nowMs;
+      return {
+        node: status.node,
+        cluster: status.clusterId,
+        condition: status.condition,
+        error: status.error,
+        version: status.appliedVersion,
+        appliedRevision: status.appliedRevision,
+        headRevision: status.headRevision,
+        lag: {
+          revisions: lagRevisions,
+          seconds: behindSinceMs === undefined ? 0 : (nowMs - behindSinceMs) / 1000,
+        },
+        pendingCommits: status.pendingCommits,
+        members: status.members,
+        files: { held: store.digests().length, bytes: store.bytes, inFlight: status.filesInFlight },
+      };
+    },
+  };
+}
+
+/** The wait is given up; what is waited for goes on. */
+async function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
+  throwIfAborted(signal);
+  done.catch(() => undefined);
+  let leave = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    leave = () => reject(new SluiceError('ABORTED', 'The caller has gone'));
+    signal.addEventListener('abort', leave, { once: true });
+  });
+  try {
+    await Promise.race([done, aborted]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
