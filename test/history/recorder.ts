@@ -75,14 +75,25 @@ async function readStretch(source: Source, stretch: Stretch, snapshot?: Snapshot
     : { op: 'scan', lower, upper: `${last}\0`, found };
 }
 
+/** Who keeps transactions where they outlive the process, which may be killed at any moment. */
+export interface Journal {
+  /** Before it is asked for what may commit: until it has ended, its outcome is unknown. */
+  intends(transaction: RecordedTransaction): void;
+  ended(transaction: RecordedTransaction): void;
+  /** Before a snapshot is taken, which then sees all that had ended before. */
+  catchUp(): Promise<void>;
+}
+
 export class Recorder {
   readonly #process: string;
   readonly #upToDate: boolean;
+  readonly #journal: Journal | undefined;
   #transactions: RecordedTransaction[] = [];
 
-  constructor(process: string, upToDate: boolean) {
+  constructor(process: string, upToDate: boolean, journal?: Journal) {
     this.#process = process;
     this.#upToDate = upToDate;
+    this.#journal = journal;
   }
 
   get count(): number {
@@ -99,6 +110,7 @@ export class Recorder {
   /** Commits unless `body` says no; a conflict is recorded, not tried again. */
   async transaction(db: TextDb, body: (txn: RecordedWriter) => Promise<boolean>): Promise<void> {
     const beganAt = nowNs();
+    await this.#journal?.catchUp();
     const txn = db.begin();
     const writer = new RecordedWriter(txn);
     const record = (outcome: Outcome, version: number | undefined): void =>
@@ -109,6 +121,7 @@ export class Recorder {
         record('aborted', undefined);
         return;
       }
+      this.#journal?.intends(this.#recorded(beganAt, 'unknown', txn.version, undefined, writer.operations));
       const { version } = await txn.commit();
       record('committed', writer.wrote ? version : undefined);
     } catch (error) {
@@ -125,6 +138,7 @@ export class Recorder {
   /** A write call of the database itself, which resolves with its version. */
   async blind(operations: readonly Operation[], write: () => Promise<number>): Promise<void> {
     const beganAt = nowNs();
+    this.#journal?.intends(this.#recorded(beganAt, 'unknown', undefined, undefined, operations));
     this.#record(beganAt, 'committed', undefined, await write(), operations);
   }
 
@@ -134,6 +148,7 @@ export class Recorder {
     read: (reader: RecordedReader) => Promise<void>,
     beganAt = nowNs(),
   ): Promise<void> {
+    await this.#journal?.catchUp();
     const snapshot = db.snapshot();
     try {
       const reader = new RecordedReader(db, snapshot);
@@ -151,7 +166,19 @@ export class Recorder {
     version: number | undefined,
     operations: readonly Operation[],
   ): void {
-    this.#transactions.push({
+    const transaction = this.#recorded(beganAt, outcome, snapshot, version, operations);
+    if (this.#journal === undefined) this.#transactions.push(transaction);
+    else this.#journal.ended(transaction);
+  }
+
+  #recorded(
+    beganAt: number,
+    outcome: Outcome,
+    snapshot: number | undefined,
+    version: number | undefined,
+    operations: readonly Operation[],
+  ): RecordedTransaction {
+    return {
       id: 0,
       process: this.#process,
       outcome,
@@ -161,7 +188,7 @@ export class Recorder {
       version,
       upToDate: this.#upToDate,
       operations,
-    });
+    };
   }
 }
 

@@ -68,14 +68,19 @@ export class Client {
   readonly #names: Names;
   readonly #recorder: Recorder;
   readonly #dir: string;
+  readonly #deletes: boolean;
   #files = 0;
 
-  /** `dir`: its own, for the files that it ingests. */
-  constructor(random: SeededRandom, names: Names, recorder: Recorder, dir: string) {
+  /**
+   * `dir`: its own, for the files that it ingests. `deletes`: not where outcomes may be unknown, as a miss does not tell which
+   * of the deletions it saw.
+   */
+  constructor(random: SeededRandom, names: Names, recorder: Recorder, dir: string, deletes = true) {
     this.#random = random;
     this.#names = names;
     this.#recorder = recorder;
     this.#dir = dir;
+    this.#deletes = deletes;
   }
 
   /** One transaction of any kind. */
@@ -105,10 +110,10 @@ export class Client {
     if (kind < 330) await txn.get(this.#key());
     else if (kind < 450) await txn.scan(randomStretch(random));
     else if (kind < 700) txn.put(this.#key(), this.#names.nextNumber());
-    else if (kind < 780) txn.put(this.#key(), undefined);
+    else if (kind < 780) txn.put(this.#key(), this.#deletes ? undefined : this.#names.nextNumber());
     else if (kind < 850) await txn.get(this.#names.listToRead(random));
     else if (kind < 992) await txn.append(this.#names.listToAppend(random), this.#names.nextNumber());
-    else if (kind < 995) {
+    else if (kind < 995 && this.#deletes) {
       const { lower, upper } = randomStretch(random);
       txn.deleteRange(lower, upper);
     } else await this.#ingest(txn);
@@ -131,7 +136,7 @@ export class Client {
         writes(registers, 'ingest'),
         async () => (await db.ingest(path, { mode: 'move' })).version,
       );
-    } else if (kind < 9) {
+    } else if (kind < 9 && this.#deletes) {
       const { lower, upper } = randomStretch(random);
       await this.#recorder.blind([{ op: 'deleteRange', lower, upper }], () =>
         db.deleteRange({ gte: lower, lt: upper }),
@@ -149,7 +154,7 @@ export class Client {
     const random = this.#random;
     const registers = new Map<string, number | undefined>();
     for (let left = 1 + random.below(4); left > 0; left--)
-      registers.set(this.#key(), random.chance(0.2) ? undefined : this.#names.nextNumber());
+      registers.set(this.#key(), this.#deletes && random.chance(0.2) ? undefined : this.#names.nextNumber());
     return registers;
   }
 

@@ -1,0 +1,174 @@
+/** A node of the fleet, as seen from outside: a process that is started, asked, paused and killed, and the ways to and from it. */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Reply } from '../../base/child-answers.ts';
+import { TcpProxy } from '../../fixtures/tcp-proxy.ts';
+import type { NodeSetup, Run } from './node-process.ts';
+
+const SCRIPT = new URL('./node-process.ts', import.meta.url);
+const HOOKS = new URL('../../base/typescript-hooks.mjs', import.meta.url).href;
+/** Longer than anything that is right takes on a busy machine. */
+const ANSWER_MS = 180_000;
+
+export interface NodeState {
+  readonly version: number;
+  readonly digest: string;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export class FleetNode {
+  readonly name: string;
+  readonly dir: string;
+  /** To each member of etcd, its own. */
+  readonly toEtcd: readonly TcpProxy[];
+  /** From its peers. */
+  readonly fromPeers: TcpProxy;
+  readonly #setup: NodeSetup;
+  #child: ChildProcess | undefined;
+  #asking: Promise<unknown> = Promise.resolve();
+  #run: Run | undefined;
+
+  private constructor(setup: NodeSetup, toEtcd: readonly TcpProxy[], fromPeers: TcpProxy) {
+    this.name = setup.node;
+    this.dir = setup.dir;
+    this.#setup = setup;
+    this.toEtcd = toEtcd;
+    this.fromPeers = fromPeers;
+  }
+
+  static async make(
+    node: string,
+    root: string,
+    cluster: string,
+    etcdPorts: readonly number[],
+    port: number,
+  ): Promise<FleetNode> {
+    const toEtcd = await Promise.all(etcdPorts.map((to) => TcpProxy.start(to)));
+    const fromPeers = await TcpProxy.start(port);
+    const dir = join(root, node, 'data');
+    mkdirSync(dirname(dir), { recursive: true });
+    const setup = {
+      node,
+      dir,
+      cluster,
+      etcd: toEtcd.map((proxy) => `http://127.0.0.1:${proxy.port}`),
+      port,
+      url: `http://127.0.0.1:${fromPeers.port}`,
+    };
+    return new FleetNode(setup, toEtcd, fromPeers);
+  }
+
+  get isUp(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** What its process has written, from its first life on. */
+  get said(): string {
+    return readFileSync(`${this.dir}.log`, 'utf8');
+  }
+
+  /** Starts its process and opens it. */
+  async start(): Promise<void> {
+    const log = openSync(`${this.dir}.log`, 'a');
+    const child = fork(SCRIPT, [], { execArgv: ['--import', HOOKS], stdio: ['ignore', log, log, 'ipc'] });
+    this.#child = child;
+    this.#asking = Promise.resolve();
+    running.add(child);
+    child.on('exit', () => running.delete(child));
+    await this.ask('open', this.#setup);
+  }
+
+  /** Its clients begin, and begin again in each of its lives until `stopClients`. */
+  async startClients(run: Run): Promise<void> {
+    this.#run = run;
+    await this.ask('start', run);
+  }
+
+  async stopClients(): Promise<void> {
+    this.#run = undefined;
+    await this.ask('stop');
+  }
+
+  /** A life after one that was ended. */
+  async restart(nextRun: (run: Run) => Run): Promise<void> {
+    await this.kill();
+    await this.start();
+    if (this.#run !== undefined) await this.startClients(nextRun(this.#run));
+  }
+
+  /** As one that was never there. */
+  forget(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isUp) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  async state(): Promise<NodeState> {
+    return (await this.ask('state')) as NodeState;
+  }
+
+  /** One question at a time. @throws what the node has thrown; or that it ended */
+  async ask(...question: unknown[]): Promise<unknown> {
+    const answer = this.#asking.then(
+      () => this.#askNow(question),
+      () => this.#askNow(question),
+    );
+    this.#asking = answer.catch(() => undefined);
+    return await answer;
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    await Promise.all([...this.toEtcd, this.fromPeers].map((proxy) => proxy.close()));
+  }
+
+  async #askNow(question: readonly unknown[]): Promise<unknown> {
+    const child = this.#child;
+    if (child === undefined || !this.isUp)
+      throw new Error(`${this.name} is not up; it said:\n${this.said.slice(-3000)}`);
+    const stopped = new AbortController();
+    const { signal } = stopped;
+    const ended = once(child, 'exit', { signal }).then(([code, killedBy]) => {
+      throw new Error(`${this.name} ended with ${code ?? killedBy}; it said:\n${this.said.slice(-3000)}`);
+    });
+    const late = AbortSignal.timeout(ANSWER_MS);
+    const answer = once(child, 'message', { signal: AbortSignal.any([signal, late]) });
+    child.send([...question]);
+    try {
+      const [reply] = (await Promise.race([answer, ended])) as [Reply];
+      if (reply.error === undefined) return reply.result;
+      throw Object.assign(new Error(`${this.name}, asked to ${question[0]}: ${reply.error.message}`), {
+        code: reply.error.code,
+      });
+    } catch (error) {
+      if (late.aborted)
+        throw new Error(`${this.name} has not answered ${question[0]} in ${ANSWER_MS / 1000} s`);
+      throw error;
+    } finally {
+      stopped.abort();
+      answer.catch(() => undefined);
+      ended.catch(() => undefined);
+    }
+  }
+}

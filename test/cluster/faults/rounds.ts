@@ -1,0 +1,109 @@
+/**
+ * Rounds of faults on a fleet under load. Each ends in quiet: all is set right, the nodes must hold the same, and the round's history,
+ * of all clients of all lives of all nodes, must be strictly serializable. A commit that was acknowledged and is lost is a write that
+ * the round's last read misses.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SeededRandom } from '../../base/seeded-random.ts';
+import { checkHistory } from '../../history/check-history.ts';
+import type { RecordedTransaction } from '../../history/history.ts';
+import { FAULTS, type Fault } from './faults.ts';
+import { Fleet } from './fleet.ts';
+import { readJournal } from './journal.ts';
+import type { Run } from './node-process.ts';
+
+const CLIENTS_PER_NODE = 3;
+const FAULTS_PER_ROUND = 6;
+
+export interface RoundTotals {
+  rounds: number;
+  transactions: number;
+  committed: number;
+  unknown: number;
+  reads: number;
+  readonly faults: Map<string, number>;
+}
+
+export class Rounds {
+  readonly totals: RoundTotals = {
+    rounds: 0,
+    transactions: 0,
+    committed: 0,
+    unknown: 0,
+    reads: 0,
+    faults: new Map(),
+  };
+  readonly #fleet: Fleet;
+  readonly #random: SeededRandom;
+  readonly #tell: (line: string) => void;
+  /** Faults that have not struck yet come first. */
+  #left: Fault[] = [];
+
+  private constructor(fleet: Fleet, random: SeededRandom, tell: (line: string) => void) {
+    this.#fleet = fleet;
+    this.#random = random;
+    this.#tell = tell;
+  }
+
+  static async start(seed: number, tell: (line: string) => void): Promise<Rounds> {
+    return new Rounds(await Fleet.start(), new SeededRandom(seed), tell);
+  }
+
+  /** @throws with what is wrong */
+  async next(timeIsUp: () => boolean): Promise<void> {
+    const fleet = this.#fleet;
+    const epoch = ++this.totals.rounds;
+    const runs: Run[] = [];
+    const newRun = (seed: number): Run => {
+      const run = fleet.newRun({ seed, epoch, clients: CLIENTS_PER_NODE });
+      runs.push(run);
+      return run;
+    };
+    await fleet.nodes[0]?.ask('clear');
+    for (const node of fleet.nodes) await node.startClients(newRun(this.#random.below(1e6)));
+    const scene = { fleet, random: this.#random, nextRun: ({ seed }: Run) => newRun(seed + 1) };
+    for (let n = 0; n < FAULTS_PER_ROUND && (n === 0 || !timeIsUp()); n++) {
+      await sleep(300 + this.#random.below(1_200));
+      const fault = this.#pick();
+      this.#tell(fault.name);
+      const setRight = await fault.strike(scene);
+      this.totals.faults.set(fault.name, (this.totals.faults.get(fault.name) ?? 0) + 1);
+      await sleep(300 + this.#random.below(2_500));
+      await setRight();
+    }
+    await sleep(500);
+    for (const node of fleet.nodes) await node.stopClients();
+    await fleet.agreed();
+    const last = newRun(0);
+    await this.#random.pick(fleet.nodes).ask('readAll', last);
+    this.#check(runs);
+    await fleet.agreed();
+  }
+
+  async close(): Promise<void> {
+    await this.#fleet.close();
+  }
+
+  #pick(): Fault {
+    if (this.#left.length === 0) this.#left = [...FAULTS];
+    const [fault] = this.#left.splice(this.#random.below(this.#left.length), 1);
+    if (fault === undefined) throw new Error('there are no faults');
+    return fault;
+  }
+
+  #check(runs: readonly Run[]): void {
+    const transactions: RecordedTransaction[] = [];
+    for (const { journal } of runs) transactions.push(...readJournal(journal, transactions.length));
+    const report = checkHistory({ initial: new Map(), transactions });
+    if (report.anomalies.length > 0) {
+      const told = report.anomalies.map(({ name, explanation }) => `${name}: ${explanation}`).join('\n');
+      throw new Error(`the history of round ${this.totals.rounds} is not strictly serializable:\n${told}`);
+    }
+    this.totals.transactions += report.transactions;
+    this.totals.committed += report.committed;
+    this.totals.unknown += transactions.filter(({ outcome }) => outcome === 'unknown').length;
+    this.totals.reads += report.reads;
+    if (report.committed === 0) throw new Error(`nothing was committed in round ${this.totals.rounds}`);
+  }
+}
