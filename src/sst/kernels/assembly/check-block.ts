@@ -48,6 +48,9 @@ export function checkDataBlock(
   const limit = end - (count << 2);
 
   let keyLength: usize = 0;
+  /** Of the entry before: how much its key shares, and where the rest of it is. */
+  let lastShared: usize = 0;
+  let lastRest: usize = start;
   let p = start;
   let restart: usize = 0;
   let restartAt = restartOf(start, limit, length, 0);
@@ -84,13 +87,20 @@ export function checkDataBlock(
     const user = nextLength - TRAILER_BYTES;
     let same = false;
     if (entries > 0) {
-      const order = compareToLast(p, shared, keyLength, user);
-      if (order <= 0) return false;
-      same = order == 2;
+      // Most keys differ where they cease to share, and LAST_KEY may be on its way to memory still.
+      const at = shared >= lastShared ? lastRest + shared - lastShared : LAST_KEY + shared;
+      if (shared >= min(user, keyLength - TRAILER_BYTES) || load<u8>(p) <= load<u8>(at)) {
+        const order = compareToLast(p, shared, keyLength, user);
+        if (order <= 0) return false;
+        same = order == 2;
+      }
     }
+    lastShared = shared;
+    lastRest = p;
     // The last copy may reach seven bytes too far: in the block, whose restart array and footer follow.
     for (let i: usize = 0; i < unshared; i += 8) store<u64>(LAST_KEY + shared + i, load<u64>(p + i));
-    const trailer = load<u64>(LAST_KEY + user);
+    const trailer =
+      unshared >= TRAILER_BYTES ? load<u64>(p + unshared - TRAILER_BYTES) : load<u64>(LAST_KEY + user);
     const type = <u32>trailer & 255;
     if (type > 1 || trailer >> 61 != 0) return false;
     deletes += 1 - type;
