@@ -20,6 +20,8 @@ const HASH_PRIME = 0x9e3779b1 | 0;
 /** Up to here positions fit the u16 table, which is quicker to clear. */
 const NARROW_BYTES = 65536;
 const SMALL_BYTES = 16384;
+/** Tries are counted from here, and every 64 make the steps longer: after the first 32 without a match they are of two bytes. */
+const FIRST_TRY = 96;
 
 const narrowTable = new Uint16Array(1 << 13);
 const wideTable = new Uint32Array(1 << 14);
@@ -44,7 +46,7 @@ export function lz4Compress(
   let to = dst;
   // Position 0 needs no entry: an empty slot means it too.
   let at = src + 1;
-  let tries = 64;
+  let tries = FIRST_TRY;
   while (at <= lastStart) {
     const word = loadInt32(bytes, at);
     const slot = Math.imul(word, HASH_PRIME) >>> shift;
@@ -68,7 +70,7 @@ export function lz4Compress(
     if (more >= 15) to = putLength(bytes, to, more - 15);
     at += MATCH_BYTES_MIN + more;
     anchor = at;
-    tries = 64;
+    tries = FIRST_TRY;
     if (at <= lastStart) {
       table[Math.imul(loadInt32(bytes, at - 2), HASH_PRIME) >>> shift] = at - 2 - src;
     }

@@ -4,6 +4,7 @@ import { copyForward, copyMatch, matchLength } from './copy';
 import { TABLE } from './layout';
 
 const HASH_PRIME: u32 = 0x9e3779b1;
+const FIRST_TRY: usize = 96;
 
 // @ts-ignore: decorator
 @inline
@@ -37,7 +38,7 @@ function compress(src: usize, length: usize, dst: usize, capacity: usize, bits: 
   let anchor = src;
   let to = dst;
   let at = src + 1;
-  let tries: usize = 64;
+  let tries: usize = FIRST_TRY;
   while (at <= lastStart) {
     const word = load<u32>(at);
     const slot = <usize>((word * HASH_PRIME) >> shift);
@@ -60,7 +61,7 @@ function compress(src: usize, length: usize, dst: usize, capacity: usize, bits: 
     if (more >= 15) to = putLength(to, more - 15);
     at += 4 + more;
     anchor = at;
-    tries = 64;
+    tries = FIRST_TRY;
     if (at <= lastStart) put(<usize>((load<u32>(at - 2) * HASH_PRIME) >> shift), at - 2 - src, wide);
   }
   const literals = end - anchor;
