@@ -29,6 +29,7 @@ export type {
   SourceCompression,
   ValueSpec,
 } from './import-options.ts';
+export type { EntryBatch } from './ingest/record-stage.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
 export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
 export type { Backup, BackupOptions } from './txn/backup/backup.ts';

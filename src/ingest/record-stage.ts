@@ -6,11 +6,28 @@
  */
 
 import { compareRanges } from '../base/bytes.ts';
-import { type EntryType, putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
+import {
+  checkKey,
+  type EntryType,
+  KEY_BYTES_MAX,
+  putTrailer,
+  TRAILER_BYTES,
+  TYPE_VALUE,
+} from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
 import { notSorted } from '../sst/entry-order.ts';
 import { RECORD_HEAD_BYTES } from '../sst/kernels/js-encode-blocks.ts';
 import type { StagedRecords } from '../sst/table-builder.ts';
+
+/**
+ * Entries one behind the other, as a cursor hands them out: entry i has its key at `bytes[offsets[2i] … offsets[2i + 1])` and
+ * its value from there up to `offsets[2i + 2]`.
+ */
+export interface EntryBatch {
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+  readonly count: number;
+}
 
 const RECORDS_AT = 65_536;
 /** Fits the second-level cache of a core beside what it comes from. */
@@ -73,6 +90,45 @@ export class RecordStage {
     this.#entries++;
   }
 
+  /**
+   * Adds entries of a batch from `from` on, as values, while there is room. Returns the number of the first that is not added.
+   * `view`: of the batch's bytes.
+   *
+   * @throws SluiceError NOT_SORTED, INVALID_KEY; those before are added.
+   */
+  addBatch({ bytes, offsets, count }: EntryBatch, view: DataView, from: number): number {
+    const own = this.#view;
+    for (let i = from; i < count; i++) {
+      const start = offsets[2 * i] as number;
+      const middle = offsets[2 * i + 1] as number;
+      const end = offsets[2 * i + 2] as number;
+      if (!(start <= middle && middle <= end && end <= bytes.length)) throw outOfBounds(i);
+      const keyLength = middle - start;
+      if (keyLength < 1 || keyLength > KEY_BYTES_MAX) checkKey(bytes.subarray(start, middle));
+      const at = this.#end;
+      const trailer = at + RECORD_HEAD_BYTES + keyLength;
+      const next = trailer + TRAILER_BYTES + end - middle;
+      if (next > RECORDS_AT + STAGE_BYTES) return i;
+      const keyAt = at + RECORD_HEAD_BYTES;
+      if (compareViews(view, start, keyLength, own, this.#lastAt, this.#lastLength) <= 0)
+        this.checkOrder(bytes.subarray(start, middle));
+      own.setUint32(at, keyLength + TRAILER_BYTES, true);
+      own.setUint32(at + 4, end - middle, true);
+      copyView(view, start, keyLength, own, keyAt);
+      own.setUint32(trailer, TYPE_VALUE, true);
+      own.setUint32(trailer + 4, 0, true);
+      if (end - middle > WORDS_BYTES_MAX)
+        this.#bytes.set(bytes.subarray(middle, end), trailer + TRAILER_BYTES);
+      else copyView(view, middle, end - middle, own, trailer + TRAILER_BYTES);
+      this.#end = next;
+      this.#lastAt = keyAt;
+      this.#lastLength = keyLength;
+      this.#staged++;
+      this.#entries++;
+    }
+    return count;
+  }
+
   /** What is staged, to be used at once: there is room again. Undefined when nothing is. */
   take(): StagedRecords | undefined {
     const entries = this.#staged;
@@ -106,6 +162,41 @@ export class RecordStage {
     this.#entries++;
     return { bytes: target, length: target.length, entries: 1, lastAt: RECORD_HEAD_BYTES, lastLength };
   }
+}
+
+/** More is copied by `set`, which costs what copying so much by words does. */
+const WORDS_BYTES_MAX = 256;
+
+/** As `compareRanges`: by words, where there is a view already. */
+function compareViews(
+  a: DataView,
+  aStart: number,
+  aLength: number,
+  b: DataView,
+  bStart: number,
+  bLength: number,
+): number {
+  const n = aLength < bLength ? aLength : bLength;
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const d = a.getUint32(aStart + i) - b.getUint32(bStart + i);
+    if (d !== 0) return d;
+  }
+  for (; i < n; i++) {
+    const d = a.getUint8(aStart + i) - b.getUint8(bStart + i);
+    if (d !== 0) return d;
+  }
+  return aLength - bLength;
+}
+
+function copyView(from: DataView, start: number, length: number, to: DataView, at: number): void {
+  let i = 0;
+  for (; i + 4 <= length; i += 4) to.setInt32(at + i, from.getInt32(start + i, true), true);
+  for (; i < length; i++) to.setUint8(at + i, from.getUint8(start + i));
+}
+
+function outOfBounds(entry: number): TypeError {
+  return new TypeError(`batch.offsets of entry ${entry} must ascend and lie within batch.bytes`);
 }
 
 export function recordBytes(keyLength: number, valueLength: number): number {
