@@ -153,7 +153,7 @@ export class Proposals {
   }
 }
 
-/** The signal fires when the time has passed. */
+/** The signal fires when the time has passed. @throws UNAVAILABLE then */
 export async function withTimeout<T>(
   env: Env,
   ms: number,
@@ -163,6 +163,10 @@ export async function withTimeout<T>(
   const cancel = env.clock.after(Math.max(0, ms), () => controller.abort());
   try {
     return await act(controller.signal);
+  } catch (cause) {
+    if (!controller.signal.aborted) throw cause;
+    const message = `A majority of the cluster's nodes did not have the files within ${ms} ms; nothing was committed`;
+    throw new SluiceError('UNAVAILABLE', message, { cause });
   } finally {
     cancel();
   }

@@ -147,6 +147,10 @@ export class Keyspace<
     this.engine().checkOpen();
   }
 
+  protected override catchUp(): Promise<void> {
+    return this.engine().proposer?.caughtUp() ?? Promise.resolve();
+  }
+
   protected override source(at: Snapshot | undefined): ReadSource {
     const engine = this.engine();
     engine.checkOpen();

@@ -33,6 +33,14 @@ export interface GetOptions<KE extends EncodingName, VE extends EncodingName>
   readonly signal?: AbortSignal;
 }
 
+export interface ReadOptions<KE extends EncodingName, VE extends EncodingName> extends GetOptions<KE, VE> {
+  /**
+   * In a cluster: waits until all is applied here that was committed anywhere before the call. Elsewhere that is so by itself, and in
+   * a transaction it is `transaction()` that takes it.
+   */
+  readonly linearizable?: boolean;
+}
+
 export interface RangeOptions<KE extends EncodingName> {
   readonly gt?: Input<KE>;
   readonly gte?: Input<KE>;
@@ -81,16 +89,20 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   /** @throws SluiceError CLOSED when what is read from is no more: not even what is in memory is handed out then. */
   protected abstract checkOpen(): void;
 
+  /** Resolves when what was committed anywhere before the call can be read. */
+  protected async catchUp(): Promise<void> {}
+
   /** Where the reads go, with a snapshot or as of now. @throws SluiceError CLOSED when it is gone. */
   protected abstract source(at: Snapshot | undefined): ReadSource;
 
   /** The value, or undefined on a miss. Never blocks the event loop on the disk. */
   async get<K extends EncodingName = KE, V extends EncodingName = VE>(
     key: Input<K>,
-    options: GetOptions<K, V> = EMPTY_OPTIONS,
+    options: ReadOptions<K, V> = EMPTY_OPTIONS,
   ): Promise<Output<V> | undefined> {
     checkReadOptions(options);
     throwIfAborted(options.signal);
+    if (options.linearizable === true) await this.catchUp();
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
@@ -114,9 +126,10 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   /** Values in the order of the keys, undefined for each miss; all as of one version. */
   async getMany<K extends EncodingName = KE, V extends EncodingName = VE>(
     keys: readonly Input<K>[],
-    options: GetOptions<K, V> = EMPTY_OPTIONS,
+    options: ReadOptions<K, V> = EMPTY_OPTIONS,
   ): Promise<(Output<V> | undefined)[]> {
     checkReadOptions(options);
+    if (options.linearizable === true) await this.catchUp();
     if (!Array.isArray(keys)) throw new TypeError('keys must be an array');
     const encoded = keys.map((key) => ownBytes(this.#keyBytes(key, options), key));
     const { at, done } = this.snapshotFor(options.snapshot);
@@ -138,10 +151,11 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   /** Whether the key has a value. */
   async has<K extends EncodingName = KE>(
     key: Input<K>,
-    options: GetOptions<K, VE> = EMPTY_OPTIONS,
+    options: ReadOptions<K, VE> = EMPTY_OPTIONS,
   ): Promise<boolean> {
     checkReadOptions(options);
     throwIfAborted(options.signal);
+    if (options.linearizable === true) await this.catchUp();
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
@@ -249,11 +263,12 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
 }
 
 /** Nothing is looked at in the usual call, which gives no options. */
-function checkReadOptions(options: GetOptions<EncodingName, EncodingName>): void {
+function checkReadOptions(options: ReadOptions<EncodingName, EncodingName>): void {
   if (options === EMPTY_OPTIONS) return;
   checkOptions(options);
   checkEncodings(options);
   checkSignal(options.signal);
+  checkFlag(options.linearizable, 'options.linearizable');
 }
 
 /** gt and gte, lt and lte as one half-open range; where both of a pair are given the narrower counts. */

@@ -10,6 +10,11 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal;
   /** Never conflicts, writes nothing. */
   readonly readOnly?: boolean;
+  /**
+   * In a cluster: begins when all is applied here that was committed anywhere before the call, so that one which only reads is strictly
+   * serializable too. Those that write are without it.
+   */
+  readonly linearizable?: boolean;
 }
 
 const MAX_RETRIES = 20;

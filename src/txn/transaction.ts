@@ -97,6 +97,10 @@ export class TransactionKeyspace<
     this.#core.checkOpen();
   }
 
+  protected override async catchUp(): Promise<void> {
+    throw new TypeError('options.linearizable is not for a read in a transaction: give it to transaction()');
+  }
+
   protected override source(at: Snapshot | undefined): ReadSource {
     if (at !== undefined)
       throw new TypeError('options.snapshot is not for a transaction, which reads at its own');

@@ -33,6 +33,7 @@ export class TestCluster {
   async open(node: string, options: NodeOptions = {}): Promise<TextNode> {
     const db = await openCluster<'utf8', 'utf8'>({
       ...TINY,
+      memtableBytes: 1 << 16,
       keyEncoding: 'utf8',
       valueEncoding: 'utf8',
       announceMs: 20,

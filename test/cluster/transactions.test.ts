@@ -71,3 +71,23 @@ test('the caller may change its bytes as soon as a call has returned, however la
     ]);
   }
 });
+
+test('a linearizable read on any node sees what any other has acknowledged', async () => {
+  const { a, b, c } = await threeNodes();
+  const keyspace = b.keyspace('x');
+  for (let i = 0; i < 10; i++) {
+    await a.put('k', String(i));
+    expect(await b.get('k', { linearizable: true })).toBe(String(i));
+    await keyspace.put('k', String(i));
+    const read = await c.transaction((txn) => txn.keyspace('x').get('k'), {
+      linearizable: true,
+      readOnly: true,
+    });
+    expect(read).toBe(String(i));
+    expect(await c.getMany(['k'], { linearizable: true })).toEqual([String(i)]);
+    expect(await a.has('k', { linearizable: true })).toBe(true);
+  }
+  const txn = a.begin();
+  expect(await outcomeOf(() => txn.get('k', { linearizable: true }))).toMatch(/^TypeError/);
+  txn.abort();
+});

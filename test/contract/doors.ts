@@ -6,6 +6,7 @@ import type { IngestOptions, Snapshot } from '../../src/index.ts';
 import type { Readable } from '../../src/txn/readable.ts';
 import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
 import { type Entry, writeSst } from '../base/sst-files.ts';
+import { TestCluster } from '../cluster/nodes.ts';
 
 export interface Door {
   readonly reader: Readable<'utf8', 'utf8'>;
@@ -247,6 +248,18 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     txn.deleteRange({});
     await ingestInto(txn, dir, FINAL);
     return { reader: txn, options: {} };
+  },
+  'a replica of a cluster, written through the others': async (dir, closers) => {
+    const cluster = new TestCluster(dir);
+    closers.push(() => cluster.close());
+    const [a, b, c] = [await cluster.open('a'), await cluster.open('b'), await cluster.open('c')];
+    await ingestInto(a, dir, OLDER);
+    await spoil(b);
+    await b.deleteRange({ gte: 'm' });
+    await write(b, OLDER);
+    await write(b, FINAL);
+    await c.caughtUp();
+    return { reader: c, options: {} };
   },
   'a read-only open beside the writer': async (dir, closers) => {
     const db = await openIn(dir, closers, { ...TINY, durability: 'fsync' });

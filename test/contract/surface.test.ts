@@ -9,6 +9,7 @@ import { parse, walk } from '../tidy/syntax.ts';
 
 /** For the parts of the database among themselves. */
 const INTERNAL = new Set([
+  'catchUp',
   'constructor',
   'engine',
   'keyspaceName',
