@@ -48,6 +48,35 @@ test('what was found stays what it was while other tables are read', () => {
   expect(valueBytes.slice(valueStart, valueStart + valueLength)).toEqual(value);
 });
 
+test('what was found stays what it was while another table is opened', () => {
+  const dir = memoryDirectory();
+  const cache = new BlockCache(1 << 20);
+  const value = new Uint8Array(100).fill(7);
+  const asTheyAre = { filterBitsPerKey: 0, compression: 'none', blockBytes: 4096 } as const;
+  writeTable(join(dir, 'a.sst'), [put('m', value)], asTheyAre);
+  const large = Array.from({ length: 80 }, (_, n) => put(keyOf(n), new Uint8Array(30_000)));
+  writeTable(join(dir, 'fill.sst'), large, asTheyAre);
+  // Its filter is verified in the arena: there is no other room for so much.
+  const keys = Array.from({ length: 24_000 }, (_, n) => put(keyOf(n), new Uint8Array(1)));
+  writeTable(join(dir, 'b.sst'), [...keys, put('z', value)], { filterBitsPerKey: 100 });
+  const [a, fill, b] = [
+    tableAt(join(dir, 'a.sst'), cache),
+    tableAt(join(dir, 'fill.sst'), cache),
+    tableAt(join(dir, 'b.sst'), cache),
+  ];
+  const probe = new Probe();
+  // Wherever in a full arena the value is.
+  for (let round = 0, next = 0; round < 63; round++) {
+    for (let n = 0; n < round % 21; n++) lookUp(fill, probe, keyOf(next++ % large.length));
+    expect(lookUp(a, probe, 'm')).toBe(true);
+    expect(b.get(probe, undefined)).toBe(READY);
+    const { valueBytes, valueStart, valueLength } = probe;
+    expect(valueBytes.slice(valueStart, valueStart + valueLength)).toEqual(value);
+    expect(b.state?.facts.filterBytes).toBeGreaterThan(cache.scratchBytes);
+    b.close();
+  }
+});
+
 test('a table in which all is found is asked without its filter, but for blocks that would have to be read', () => {
   const path = join(memoryDirectory(), 'a.sst');
   const keys = Array.from({ length: 2000 }, (_, n) => keyOf(2 * n));
