@@ -4,6 +4,8 @@
  */
 
 import { join } from 'node:path';
+import { cluster } from './cluster-cases.mjs';
+import { needsFiles } from './files.mjs';
 import { imports } from './import-cases.mjs';
 import { factor, megabytes, millions, ms, rate, us } from './rows.mjs';
 
@@ -40,6 +42,7 @@ export function makeCases({ root = '', scale }) {
       ...prefixes(context),
       ...imports(context),
       ...latency(context),
+      ...cluster(context),
     ],
   };
 }
@@ -77,9 +80,6 @@ function contextOf(root, scale) {
 }
 
 const size = (mb) => (mb >= 1000 ? `${+(mb / 1000).toFixed(1)} GB` : `${mb} MB`);
-
-/** What a case needs: a set of files. */
-const needsFiles = (set) => () => ({ path: set.dir, task: { kind: 'files', ...set } });
 
 /** Four files whose keys take turns. */
 function fourOf({ common, count, fileSet }) {

@@ -5,6 +5,7 @@
  * the process held once its input was read. `rows` may be missing, with `notYet` saying why.
  */
 
+import * as cluster from './kinds/cluster.mjs';
 import * as datasets from './kinds/datasets.mjs';
 import * as imports from './kinds/imports.mjs';
 import * as ingest from './kinds/ingest.mjs';
@@ -26,6 +27,7 @@ const kinds = {
   ...datasets,
   ...prefixes,
   ...imports,
+  ...cluster,
 };
 
 const task = JSON.parse(process.argv[2]);

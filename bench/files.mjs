@@ -25,3 +25,6 @@ export function relink(files, dir) {
 export function pathsOf({ dir, files }) {
   return Array.from({ length: files }, (_, n) => join(dir, `${String(n).padStart(5, '0')}.sst`));
 }
+
+/** What a case needs: a set of files. */
+export const needsFiles = (set) => () => ({ path: set.dir, task: { kind: 'files', ...set } });

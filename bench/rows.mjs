@@ -7,5 +7,7 @@ export const ms = row('ms');
 export const us = row('us');
 export const factor = row('factor');
 export const megabytes = row('MB');
+export const megabytesPerSecond = row('MB/s');
+export const bytes = row('B');
 
 export const millions = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n.toLocaleString('en'));
