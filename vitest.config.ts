@@ -9,6 +9,7 @@ const hooks = new URL('./test/base/typescript-hooks.mjs', import.meta.url).href;
 const LONGEST = [
   'history/workload',
   'crash/kill',
+  'scenarios/',
   'rocksdb/interop',
   'model/model',
   'faults/',
@@ -18,8 +19,11 @@ const LONGEST = [
   'model/',
   'interleavings/',
   'cli/process',
+  'cluster/',
   'txn/wal-damage',
   'contract/reads',
+  'import/task',
+  'levels/compaction/throttle',
   'cluster/',
 ];
 

@@ -119,7 +119,8 @@ check "build" npm run -s build
 run_vitest "vitest"
 # What gains by length, at three times that of `npm test`: 100,000 transactions for the checker of histories, every crash
 # point with all that it may leave.
-SLUICE_TEST_LENGTH=5 run_vitest "long tests" test/history/workload test/simulation/crash-points test/crash test/faults/kills test/faults/one-call test/exactness test/interleavings test/model/model
+SLUICE_TEST_LENGTH=5 run_vitest "long tests" test/history/workload test/simulation/crash-points test/crash test/faults/kills test/faults/one-call test/exactness test/interleavings test/model/model test/model/threads \
+  test/model/ingest-as-puts test/simulation/simulation test/corruption
 check "canaries" npm run -s canaries
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { Child } from '../base/child.ts';
 import { memoryDirectory, openText } from '../base/database.ts';
+import { LENGTH } from '../base/length.ts';
 import { writeSst } from '../base/sst-files.ts';
 import { type Damage, flips, Image } from './damage.ts';
 
@@ -14,6 +15,8 @@ const CHILD = new URL('./manifest-child.ts', import.meta.url);
 const CODES = ['CORRUPTION', 'UNSUPPORTED_FORMAT', 'NOT_A_DATABASE', 'COMPARATOR_MISMATCH'];
 const PAGE_BYTES = 4096;
 const META_BYTES = 168;
+/** Every byte with the test command. */
+const STEP = LENGTH > 1 ? 1 : 3;
 
 async function image(): Promise<{ whole: Image; content: readonly unknown[] }> {
   const dir = memoryDirectory();
@@ -64,7 +67,7 @@ test('cut at a range of lengths', async () => {
   const bytes = whole.read(DATA);
   expect(bytes.length).toBeGreaterThan(10 * PAGE_BYTES);
   const shower = new Shower();
-  for (let length = 0; length < bytes.length; length += length < 2 * PAGE_BYTES ? 331 : 1024) {
+  for (let length = 0; length < bytes.length; length += STEP * (length < 2 * PAGE_BYTES ? 331 : 1024)) {
     const cut = { what: `length ${length} of ${bytes.length}`, bytes: bytes.subarray(0, length) };
     await shower.show(whole, cut, content);
   }
@@ -77,7 +80,8 @@ test('any byte of its meta pages changed', async () => {
   const bytes = whole.read(DATA);
   const shower = new Shower();
   for (const page of [0, PAGE_BYTES]) {
-    for (const damage of flips(bytes.subarray(page, page + META_BYTES))) {
+    for (const [i, damage] of [...flips(bytes.subarray(page, page + META_BYTES))].entries()) {
+      if (i % STEP !== 0) continue;
       const damaged = Buffer.from(bytes);
       damaged.set(damage.bytes, page);
       await shower.show(whole, { what: `page ${page}, ${damage.what}`, bytes: damaged }, content);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { isSluiceError } from '../../src/index.ts';
 import { memoryDirectory, openText } from '../base/database.ts';
+import { LENGTH } from '../base/length.ts';
 import { type Entry, tableFiles, writeSst } from '../base/sst-files.ts';
 import { type Content, cuts, type Damage, flips, Image, openFiles, readings } from './damage.ts';
 
@@ -18,6 +19,8 @@ const CONTENT: Content = [
   ['c', 'put after'],
   ['d'.repeat(20), 'e'.repeat(40)],
 ];
+/** Every byte with the test command. */
+const STEP = LENGTH > 1 ? 1 : 2;
 const KEYS = [...CONTENT.map(([key]) => key), 'b', 'b3', 'gone', 'zzz'];
 
 /** A closed database: entries in the log, and one ingested table of several blocks. */
@@ -66,13 +69,14 @@ test.each([
   const bytes = whole.read(table);
   const before = openFiles();
   let [met, n] = [0, 0];
-  for (const damage of damages(bytes)) {
+  for (const [i, damage] of [...damages(bytes)].entries()) {
+    if (i % STEP !== 0) continue;
     writeFileSync(join(whole.path, table), damage.bytes);
     if (await meets(whole, damage, n++ % 8 !== 0)) met++;
   }
   // All but the padding of the footer is covered by a checksum or has one value only.
-  expect(met).toBeGreaterThan(bytes.length - 45);
-  expect(n).toBe(bytes.length);
+  expect(met).toBeGreaterThan(n - 45);
+  expect(n).toBe(Math.ceil(bytes.length / STEP));
   expect(openFiles()).toBeLessThan(before + 20);
   // The opens with a damaged table have cost nothing but what was damaged.
   writeFileSync(join(whole.path, table), bytes);

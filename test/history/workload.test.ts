@@ -7,7 +7,7 @@ import { SEED } from '../base/seed.ts';
 import { Epochs } from './epochs.ts';
 
 /** Over 100,000 with the test command. */
-const TRANSACTIONS = Math.round(21_000 * LENGTH);
+const TRANSACTIONS = LENGTH > 1 ? Math.round(21_000 * LENGTH) : 15_000;
 const EPOCHS = 5;
 const READERS = 2;
 

@@ -2,13 +2,14 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { LENGTH } from '../base/length.ts';
 import { checkHistories, TIMEOUT_MS } from './check.ts';
 import type { History } from './history.ts';
 import { Run } from './run.ts';
 
 const REGRESSIONS = new URL('../regressions/', import.meta.url);
 /** Each runs three times. */
-const HISTORIES = 100;
+const HISTORIES = LENGTH > 1 ? 150 : 60;
 
 async function everyWay(history: History): Promise<void> {
   await Run.history(history);

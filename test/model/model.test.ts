@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, test } from 'vitest';
 import { LENGTH } from '../base/length.ts';
+import { SEED } from '../base/seed.ts';
 import { checkHistories, TIMEOUT_MS } from './check.ts';
 import { Run } from './run.ts';
 
@@ -21,8 +22,9 @@ afterAll(() => {
 // Side by side, as each waits for its files most of the time.
 test.concurrent.each(PARTS)(
   `${HISTORIES / PARTS.length} random histories, part %d`,
-  async () => {
-    await checkHistories(HISTORIES / PARTS.length, (history) => Run.history(history));
+  async (part) => {
+    const seed = SEED + PARTS.length * part;
+    await checkHistories(HISTORIES / PARTS.length, (history) => Run.history(history), seed);
   },
   TIMEOUT_MS,
 );

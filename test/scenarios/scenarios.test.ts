@@ -3,12 +3,12 @@
  * of every statement that tells something. `npm run scenarios -- --rewrite` writes down what happens now.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parseScenario } from '../../src/cli/scenario/parse.ts';
 import { playScenario } from '../../src/cli/scenario/play.ts';
 import { rewriteScenario } from '../../src/cli/scenario/rewrite.ts';
-import { memoryDirectory } from '../base/database.ts';
+import { makeMemoryDirectory } from '../base/database.ts';
 
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.txt'));
 
@@ -16,13 +16,19 @@ test('there are scenarios', () => {
   expect(files.length).toBeGreaterThan(20);
 });
 
-test.each(files)('%s', async (name) => {
+// Side by side, as each waits for its files most of the time.
+test.concurrent.each(files)('%s', async (name) => {
   const text = readFileSync(new URL(name, import.meta.url), 'utf8');
   const scenario = parseScenario(text);
-  const played = await playScenario(scenario, { parent: memoryDirectory() });
-  expect(played.problems).toEqual([]);
-  expect(rewriteScenario(scenario, played)).toBe(text);
-  expect(played.failed).toEqual([]);
+  const parent = makeMemoryDirectory();
+  try {
+    const played = await playScenario(scenario, { parent });
+    expect(played.problems).toEqual([]);
+    expect(rewriteScenario(scenario, played)).toBe(text);
+    expect(played.failed).toEqual([]);
+  } finally {
+    rmSync(parent, { recursive: true });
+  }
 });
 
 test.each(files)('%s says what it shows, which law it is of, and what a weaker engine would do', (name) => {

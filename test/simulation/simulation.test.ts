@@ -2,11 +2,12 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { LENGTH } from '../base/length.ts';
 import { checkScenarios, REGRESSIONS } from './check.ts';
 import { counts, runScenario } from './run.ts';
 import { parseScenario } from './scenario.ts';
 
-const SCENARIOS = 200;
+const SCENARIOS = LENGTH > 1 ? 400 : 150;
 
 test('scenarios that failed once pass', async () => {
   const names = readdirSync(REGRESSIONS).filter((name) => name.endsWith('.json'));
