@@ -19,11 +19,15 @@ function blocksOf(language: string): string[] {
   );
 }
 
-test.each(readdirSync('examples'))('examples/%s runs', async (name) => {
-  const { code, err } = await child(process.execPath, [`examples/${name}`]);
-  expect(err).toBe('');
-  expect(code).toBe(0);
-});
+test.each(readdirSync('examples'))(
+  'examples/%s runs',
+  async (name) => {
+    const { code, err } = await child(process.execPath, [`examples/${name}`]);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+  },
+  300_000,
+);
 
 test('the tour of the README is examples/tour.mjs, in its order', () => {
   const tour = readFileSync('examples/tour.mjs', 'utf8');
@@ -97,7 +101,7 @@ test('the README lists the commands that --help lists', async () => {
     },
   };
   await main(['--help'], { stdin: (async function* () {})(), stdout: sink, stderr: sink });
-  const commands = [...help.matchAll(/^ {2}sluice ((?:(?:sst|dataset) )?[a-z]+) /gm)].map(
+  const commands = [...help.matchAll(/^ {2}sluice ((?:(?:sst|dataset|cluster) )?[a-z]+) /gm)].map(
     ([, name = '']) => name,
   );
   expect(commands.length).toBeGreaterThan(18);
