@@ -6,6 +6,7 @@ import { Cells, NULL, TEXT } from '../columns/cells.ts';
 import { planExtraction } from '../columns/extraction-plan.ts';
 import { RowExtractor } from '../columns/row-extractor.ts';
 import type { Source } from '../source/source.ts';
+import { DelimitedRecords, type PlainRows, plainRows } from './delimited-records.ts';
 import { type DelimitedScanner, ESCAPED } from './delimited-scanner.ts';
 import { DelimitedSettings } from './delimited-settings.ts';
 import type { DelimitedSpec } from './format-spec.ts';
@@ -20,6 +21,8 @@ interface Columns {
   readonly fields: readonly number[];
   readonly cells: Cells;
   readonly extractor: RowExtractor;
+  /** Rows that can be handed out many at a time. */
+  readonly plain: PlainRows | undefined;
 }
 
 export class DelimitedReader implements RowReader {
@@ -27,6 +30,7 @@ export class DelimitedReader implements RowReader {
   readonly #window = new RowWindow();
   #scanner: DelimitedScanner;
   #columns: Columns | undefined;
+  #batches: DelimitedRecords | undefined;
   #linesToSkip = 0;
   #row = 0;
   #offset = 0;
@@ -86,6 +90,7 @@ export class DelimitedReader implements RowReader {
     const window = this.#window;
     const keepFrom = scanner.inRow && this.#head === undefined ? scanner.rowFrom : scanner.at;
     window.add(keepFrom, chunk);
+    this.#batches?.forget();
     scanner.shift(keepFrom);
   }
 
@@ -103,7 +108,9 @@ export class DelimitedReader implements RowReader {
       if (lineEnd === -1) return;
       this.#linesToSkip--;
     }
-    while (scanner.next(window.bytes, window.end, last)) {
+    for (;;) {
+      this.#handOutPlain(sink);
+      if (!scanner.next(window.bytes, window.end, last)) break;
       this.#offset = window.offset + scanner.rowFrom;
       if (this.#columns === undefined && this.#tellsColumns() && this.#firstRow(source)) continue;
       this.#handOut(sink);
@@ -112,6 +119,18 @@ export class DelimitedReader implements RowReader {
     }
     const long = scanner.inRow && window.end - scanner.rowFrom > this.#settings.rowBytesMax;
     if (long && this.#head === undefined) this.#head = window.reported(scanner.rowFrom, window.end);
+  }
+
+  /** As many rows as need no scanner. */
+  #handOutPlain(sink: RowSink): void {
+    const scanner = this.#scanner;
+    const plain = this.#columns?.plain;
+    if (plain === undefined || sink.batches === undefined || scanner.inRow) return;
+    this.#batches ??= new DelimitedRecords(plain);
+    const { bytes, end } = this.#window;
+    const { rows, at } = this.#batches.handOut(bytes, scanner.at, end, sink.batches);
+    this.#row += rows;
+    scanner.at = at;
   }
 
   /** A row that is broken does not say how many columns there are. */
@@ -210,8 +229,15 @@ export class DelimitedReader implements RowReader {
   #useColumns(names: readonly string[], source: Source): void {
     const plan = planExtraction(this.#settings.extraction, { names, source: source.name });
     const fields = plan.columns.map(Number);
-    this.#columns = { names, fields, cells: new Cells(fields.length), extractor: new RowExtractor(plan) };
+    this.#columns = {
+      names,
+      fields,
+      cells: new Cells(fields.length),
+      extractor: new RowExtractor(plan),
+      plain: plainRows(this.#settings.plainText, plan, names.length),
+    };
     this.#unescaped = [];
+    this.#batches = undefined;
     if (this.#settings.lastTakesRest) this.#scanner.fieldsMax = names.length;
   }
 }

@@ -2,6 +2,7 @@
 
 import { equalRanges } from '../../base/bytes.ts';
 import { checkExtraction } from '../columns/extraction-plan.ts';
+import type { PlainText } from './delimited-records.ts';
 import { DelimitedScanner, type Dialect, QUOTED } from './delimited-scanner.ts';
 import type { DelimitedSpec, ExtractionSpec } from './format-spec.ts';
 import { checkedRowBytes } from './row-window.ts';
@@ -49,6 +50,16 @@ export class DelimitedSettings {
 
   scanner(): DelimitedScanner {
     return new DelimitedScanner(this.#dialect, COLUMNS_MAX);
+  }
+
+  /** What plain rows are made of; undefined: none of them can be told without the scanner. */
+  get plainText(): PlainText | undefined {
+    const { separator, quote, comment } = this.#dialect;
+    const [first, ...more] = separator;
+    const isPlain =
+      more.length === 0 && comment === undefined && this.#null === undefined && !this.lastTakesRest;
+    if (!isPlain || first === undefined) return undefined;
+    return { separator: first, quote, rowBytesMax: this.rowBytesMax };
   }
 
   /** The text that stands for null, unless it is quoted. */

@@ -3,9 +3,10 @@
 import { at } from '../../base/assert.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import type { ImportLaneRow } from '../../manifest/rows.ts';
+import { NO_VERSION } from '../../mvcc/version.ts';
 import { badRowError, keyFault, tooManyBadRows } from '../bad-rows.ts';
 import { makeReader } from '../format/make-reader.ts';
-import type { RowPosition, RowReader, RowSink } from '../format/row-reader.ts';
+import type { RecordLimits, RecordSink, RowPosition, RowReader, RowSink } from '../format/row-reader.ts';
 import { makeSource } from '../source/make-source.ts';
 import { sourceName } from '../source/source-spec.ts';
 import { BAD_ROWS, BYTES_READ, count, obey, ROWS_BAD, ROWS_READ } from './control.ts';
@@ -13,13 +14,13 @@ import type { LaneJob } from './messages.ts';
 import { OrderCheck } from './order-check.ts';
 import type { RecordTarget } from './record-target.ts';
 import { RecordWriter } from './record-writer.ts';
-import { recordBytes, rowVersion } from './records.ts';
+import { recordBytes, rowVersion, SORT_BYTES } from './records.ts';
 import { RejectFile } from './reject-file.ts';
 
 /** Rows between two looks at the counters. */
 const TELL_ROWS = 256;
 
-export class LaneReader implements RowSink {
+export class LaneReader implements RowSink, RecordSink {
   readonly #job: LaneJob;
   readonly #writer: RecordWriter;
   readonly #rejects: RejectFile;
@@ -33,6 +34,7 @@ export class LaneReader implements RowSink {
   #rowsBad: number;
   #run: number;
   #untold = 0;
+  readonly #limits: RecordLimits;
   #reader: RowReader | undefined;
   readonly #order: OrderCheck | undefined;
   #tellBytes: () => void = () => undefined;
@@ -47,6 +49,15 @@ export class LaneReader implements RowSink {
     this.#rowsBad = start.rowsBad;
     this.#run = start.runs;
     this.#order = job.rules.presorted ? new OrderCheck(job.before) : undefined;
+    this.#limits = {
+      chunkBytes: 0,
+      runBytes: 0,
+      sortBytes: SORT_BYTES,
+      version: NO_VERSION,
+      descends: job.rules.order === 'first',
+      lastKey: this.#order?.last,
+      lastKeyLength: 0,
+    };
   }
 
   get #sourceName(): string {
@@ -115,7 +126,29 @@ export class LaneReader implements RowSink {
     this.#order?.check(key, keyFrom, keyTo, this.#sourceName, this.#row);
     const version = rowVersion(this.#job.rules.order, this.#source, this.#row);
     writer.put(key, keyFrom, keyTo, value, valueFrom, valueTo, version);
-    if (++this.#untold === TELL_ROWS) this.#tell();
+    if (++this.#untold >= TELL_ROWS) this.#tell();
+  }
+
+  get batches(): RecordSink {
+    return this;
+  }
+
+  limits(): RecordLimits | undefined {
+    if (this.#row < this.#passedRows) return undefined;
+    const limits = this.#limits;
+    limits.chunkBytes = this.#writer.chunkBytes;
+    limits.runBytes = Math.min(this.#writer.runBytesLeft, 0xffffffff);
+    limits.version = rowVersion(this.#job.rules.order, this.#source, this.#row + 1);
+    limits.lastKeyLength = this.#order?.lastLength ?? 0;
+    return limits;
+  }
+
+  records(bytes: Uint8Array, from: number, to: number, rows: number, key: number, keyLength: number): void {
+    this.#writer.putRecords(bytes, from, to, rows);
+    this.#row += rows;
+    this.#untold += rows;
+    this.#order?.passed(bytes, key, keyLength);
+    if (this.#untold >= TELL_ROWS) this.#tell();
   }
 
   bad(reason: string, raw: Uint8Array): void {

@@ -14,6 +14,20 @@ export class OrderCheck {
     this.#length = before.length;
   }
 
+  get last(): Uint8Array {
+    return this.#last;
+  }
+
+  get lastLength(): number {
+    return this.#length;
+  }
+
+  /** Rows up to one of this key were found in order. */
+  passed(key: Uint8Array, from: number, length: number): void {
+    this.#last.set(key.subarray(from, from + length));
+    this.#length = length;
+  }
+
   /** `row`: from 1. @throws SluiceError NOT_SORTED */
   check(key: Uint8Array, from: number, to: number, source: string, row: number): void {
     const last = this.#last;

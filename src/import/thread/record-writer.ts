@@ -71,6 +71,29 @@ export class RecordWriter {
     );
   }
 
+  /** Of one batch of records: what the chunk has room for, or the next one. */
+  get chunkBytes(): number {
+    const left = this.#chunk.length - this.#at;
+    return Math.min(left >= CHUNK_BYTES / 8 ? left : CHUNK_BYTES, this.recordBytesMax);
+  }
+
+  /** Of records with SORT_BYTES each. */
+  get runBytesLeft(): number {
+    return this.#runBytes - this.#inRun;
+  }
+
+  /** So many records, as `putRecord` has them, of which the run takes all. REQUIRES: no more than `chunkBytes`. */
+  putRecords(bytes: Uint8Array, from: number, to: number, records: number): void {
+    const length = to - from;
+    this.#inRun += length + records * SORT_BYTES;
+    if (this.#at + length > this.#chunk.length) {
+      this.flush();
+      this.use(this.#target.take());
+    }
+    this.#chunk.set(bytes.subarray(from, to), this.#at);
+    this.#at += length;
+  }
+
   /** The chunk that the target gave. */
   use(chunk: Uint8Array): void {
     this.#chunk = chunk;

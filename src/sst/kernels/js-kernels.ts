@@ -4,6 +4,7 @@ import { AssertionError } from '../../base/assert.ts';
 import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { noteRecords, stageSorted } from './js-arena.ts';
 import { crc32c } from './js-crc32c.ts';
+import { delimitedRecords } from './js-delimited-records.ts';
 import { encodeBlocks } from './js-encode-blocks.ts';
 import { setFilterBits } from './js-filter-bits.ts';
 import { gatherEntries } from './js-gather-entries.ts';
@@ -127,6 +128,10 @@ export class JsKernels implements Kernels {
 
   stageSorted(stateAt: number): number {
     return stageSorted(this.#bytes, stateAt);
+  }
+
+  delimitedRecords(stateAt: number): number {
+    return delimitedRecords(this.#bytes, stateAt);
   }
 
   /** `forEachIndexEntry` is in TypeScript as it is. */

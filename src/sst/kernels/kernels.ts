@@ -102,6 +102,9 @@ export interface Kernels {
   noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number;
   stageSorted(stateAt: number): number;
 
+  /** As js-delimited-records.ts has it. REQUIRES: 16 bytes behind the text, and behind the room for records, that are nobody else’s. */
+  delimitedRecords(stateAt: number): number;
+
   /** As assembly/decode-index.ts has it; 0xffffffff: ask `forEachIndexEntry` of ../table-index.ts. */
   decodeIndex(
     stateAt: number,

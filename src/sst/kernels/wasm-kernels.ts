@@ -36,6 +36,7 @@ interface Exports {
   sortRecords(offsetsAt: number, count: number, scratchAt: number): void;
   noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number;
   stageSorted(stateAt: number): number;
+  delimitedRecords(stateAt: number): number;
   gatherEntries(): number;
   encodeBlocks(stateAt: number, at: number, end: number): number;
   beginMerge(stateAt: number): void;
@@ -234,6 +235,10 @@ export class WasmKernels implements Kernels {
 
   stageSorted(stateAt: number): number {
     return this.#exports.stageSorted(stateAt);
+  }
+
+  delimitedRecords(stateAt: number): number {
+    return this.#exports.delimitedRecords(stateAt);
   }
 
   decodeIndex(

@@ -8,6 +8,7 @@ export { noteRecords, stageSorted } from './arena';
 export { blockChecksum } from './block-checksum';
 export { checkDataBlock } from './check-block';
 export { decodeIndex } from './decode-index';
+export { delimitedRecords } from './delimited-records';
 export { encodeBlocks } from './encode-blocks';
 export { setFilterBits } from './filter-bits';
 export { findInBlock } from './find-in-block';
