@@ -21,7 +21,8 @@ export class Divergence {
 
   /** The nodes from which this one differs, when it has to stop for it. */
   check(members: readonly MemberState[]): readonly string[] | undefined {
-    const others = members.filter(({ node, appliedRevision }) => node !== this.#node && appliedRevision > 0);
+    // Also those that have applied nothing yet, or are elsewhere: they may come to agree.
+    const others = members.filter(({ node }) => node !== this.#node);
     for (const member of others) {
       const agrees = this.#applied.agreesWith(member);
       if (agrees !== undefined) this.#agrees.set(member.node, agrees);
