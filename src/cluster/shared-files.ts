@@ -65,7 +65,9 @@ export class SharedFiles {
    */
   async spread(files: readonly FileFacts[], signal: AbortSignal): Promise<void> {
     const { log, node } = this.#parts;
-    for (const { digest } of files) await this.#retrying(() => log.announceFile(digest, node), signal);
+    await Promise.all(
+      files.map(({ digest }) => this.#retrying(() => log.announceFile(digest, node), signal)),
+    );
     await Promise.all(files.map((file) => this.#retrying(() => this.#spreadOne(file, signal), signal)));
   }
 

@@ -10,30 +10,62 @@ import { listKeys, OPERATIONS_MAX } from './etcd-scan.ts';
 export const MOD_REVISION = 2;
 const GREATER = 1;
 
+interface Announcing {
+  readonly key: Buffer;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class EtcdFiles {
   readonly #etcd: EtcdHosts;
   readonly #keys: EtcdKeys;
   #replicas: number | undefined;
   /** The revision of `forgotten` when we looked last. */
   #forgotten = '0';
+  readonly #announcing: Announcing[] = [];
+  #isAnnouncing = false;
 
   constructor(etcd: EtcdHosts, keys: EtcdKeys) {
     this.#etcd = etcd;
     this.#keys = keys;
   }
 
+  /** Those that come while one transaction is under way go together in the next: an ingest may have thousands of files. */
+  announce(digest: string, node: string): Promise<void> {
+    const key = this.#keys.file(digest, node);
+    return new Promise((resolve, reject) => {
+      this.#announcing.push({ key, resolve, reject });
+      if (this.#isAnnouncing) return;
+      this.#isAnnouncing = true;
+      queueMicrotask(() => void this.#announceAll());
+    });
+  }
+
+  async #announceAll(): Promise<void> {
+    while (this.#announcing.length > 0) {
+      const some = this.#announcing.splice(0, OPERATIONS_MAX);
+      try {
+        await this.#announceSome([...new Map(some.map(({ key }) => [key.toString('latin1'), key])).values()]);
+        for (const { resolve } of some) resolve();
+      } catch (error) {
+        for (const { reject } of some) reject(error);
+      }
+    }
+    this.#isAnnouncing = false;
+  }
+
   /** Only if no file was forgotten since: else a late twin of this request would bring back what was forgotten after it. */
-  async announce(digest: string, node: string): Promise<void> {
+  async #announceSome(keys: readonly Buffer[]): Promise<void> {
     const { forgotten } = this.#keys;
-    const success = [{ request_put: { key: this.#keys.file(digest, node), value: Buffer.alloc(0) } }];
-    for (let isThere = false; !isThere; ) {
+    const success = keys.map((key) => ({ request_put: { key, value: Buffer.alloc(0) } }));
+    for (let areThere = false; !areThere; ) {
       const compare = [{ key: forgotten, target: MOD_REVISION, mod_revision: this.#forgotten }];
       const failure = [{ request_range: { key: forgotten, keys_only: true } }];
-      const answer = await this.#etcd.call('announcing a file', (client, options) =>
+      const answer = await this.#etcd.call('announcing files', (client, options) =>
         client.kv.txn({ compare, success, failure }, options),
       );
-      isThere = answer.succeeded;
-      if (!isThere) this.#forgotten = answer.responses[0]?.response_range.kvs[0]?.mod_revision ?? '0';
+      areThere = answer.succeeded;
+      if (!areThere) this.#forgotten = answer.responses[0]?.response_range.kvs[0]?.mod_revision ?? '0';
     }
   }
 
