@@ -91,6 +91,9 @@ const LARGE_FILE_BYTES = 16 << 20;
 /** Of all files of a call: less is checked before a thread has started. */
 const THREADS_BYTES_MIN = 8 << 20;
 
+/** Of all files of a call: so much is checked in a moment, for which no core is left to the event loop. */
+const BRIEF_BYTES_MAX = 256 << 20;
+
 const DIGEST_CHUNK_BYTES = 1 << 20;
 
 export class Staging {
@@ -104,7 +107,7 @@ export class Staging {
   async stage(sources: readonly string[], options: StageOptions): Promise<StagedFile[]> {
     const bytes = sources.map((source) => this.#inputBytes(source));
     const progress = new Progress(sources, bytes, options.onProgress);
-    const threads = progress.bytesTotal < THREADS_BYTES_MIN ? undefined : this.#options.threads;
+    const threads = this.#threadsFor(progress.bytesTotal);
     const ids = sources.map(() => this.#options.newFileId());
     const staged = new Array<StagedFile | undefined>(sources.length).fill(undefined);
     const failures = new Map<number, unknown>();
@@ -149,6 +152,12 @@ export class Staging {
       this.discard(files);
       throw error;
     }
+  }
+
+  #threadsFor(bytes: number): CheckThreads | undefined {
+    const { threads } = this.#options;
+    if (bytes < THREADS_BYTES_MIN) return undefined;
+    return bytes <= BRIEF_BYTES_MAX ? threads?.inBrief : threads;
   }
 
   /** Removes staged files that no commit will name. */

@@ -27,6 +27,8 @@ export type CheckDepth = 'blocks' | 'checksums' | 'footer' | 'none';
 
 /** Where files are checked, if not on this thread. */
 export interface CheckThreads {
+  /** The same threads and another, on the core that is left to the event loop otherwise: for what takes tens of milliseconds. */
+  readonly inBrief: CheckThreads;
   /** How many can work at a time. */
   readonly count: number;
   /** Less of a file is not worth another thread. */

@@ -1,13 +1,13 @@
 /**
- * Threads that check files, for all databases of the process: one for each core, since they give way to the event loop, which
- * waits for them more often than not.
+ * Threads that check files, for all databases of the process: as many as leave a core to the event loop, and they give way to it;
+ * one more where it is not for long, since the system may let a thread that wakes wait for milliseconds where all cores are busy.
  * They are started when there is something to check and end when there has been nothing for a while.
  */
 
 import type { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { startThread } from '../base/background-thread.ts';
-import { cores, nodeEnv } from '../base/env/node-env.ts';
+import { backgroundThreads, cores, nodeEnv } from '../base/env/node-env.ts';
 import { throwIfAborted } from '../base/errors.ts';
 import { fromThreadError, type ThreadError } from '../base/thread-error.ts';
 import type { BlockCheckJob, CheckedEntries } from './check-blocks.ts';
@@ -33,6 +33,7 @@ export type FromCheckThread =
   | { readonly kind: 'failed'; readonly error: ThreadError };
 
 const THREADS_MAX = 8;
+const THREADS_IN_BRIEF = Math.min(THREADS_MAX, cores());
 const IDLE_MS = 10_000;
 
 /** Beside this file, in whichever language it is: compiled or not. */
@@ -43,38 +44,23 @@ const THREAD = new URL(
 
 interface Waiting {
   readonly task: CheckTask;
+  /** How many threads may work at a time, this one among them. */
+  readonly threads: number;
   readonly cancelled: Int32Array;
   readonly onBytes: (bytes: number) => void;
   readonly resolve: (answer: CheckAnswer) => void;
   readonly reject: (error: unknown) => void;
 }
 
-class ThreadPool implements CheckThreads {
-  readonly partBytesMin = 16 << 20;
-  readonly count = Math.min(THREADS_MAX, cores());
+class ThreadPool {
   readonly #idle: Worker[] = [];
   readonly #waiting: Waiting[] = [];
   #threads = 0;
   #cancelEnd: (() => void) | undefined;
 
-  async run(
-    job: BlockCheckJob,
-    signal: AbortSignal | undefined,
-    onBytes: (bytes: number) => void,
-  ): Promise<CheckedEntries> {
-    const answer = await this.#done({ kind: 'blocks', job }, signal, onBytes);
-    assert(answer.kind === 'checked', 'a check is answered by another');
-    return answer.result;
-  }
-
-  async digest(path: string, signal: AbortSignal | undefined): Promise<string> {
-    const answer = await this.#done({ kind: 'digest', path }, signal, () => undefined);
-    assert(answer.kind === 'digest', 'a digest is answered by another');
-    return answer.sha256;
-  }
-
-  async #done(
+  async done(
     task: CheckTask,
+    threads: number,
     signal: AbortSignal | undefined,
     onBytes: (bytes: number) => void,
   ): Promise<CheckAnswer> {
@@ -86,7 +72,7 @@ class ThreadPool implements CheckThreads {
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       return await new Promise<CheckAnswer>((resolve, reject) => {
-        this.#waiting.push({ task, cancelled, onBytes, resolve, reject });
+        this.#waiting.push({ task, threads, cancelled, onBytes, resolve, reject });
         this.#pump();
       });
     } catch (error) {
@@ -98,11 +84,12 @@ class ThreadPool implements CheckThreads {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0) {
-      const worker = this.#idle.pop() ?? (this.#threads < this.count ? this.#start() : undefined);
-      if (worker === undefined) return;
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.#give(worker, next);
+    for (;;) {
+      const busy = this.#threads - this.#idle.length;
+      const place = this.#waiting.findIndex(({ threads }) => busy < threads);
+      const [next] = this.#waiting.splice(place, place < 0 ? 0 : 1);
+      if (next === undefined) return;
+      this.#give(this.#idle.pop() ?? this.#start(), next);
     }
   }
 
@@ -182,4 +169,36 @@ function buffersOf({ offsets, sizes, dictionary, entries }: BlockCheckJob): Arra
   return arrays.flatMap((array) => (array?.buffer instanceof ArrayBuffer ? [array.buffer] : []));
 }
 
-export const checkThreads: CheckThreads = new ThreadPool();
+class PooledThreads implements CheckThreads {
+  readonly partBytesMin = 16 << 20;
+  readonly count: number;
+  readonly inBrief: CheckThreads;
+  readonly #pool: ThreadPool;
+
+  constructor(pool: ThreadPool, count: number) {
+    this.#pool = pool;
+    this.count = count;
+    this.inBrief = count === THREADS_IN_BRIEF ? this : new PooledThreads(pool, THREADS_IN_BRIEF);
+  }
+
+  async run(
+    job: BlockCheckJob,
+    signal: AbortSignal | undefined,
+    onBytes: (bytes: number) => void,
+  ): Promise<CheckedEntries> {
+    const answer = await this.#pool.done({ kind: 'blocks', job }, this.count, signal, onBytes);
+    assert(answer.kind === 'checked', 'a check is answered by another');
+    return answer.result;
+  }
+
+  async digest(path: string, signal: AbortSignal | undefined): Promise<string> {
+    const answer = await this.#pool.done({ kind: 'digest', path }, this.count, signal, () => undefined);
+    assert(answer.kind === 'digest', 'a digest is answered by another');
+    return answer.sha256;
+  }
+}
+
+export const checkThreads: CheckThreads = new PooledThreads(
+  new ThreadPool(),
+  Math.min(THREADS_MAX, backgroundThreads()),
+);
