@@ -21,7 +21,7 @@ export interface ApiNode {
   readonly files: string;
   readonly uploads: string;
   /** One request as any program could send it. */
-  ask(path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
+  ask(path: string, body?: unknown, method?: string): Promise<{ status: number; body: unknown }>;
 }
 
 export async function startApi(
@@ -45,9 +45,10 @@ export async function startApi(
   onTestFinished(end);
   const client = new ClusterClient({ urls: [server.url], token: TOKEN });
   onTestFinished(() => client.close());
-  const ask: ApiNode['ask'] = async (path, body) => {
+  const ask: ApiNode['ask'] = async (path, body, method) => {
     const answer = await fetch(server.url + path, {
       ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      ...(method !== undefined && { method }),
       headers: { ...bearer(), 'content-type': 'application/json' },
     });
     const text = await answer.text();

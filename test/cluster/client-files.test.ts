@@ -47,12 +47,20 @@ describe('ingesting', () => {
     expect(readdirSync(uploads)).toEqual([upload]);
   });
 
-  test('uploads that nobody ingests go; there are only so many', async () => {
-    const { client, uploads, ask } = await startApi({ limits: { uploads: 2, uploadMs: 300 } });
+  test('there are only so many uploads that wait', async () => {
+    const { client, ask } = await startApi({ limits: { uploads: 2 } });
     const [first] = [await client.upload(Buffer.alloc(10)), await client.upload(Buffer.alloc(10))];
     expect(await outcomeOf(() => client.upload(Buffer.alloc(10)))).toBe('UNAVAILABLE');
+    const dropped = await ask(`/v1/uploads/${first.upload}`, undefined, 'DELETE');
+    expect(dropped.status).toBe(200);
+    expect(await outcomeOf(() => client.upload(Buffer.alloc(10)))).toBe('ok');
+  });
+
+  test('uploads that nobody ingests go', async () => {
+    const { client, uploads, ask } = await startApi({ limits: { uploadMs: 10 } });
+    const { upload } = await client.upload(Buffer.alloc(10));
     await expect.poll(() => readdirSync(uploads)).toEqual([]);
-    expect((await ask('/v1/ingest', { uploads: [first.upload] })).status).toBe(404);
+    expect((await ask('/v1/ingest', { uploads: [upload] })).status).toBe(404);
   });
 
   test('files below an allowed directory, and no others', async () => {

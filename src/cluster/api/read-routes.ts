@@ -93,7 +93,10 @@ async function scan(node: ServedNode, clock: Clock, call: Call): Promise<void> {
   } catch (error) {
     // Said only where nothing was sent yet; else the answer ends without its last line.
     if (late.signal.aborted && !call.signal.aborted)
-      throw new RequestError(408, `a scan may take ${call.limits.scanMs} ms; scan a part at a time`);
+      throw new SluiceError(
+        'LIMIT_EXCEEDED',
+        `A scan may take ${call.limits.scanMs} ms; scan a part at a time`,
+      );
     throw error;
   } finally {
     cancel();

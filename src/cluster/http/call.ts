@@ -129,6 +129,7 @@ export class Call {
       'content-type': 'application/json',
       'content-length': bytes,
       ...SAFE,
+      ...this.#last(),
       ...headers,
     });
     this.#response.end(text);
@@ -196,14 +197,12 @@ export class Call {
     this.#response.destroy();
   }
 
-  /** What is left of a body that nobody read would be taken for the next request: the connection ends with the answer. */
   refuse(status: number, body: unknown, headers: Readonly<Record<string, string>>): void {
     if (this.begun) {
       this.destroy();
       return;
     }
-    const last = this.#request.complete ? {} : { connection: 'close' };
-    this.answer(status, body, { ...headers, ...last });
+    this.answer(status, body, headers);
   }
 
   async *#chunks(): AsyncIterable<Uint8Array> {
@@ -225,6 +224,13 @@ export class Call {
       yield next.value;
     }
     if (!request.complete) throw new SluiceError('ABORTED', 'The body of the request broke off');
+  }
+
+  /** Of a body that nobody wants the rest is not waited for, however long it is: the connection ends with the answer. */
+  #last(): Readonly<Record<string, string>> {
+    const { complete, headers } = this.#request;
+    const hasBody = headers['transfer-encoding'] !== undefined || (this.bodyBytes ?? 0) > 0;
+    return hasBody && !complete ? { connection: 'close' } : {};
   }
 
   #declaredBytes(bytesMax: number): number | undefined {
