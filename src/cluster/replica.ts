@@ -58,8 +58,8 @@ export class Replica {
   readonly #parts: ReplicaParts;
   readonly #engine: Engine;
   #digest: Uint8Array;
-  /** Where recovery has found this replica: records up to it are applied. */
-  readonly #recovered: Position | undefined;
+  /** Records up to this are applied or refused: by recovery, then by us. An entry may be read again. */
+  #through: Pick<Position, 'revision' | 'index'> | undefined;
   /** Of a commit by the manifest that is under way. */
   #current: Place | undefined;
   /** Of the last put transaction: visible, and all before it. */
@@ -72,8 +72,8 @@ export class Replica {
     this.#parts = parts;
     this.#engine = parts.engine;
     this.#commits = [...positions];
-    this.#recovered = positions.at(-1);
-    this.#digest = this.#recovered?.digest ?? FIRST_DIGEST;
+    this.#through = positions.at(-1);
+    this.#digest = positions.at(-1)?.digest ?? FIRST_DIGEST;
     this.#engine.publication.failStop = true;
     this.#engine.replicaEdits = (version) => {
       if (this.#current === undefined) return [];
@@ -105,6 +105,7 @@ export class Replica {
     for (const [index, bytes] of recordsOf(entry.bytes).entries()) {
       if (this.#isApplied(revision, index)) continue;
       await this.#applyRecord({ bytes, revision, index }, this.#parts.outcomeOf(entry.id, index));
+      this.#through = { revision, index };
     }
     const digest = this.#digest;
     this.#last.then(
@@ -119,7 +120,7 @@ export class Replica {
   }
 
   #isApplied(revision: number, index: number): boolean {
-    const at = this.#recovered;
+    const at = this.#through;
     return at !== undefined && (revision < at.revision || (revision === at.revision && index <= at.index));
   }
 

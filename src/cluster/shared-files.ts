@@ -28,6 +28,8 @@ export class SharedFiles {
   readonly #parts: SharedFilesParts;
   /** By digest, the newest revision with a record that names it. */
   readonly #named = new Map<string, number>();
+  /** Of the records applied here. */
+  #newest = 0;
   /** Those of records that are being proposed here, by how many. */
   readonly #pinned = new Map<string, number>();
 
@@ -56,7 +58,13 @@ export class SharedFiles {
   async stage(file: FileFacts, sources: readonly string[], signal: AbortSignal): Promise<void> {
     const { exchange, log, node } = this.#parts;
     if (!exchange.has(file.digest)) await exchange.pull(file, sources, signal);
+    this.#keep(file, this.#newest + 1);
     await log.announceFile(file.digest, node);
+  }
+
+  /** Where no record comes of it, it goes when one of the next entry would: an append that comes later asks who has it. */
+  #keep({ digest }: FileFacts, revision: number): void {
+    this.#named.set(digest, Math.max(revision, this.#named.get(digest) ?? 0));
   }
 
   /**
@@ -73,12 +81,14 @@ export class SharedFiles {
 
   /** A record that names them stands at this revision. */
   named({ files }: LogRecord, revision: number): void {
-    for (const { digest } of files) this.#named.set(digest, Math.max(revision, this.#named.get(digest) ?? 0));
+    this.#newest = revision;
+    for (const file of files) this.#keep(file, revision);
   }
 
   /** Files of records that are older than what this node reads of the log. */
   adopt(revision: number): void {
-    for (const digest of this.#parts.exchange.digests()) this.#named.set(digest, revision);
+    this.#newest = revision;
+    for (const digest of this.#parts.exchange.digests()) this.#named.set(digest, revision + 1);
   }
 
   /** While `act` runs, they stay. */
@@ -91,7 +101,10 @@ export class SharedFiles {
       return await act();
     } finally {
       pin(-1);
-      for (const { digest } of files) if (this.#pinned.get(digest) === 0) this.#pinned.delete(digest);
+      for (const file of files) {
+        if (this.#pinned.get(file.digest) === 0) this.#pinned.delete(file.digest);
+        this.#keep(file, this.#newest + 1);
+      }
     }
   }
 

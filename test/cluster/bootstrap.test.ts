@@ -127,3 +127,16 @@ test('an ingest that only a minority could hold is not committed', async () => {
   await a.ingest(path);
   expect(await a.get('f')).toBe('1');
 });
+
+test('files of a transaction that was never committed go as well', async () => {
+  const { cluster, a, b } = await threeNodes({ ...SMALL, commitTimeoutMs: 100 });
+  const path = join(cluster.dir, 'in.sst');
+  await writeSst(path, [['f', '1']]);
+  cluster.log.fault = (node, { stagings }) => (node === 'a' && stagings.length > 0 ? 'refuse' : undefined);
+  expect(await outcomeOf(() => a.ingest(path))).toBe('OUTCOME_UNKNOWN');
+  const held = (node: string): string[] => readdirSync(join(cluster.dirOf(node), 'cluster', 'files'));
+  expect(held('a').length).toBe(1);
+  await write(b, 60);
+  await until('no node holds the file', () => ['a', 'b', 'c'].every((node) => held(node).length === 0));
+  expect(await b.get('f')).toBe(undefined);
+});
