@@ -67,10 +67,10 @@ export async function replaceFiles(dir, held, files) {
   return commitMs;
 }
 
-/** From a CSV file to the commit, in a new database; how many bytes were written for each of its tables. */
-export async function importFile(dir, path, options = {}) {
+/** From a CSV file to the commit, in a new database; how many bytes were written for each of its tables, and what `watch` saw. */
+export async function importFile(dir, path, options = {}, watch = (act) => act()) {
   const db = await open(dir);
-  const { bytesWritten, rowsLoaded } = await db.import(path, options).done;
+  const { bytesWritten, rowsLoaded } = await watch(() => db.import(path, options).done);
   const tableBytes = db.stats().keyspaces[0].levels.reduce((sum, { bytes }) => sum + bytes, 0);
   await db.close();
   return { amplification: bytesWritten / tableBytes, rowsLoaded };

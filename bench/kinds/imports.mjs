@@ -56,7 +56,9 @@ export async function importRows(engine, { dir, csv, cacheBytes, rows }) {
   inputIsRead();
   mkdirSync(fresh(dir));
   if (engine.importFile !== undefined) {
-    const { ms, amplification, loopMs } = await watched(() => engine.importFile(dir, rowsOf(csv)));
+    const { ms, amplification, loopMs } = await watched((watch) =>
+      engine.importFile(dir, rowsOf(csv), {}, watch),
+    );
     // What holds its event loop, and writes tables, is ours.
     const own = amplification === undefined ? {} : { amplification, loopMs };
     return { rows: { rate: (rows / ms) * 1000, ...own } };
@@ -99,13 +101,18 @@ function parsed(path) {
   };
 }
 
+/** How long `act` takes, and how long the event loop is held while the import itself runs: opening is before it. */
 async function watched(act) {
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  delay.enable();
+  const watch = async (run) => {
+    delay.enable();
+    const result = await run();
+    delay.disable();
+    return result;
+  };
   const started = performance.now();
-  const result = await act();
+  const result = await act(watch);
   const ms = performance.now() - started;
-  delay.disable();
   return { ms, loopMs: delay.max / 1e6, ...result };
 }
 
