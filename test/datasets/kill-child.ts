@@ -1,5 +1,6 @@
 /**
- * The child of the kill test: makes versions of two datasets live together, and publishes to a third, until it is killed.
+ * The child of the kill test: makes versions of two datasets live together, publishes to a third, goes back from and drops
+ * versions of a fourth, and undoes ingests, until it is killed.
  *
  *     kill-child.ts DIRECTORY FIRST-NUMBER
  *
@@ -36,6 +37,20 @@ for (const name of ['a', 'b']) {
   if (dataset.versions().length < 2) await dataset.publish(await file(2, 4), { kind: 'delta', mode: 'move' });
 }
 const c = db.dataset('c', { keepVersions: 2 });
+const d = db.dataset('d');
+const FIRST_OF_D = 1_000_000;
+const goBack = async (): Promise<void> => {
+  if (d.current !== FIRST_OF_D) await d.rollback();
+  for (const { version, live } of d.versions()) if (!live) await d.drop(version);
+};
+const undoAll = async (): Promise<void> => {
+  for (const { id, undoable } of db.ingests()) if (undoable) await db.undoIngest(id);
+};
+if (d.current === undefined) await d.publish(await file(0, 6), { mode: 'move', version: FIRST_OF_D });
+const u = db.keyspace('u');
+await undoAll();
+if ((await u.get('k2')) === undefined) for (let key = 0; key < 3; key++) await u.put(`k${key}`, 'before');
+await goBack();
 tell('open');
 for (let n = Number(first); ; n++) {
   const published = c.publish(await file(n, 5), { mode: n % 2 === 0 ? 'move' : 'copy', version: n });
@@ -47,6 +62,11 @@ for (let n = Number(first); ; n++) {
     txn.keyspace('b').put('round', String(n));
   });
   await published;
+  await undoAll();
+  await db.ingest(await file(n, 2), { into: 'u', undoable: true, id: `${n}/${process.pid}` });
+  await d.publish(await file(n, 4), { version: n });
+  await undoAll();
+  await goBack();
   if (n % 3 === 0) await c.publish(await file(n, 3), { kind: 'delta', version: n + 1_000_000 });
   tell(`done ${n}`);
 }

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { memoryDirectory, openText } from '../base/database.ts';
+import { memoryDirectory, openText, type TextDb } from '../base/database.ts';
 import { numbered, tableFiles, writeSst } from '../base/sst-files.ts';
 
 const ROUNDS = 5;
@@ -68,6 +68,8 @@ async function check(dir: string, done: number): Promise<number> {
       const of = String(version % 1_000_000);
       expect(await view.values().all()).toEqual([of, of, of, of, of]);
     }
+    await checkGoingBack(db);
+    await checkUndoing(db);
     expect((await db.verify({ full: true })).problems).toEqual([]);
     const named = async (): Promise<number> => (await db.verify()).tables;
     await expect.poll(async () => tableFiles(join(dir, 'db')).length - (await named())).toBe(0);
@@ -76,6 +78,31 @@ async function check(dir: string, done: number): Promise<number> {
   } finally {
     await db.close();
   }
+}
+
+/** Before, after, or between a publication and the way back from it, and its drop. */
+async function checkGoingBack(db: TextDb): Promise<void> {
+  const d = db.dataset('d');
+  const kept = d.versions().map(({ version }) => version);
+  expect(kept.length).toBeLessThanOrEqual(2);
+  if (d.current !== undefined) expect(kept).toContain(d.current);
+  for (const version of kept) {
+    using view = d.at(version);
+    const values = await view.values().all();
+    const wanted = version === 1_000_000 ? '000000' : String(version).repeat(4);
+    expect(values.join('')).toBe(wanted);
+    if (version === d.current) expect(await db.keyspace('d').values().all()).toEqual(values);
+  }
+}
+
+/** As before an ingest, or with all of it. */
+async function checkUndoing(db: TextDb): Promise<void> {
+  const values = (await db.keyspace('u').values().all()).slice(0, 2);
+  const [left, ...more] = db.ingests().filter(({ undoable }) => undoable);
+  expect(more).toEqual([]);
+  const round = left?.id.split('/')[0];
+  const before = values.map(() => 'before');
+  expect(values).toEqual(round === undefined ? before : [round, round]);
 }
 
 test(`${ROUNDS} crashes`, async () => {
