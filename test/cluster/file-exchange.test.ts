@@ -14,6 +14,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { Child } from '../base/child.ts';
 import { memoryDirectory, outcomeOf } from '../base/database.ts';
 import { type ExchangeNode, never, type Sample, sampleFile, startNode } from './exchange-node.ts';
 
@@ -111,6 +112,33 @@ test('what a killed process has fetched is not fetched again', async () => {
   expect(asked).toEqual(['bytes=1500000-']);
   expectStored(again, file);
   expect(existsSync(left)).toBe(false);
+});
+
+test('a process killed in the middle of a transfer: the next goes on behind what is on the disk', async () => {
+  const file = sampleFile(4 * MIB);
+  const asked: (string | undefined)[] = [];
+  const source = await peer((request, response) => {
+    asked.push(request.headers.range);
+    const rest = ranged(file.content, request, response);
+    // Three quarters, and then nothing, until the process is gone.
+    if (asked.length === 1) response.write(rest.subarray(0, 3 * MIB));
+    else response.end(rest);
+  });
+  const dir = join(memoryDirectory(), 'node');
+  const child = new Child(new URL('./pull-child.ts', import.meta.url));
+  const pulling = child
+    .ask('pull', dir, file.digest, file.bytes, source)
+    .catch((error: unknown) => String(error));
+  const partial = join(dir, 'cluster/partial', file.digest);
+  await expect.poll(() => (existsSync(partial) ? statSync(partial).size : 0)).toBeGreaterThan(2 * MIB);
+  await child.kill();
+  expect(await pulling).toContain('SIGKILL');
+  const left = statSync(partial).size;
+  const b = await startNode({ dir });
+  expect(b.exchange.has(file.digest)).toBe(false);
+  await b.exchange.pull(file, [source], never());
+  expect(asked).toEqual([undefined, `bytes=${left}-`]);
+  expectStored(b, file);
 });
 
 test('what was left of a transfer is wrong: it is fetched anew, from the same node', async () => {
