@@ -4,7 +4,10 @@
  */
 
 const LEAST_BYTES = 65_536;
-const IDLE_BYTES_MAX = 12 << 20;
+/** A size has so many steps between two powers of 2: few enough for a buffer to fit others, and little of it too much. */
+const STEPS = 4;
+/** More than a merge of many large tables has at a time: what is not kept would be garbage that piles up. */
+const IDLE_BYTES_MAX = 24 << 20;
 
 const idle: ArrayBuffer[] = [];
 let idleBytes = 0;
@@ -16,10 +19,16 @@ export function takeScratch(bytes: number): ArrayBuffer {
     if (buffer.byteLength < bytes || (best !== undefined && buffer.byteLength >= best.byteLength)) continue;
     best = buffer;
   }
-  if (best === undefined) return new ArrayBuffer(Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(bytes))));
+  if (best === undefined) return new ArrayBuffer(roomFor(bytes));
   idle.splice(idle.indexOf(best), 1);
   idleBytes -= best.byteLength;
   return best;
+}
+
+function roomFor(bytes: number): number {
+  if (bytes <= LEAST_BYTES) return LEAST_BYTES;
+  const step = 2 ** Math.floor(Math.log2(bytes)) / STEPS;
+  return Math.ceil(bytes / step) * step;
 }
 
 /** REQUIRES: nobody uses it any more, and it is given back once. */

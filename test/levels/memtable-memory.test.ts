@@ -1,5 +1,7 @@
 /** Memtables take the memory of those before them, and never while somebody still reads it (it is zeroed when it is freed). */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { flushMemtable } from '../../src/levels/flush.ts';
@@ -177,5 +179,38 @@ describe('the pool', () => {
     const pool = new ArenaPool(1000);
     for (let i = 0; i < 10; i++) pool.give(new SharedArrayBuffer(300));
     expect(pool.freeBytes).toBe(900);
+  });
+
+  it('gives up what nobody has needed for a while, and takes it again if it is still there', async () => {
+    const pool = new ArenaPool(undefined, 10);
+    const buffer = pool.take(1000);
+    pool.give(buffer);
+    await expect.poll(() => pool.freeBytes).toBe(0);
+    expect(pool.take(1000)).toBe(buffer);
+    pool.give(buffer);
+    await expect.poll(() => pool.freeBytes).toBe(0);
+    // One too small for it makes it look as well: nothing is made beside what is there.
+    expect(pool.take(2000)).not.toBe(buffer);
+    expect(pool.freeBytes).toBe(1000);
+  });
+
+  it('holds nothing of what is given up', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: unknown = runInNewContext('gc');
+    const pool = new ArenaPool(undefined, 10);
+    const given = (): WeakRef<SharedArrayBuffer> => {
+      const buffer = new SharedArrayBuffer(1 << 20);
+      pool.give(buffer);
+      return new WeakRef(buffer);
+    };
+    const references = Array.from({ length: 8 }, given);
+    expect(pool.freeBytes).toBe(8 << 20);
+    await expect
+      .poll(() => {
+        if (typeof collectGarbage === 'function') collectGarbage();
+        return references.filter((reference) => reference.deref() !== undefined).length;
+      })
+      .toBe(0);
+    expect(pool.freeBytes).toBe(0);
   });
 });

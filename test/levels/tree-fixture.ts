@@ -17,7 +17,7 @@ import { writeTable } from '../sst/written-table.ts';
 
 export class TreeFixture {
   readonly directory: string;
-  readonly arenas = new ArenaPool();
+  readonly arenas = new ArenaPool(undefined, Number.POSITIVE_INFINITY);
   readonly cache = new BlockCache(1 << 20);
   readonly tree: Tree;
   /** Everything that was ever committed. */

@@ -5,6 +5,7 @@ import { nodeEnv } from '../../base/env/node-env.ts';
 import { giveWay } from '../../base/env/thread-priority.ts';
 import { toThreadError } from '../../base/thread-error.ts';
 import type { FileId } from '../../manifest/rows.ts';
+import { tellCollector } from '../../mvcc/arena-pool.ts';
 import { Memtable, type MemtableImage } from '../../mvcc/memtable.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
 import { type FlushJob, flushMemtable } from '../flush.ts';
@@ -70,6 +71,8 @@ async function flush(image: MemtableImage, job: FlushJob): Promise<void> {
       kind: 'flushed',
       row: await flushMemtable(memtable, { ...job, builder: { ...job.builder, heap } }, nodeEnv),
     });
+    // Until it is collected here too, nobody's memory is free.
+    tellCollector(image.buffer.byteLength);
   } catch (error) {
     send({ kind: 'failed', error: toThreadError(error) });
   }
