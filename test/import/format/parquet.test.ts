@@ -6,11 +6,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { type BasicType, parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { isSluiceError } from '../../../src/base/errors.ts';
 import { checkedFormat } from '../../../src/import/format/check-format.ts';
 import type { ParquetSpec } from '../../../src/import/format/format-spec.ts';
+import { checkRuns } from '../../../src/import/format/parquet/page-runs.ts';
 import { ParquetReader } from '../../../src/import/format/parquet/parquet-reader.ts';
 import { makeSource } from '../../../src/import/source/make-source.ts';
 import { SeededRandom } from '../../base/seeded-random.ts';
@@ -194,6 +196,64 @@ test('what cannot be read is said', async () => {
   });
   expect((await read(unsigned, { value: { as: 'json', columns: ['id'] } })).rows).toHaveLength(50);
   expect(() => checkedFormat({ format: 'parquet', value: { as: 'raw' } })).toThrow(TypeError);
+});
+
+describe('a run that claims more values than its page has is refused, not written out', () => {
+  const RUN = 200_000_000;
+  /** The varint of a run of so many, and its value. */
+  const HOSTILE = Uint8Array.of(
+    ...[0, 7, 14, 21].map((bits) => ((RUN * 2) >>> bits) | 128),
+    (RUN * 2) >>> 28,
+    0,
+  );
+
+  test.each(['UNCOMPRESSED', 'GZIP'] as const)('of indices, %s', async (codec) => {
+    const path = join(temporaryDirectory(), 'hostile.parquet');
+    let pages = 0;
+    const compress = (page: Uint8Array): Uint8Array => {
+      // The dictionary comes first.
+      if (++pages === 2) page.fill(0).set([1, ...HOSTILE]);
+      return codec === 'GZIP' ? gzipSync(page) : page;
+    };
+    const data = Array.from({ length: 3000 }, (_, i) => `v${(i * i) % 7 === 0}`);
+    const columnData = [{ name: 'k', data, type: 'STRING' as const, nullable: false }];
+    writeFileSync(
+      path,
+      Buffer.from(parquetWriteBuffer({ codec, compressors: { [codec]: compress }, columnData })),
+    );
+    const { error } = await read(path, { key: 'k', value: { as: 'json', columns: ['k'] } });
+    expect(pages).toBeGreaterThan(1);
+    expect(error).toMatchObject({
+      code: 'BAD_INPUT',
+      message: expect.stringMatching(/has a run of 200000000/),
+    });
+  });
+
+  const shape = {
+    values: 3000,
+    nulls: undefined,
+    repetition: 0,
+    definition: 0,
+    encoding: 'PLAIN',
+    isBoolean: false,
+  };
+  const length = [6, 0, 0, 0];
+  const sound = [3, 0, 0, 0, 0xf0, 0x2e, 1];
+  test.each([
+    ['of definition levels', { ...shape, definition: 1 }, [...length, ...HOSTILE]],
+    ['of repetition levels', { ...shape, repetition: 1 }, [...length, ...HOSTILE]],
+    ['of both, the second', { ...shape, repetition: 1, definition: 1 }, [...sound, ...length, ...HOSTILE]],
+    ['of booleans', { ...shape, encoding: 'RLE', isBoolean: true }, [...length, ...HOSTILE]],
+    [
+      'of indices behind levels',
+      { ...shape, definition: 1, encoding: 'PLAIN_DICTIONARY' },
+      [...sound, 1, ...HOSTILE],
+    ],
+    ['of packed values without bits', { ...shape, encoding: 'RLE_DICTIONARY' }, [0, ...HOSTILE.with(0, 129)]],
+  ])('%s', (_, page, bytes) => {
+    expect(() => checkRuns(Uint8Array.from(bytes), page)).toThrow(/a page of 3000 values has a run of \d{9}/);
+    expect(() => checkRuns(Uint8Array.from([...sound, ...sound, 1, 0xf0, 0x2e, 1]), page)).not.toThrow();
+  });
 });
 
 test('a file that was changed or cut short anywhere is read, or refused, in bounded time', async () => {

@@ -1,20 +1,27 @@
 /**
  * The headers of a column's pages, checked before hyparquet reads the pages: it allocates what they claim, and goes round for
- * ever where a length is missing. Runs within compressed pages are not seen here: one that claims more values than its page
- * has makes hyparquet 1.31.5 write out all of them.
+ * ever where a length is missing.
  */
 
 import type { ColumnMetaData, SchemaElement } from 'hyparquet';
 import { parquetHeader } from 'hyparquet/src/column.js';
+import { checkRuns, type PageShape, type PageShapes } from './page-runs.ts';
 
 const PAGE_BYTES_MAX = 256 << 20;
 const PAGE_VALUES_MAX = 1 << 24;
 
-/** @throws Error saying what is wrong with which column */
-export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData, path: readonly SchemaElement[]): void {
+/** Of each page `shapes` knows from then on. @throws Error saying what is wrong with which column */
+export function checkPages(
+  buffer: ArrayBuffer,
+  meta: ColumnMetaData,
+  path: readonly SchemaElement[],
+  shapes: PageShapes,
+): void {
   const reader = { view: new DataView(buffer), offset: 0 };
   const refuse = (what: string): Error =>
     new Error(`a page of column ${meta.path_in_schema.join('.')} claims ${what}`);
+  const repetition = path.filter((element) => element.repetition_type === 'REPEATED').length;
+  const definition = path.filter((element) => element.repetition_type !== 'REQUIRED').length;
   let values = 0;
   while (reader.offset < buffer.byteLength - 1) {
     const header = parquetHeader(reader);
@@ -39,22 +46,32 @@ export function checkPages(buffer: ArrayBuffer, meta: ColumnMetaData, path: read
     const { num_values: count, encoding } = page;
     if (!isCount(count, PAGE_VALUES_MAX)) throw refuse(`${count} values`);
     if (typeof encoding !== 'string') throw refuse('an encoding that is not known');
+    let levelsBytes = 0;
+    let nulls: number | undefined;
     if (page === second) {
-      const { num_nulls: nulls, num_rows: rows } = second;
-      const { definition_levels_byte_length: definition, repetition_levels_byte_length: repetition } = second;
-      if (!isCount(nulls, count) || !isCount(rows, count))
-        throw refuse(`${nulls} nulls in ${rows} rows of ${count} values`);
-      if (!isCount(definition, stored) || !isCount(repetition, stored - definition))
-        throw refuse(`levels of ${definition} and ${repetition} bytes in ${stored}`);
+      const { num_nulls, num_rows: rows } = second;
+      const { definition_levels_byte_length: defined, repetition_levels_byte_length: repeated } = second;
+      if (!isCount(num_nulls, count) || !isCount(rows, count))
+        throw refuse(`${num_nulls} nulls in ${rows} rows of ${count} values`);
+      if (!isCount(defined, stored) || !isCount(repeated, stored - defined))
+        throw refuse(`levels of ${defined} and ${repeated} bytes in ${stored}`);
       const { view, offset } = reader;
-      const repeated = path.filter((element) => element.repetition_type === 'REPEATED').length;
-      const optional = path.filter((element) => element.repetition_type !== 'REQUIRED').length;
-      const split = offset + repetition;
+      const split = offset + repeated;
       const right =
-        runsFit(view, offset, split, repeated, count) &&
-        runsFit(view, split, split + definition, optional, count);
+        runsFit(view, offset, split, repetition, count) &&
+        runsFit(view, split, split + defined, definition, count);
       if (!right) throw refuse(`levels that are not those of ${count} values`);
+      levelsBytes = repeated + defined;
+      nulls = num_nulls;
     }
+    const shape: PageShape | undefined =
+      page === dictionary
+        ? undefined
+        : { values: count, nulls, repetition, definition, encoding, isBoolean: meta.type === 'BOOLEAN' };
+    const start = reader.offset + levelsBytes;
+    const isStored = meta.codec === 'UNCOMPRESSED' || second?.is_compressed === false;
+    if (!isStored) shapes.add(start, stored - levelsBytes, raw - levelsBytes, shape);
+    else if (shape !== undefined) checkRuns(new Uint8Array(buffer, start, stored - levelsBytes), shape);
     if (page !== dictionary) values += count;
     reader.offset += stored;
   }

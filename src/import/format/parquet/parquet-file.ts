@@ -24,6 +24,7 @@ import { ensureZstd, zstdDecompressFrames } from '../../../sst/zstd.ts';
 import { unlz4, unsnapped } from '../raw-blocks.ts';
 import { isoDate, isoTimestamp } from './column-value.ts';
 import { checkPages } from './page-headers.ts';
+import { type Decompress, PageShapes } from './page-runs.ts';
 import type { RandomAccess } from './random-access.ts';
 
 /** Of the columns that are read of one row group, as stored. */
@@ -50,7 +51,7 @@ export interface RowPart {
   readonly offset: number;
 }
 
-const COMPRESSORS = {
+const COMPRESSORS: Readonly<Record<string, Decompress>> = {
   SNAPPY: unsnapped,
   LZ4_RAW: unlz4,
   GZIP: (input: Uint8Array, bytes: number) => gunzipSync(input, { maxOutputLength: Math.max(1, bytes) }),
@@ -77,6 +78,7 @@ export class ParquetFile {
   readonly #schema: SchemaTree;
   readonly #flat: ParquetScan;
   readonly #nested: ParquetScan;
+  readonly #shapes: PageShapes;
 
   private constructor(
     name: string,
@@ -85,6 +87,7 @@ export class ParquetFile {
     columns: readonly ParquetColumn[],
     flat: ParquetScan,
     nested: ParquetScan,
+    shapes: PageShapes,
   ) {
     this.#name = name;
     this.#access = access;
@@ -94,6 +97,7 @@ export class ParquetFile {
     this.rows = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
     this.#flat = flat;
     this.#nested = nested;
+    this.#shapes = shapes;
   }
 
   static async open(access: RandomAccess, name: string): Promise<ParquetFile> {
@@ -106,9 +110,13 @@ export class ParquetFile {
         const flat = children.length === 0 && element.repetition_type !== 'REPEATED';
         return { name: element.name, element: flat ? element : undefined };
       });
+      const shapes = new PageShapes();
+      const compressors = Object.fromEntries(
+        Object.entries(COMPRESSORS).map(([codec, decompress]) => [codec, shapes.checked(decompress)]),
+      );
       const shared = {
         file: access,
-        compressors: COMPRESSORS,
+        compressors,
         utf8: false,
         geoparquet: false,
         useOffsetIndex: false,
@@ -119,7 +127,7 @@ export class ParquetFile {
         parsers: FLAT_PARSERS,
       });
       const nested = await parquetScan({ ...shared, metadata, parsers: NESTED_PARSERS });
-      return new ParquetFile(name, access, metadata, columns, flat, nested);
+      return new ParquetFile(name, access, metadata, columns, flat, nested, shapes);
     });
   }
 
@@ -164,6 +172,7 @@ export class ParquetFile {
       return from < groupFrom;
     });
     if (group === undefined) return;
+    this.#shapes.clear();
     for (const { meta } of this.#chunksOf(group, [column])) {
       const start = startOf(meta);
       const bytes = Number(meta.total_compressed_size);
@@ -172,7 +181,8 @@ export class ParquetFile {
       if (column.element === undefined) checkNested(meta, this.#schema);
       else if (meta.num_values !== group.num_rows)
         throw new Error(`column ${column.name} claims ${meta.num_values} values for ${group.num_rows} rows`);
-      checkPages(await this.#access.slice(start, start + bytes), meta, pathOf(meta, this.#schema));
+      const path = pathOf(meta, this.#schema);
+      checkPages(await this.#access.slice(start, start + bytes), meta, path, this.#shapes);
     }
   }
 }
