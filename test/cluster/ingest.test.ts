@@ -119,3 +119,24 @@ test('a moved file is gone where it was, a copied one stays, and no staged file 
     expect((await node.verify({ full: true })).problems).toEqual([]);
   }
 });
+
+test('keys of a file that own statements before it decided were not read of the database, on any node', async () => {
+  const { cluster, a, b, c } = await threeNodes(ALL_KEPT);
+  const path = await file(cluster, 'in', [
+    ['k1', 'file'],
+    ['k2', 'file'],
+  ]);
+  const begin = async (): Promise<ReturnType<typeof a.begin>> => {
+    const txn = a.begin();
+    txn.put('k2', 'own');
+    await txn.ingest(path, { ifExists: 'keep' });
+    return txn;
+  };
+  const [own, read] = [await begin(), await begin()];
+  await b.put('k2', 'other');
+  expect(await outcomeOf(() => own.commit())).toBe('ok');
+  expect(await outcomeOf(() => read.commit())).toBe('CONFLICT');
+  await c.caughtUp();
+  expect(await c.getMany(['k1', 'k2'])).toEqual(['file', 'own']);
+  await sameOnAll([a, b, c]);
+});

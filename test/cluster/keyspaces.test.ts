@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { outcomeOf } from '../base/database.ts';
@@ -108,4 +109,17 @@ test('an import through one node is there on the others, once', async () => {
   let count = 0;
   for await (const _ of c.keyspace('imported').iterator()) count++;
   expect(count).toBe(500);
+});
+
+test('an import that is begun again on another node with its id commits once', async () => {
+  const { cluster, a, b } = await threeNodes({ compactionInline: false });
+  const source = join(cluster.dir, 'in.ndjson');
+  const lines = Array.from({ length: 300 }, (_, i) => JSON.stringify({ k: `k${(i * 7) % 300}`, v: i }));
+  writeFileSync(source, `${lines.join('\n')}\n`);
+  const options = { id: 'once', into: 'x', format: 'jsonl', key: 'k', value: 'v' } as const;
+  const first = await a.import(source, options).done;
+  await b.caughtUp();
+  expect(await outcomeOf(() => b.import(source, options).done)).toBe('INGEST_ID_REUSED');
+  expect(b.version).toBe(first.version);
+  expect(b.ingests().map(({ id }) => id)).toEqual(['once']);
 });

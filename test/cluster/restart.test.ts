@@ -103,7 +103,7 @@ test('a replica that crashes anywhere comes out as the others', async () => {
     // Between any two turns, whatever is under way. Nothing else writes meanwhile: flushes and edits are this thread's.
     while (running) {
       for (let turns = Math.floor(random() * 40); turns >= 0; turns--) await engineOf(c).env.clock.turn();
-      if (images.length >= 12) return;
+      if (images.length >= 8) return;
       const image = join(cluster.dir, `image ${images.length}`);
       cpSync(cluster.dirOf('c'), image, { recursive: true });
       images.push(image);
