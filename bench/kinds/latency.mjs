@@ -1,5 +1,6 @@
 /** How long one operation makes others wait: puts beside an ingest, commits beside many ranges, and the event loop. */
 
+import { existsSync, readFileSync } from 'node:fs';
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { generator, keyOf, makeValues, slices, VALUE_BYTES } from '../data.mjs';
@@ -102,6 +103,15 @@ export async function conflictCheck(engine, { dir, set, batch }) {
 const WINDOW_MS = 20;
 const RESOLUTION_MS = 1;
 
+/** How long this thread has computed and has waited for a core, in ms; of Linux. */
+function scheduled() {
+  const stat = `/proc/self/task/${process.pid}/schedstat`;
+  if (!existsSync(stat)) return [Number.NaN, Number.NaN];
+  return readFileSync(stat, 'latin1')
+    .split(' ', 2)
+    .map((ns) => Number(ns) / 1e6);
+}
+
 /** Watches the event loop: per window of some ms its longest delay, with what the collector of garbage took of it. */
 function watchLoop() {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -111,10 +121,20 @@ function watchLoop() {
   observer.observe({ entryTypes: ['gc'] });
   histogram.enable();
   let from = performance.now();
+  let [ranMs, waitedMs] = scheduled();
   const close = () => {
     const now = performance.now();
+    const [ran, waited] = scheduled();
+    const ms = histogram.max / 1e6 - RESOLUTION_MS;
     // The first delay of a window may have begun before it.
-    windows.push({ from: from - histogram.max / 1e6, to: now, ms: histogram.max / 1e6 - RESOLUTION_MS });
+    windows.push({
+      from: from - histogram.max / 1e6,
+      to: now,
+      ms,
+      ranMs: ran - ranMs,
+      waitedMs: waited - waitedMs,
+    });
+    [ranMs, waitedMs] = [ran, waited];
     histogram.reset();
     from = now;
   };
@@ -133,7 +153,17 @@ function watchLoop() {
           .reduce((sum, entry) => sum + entry.duration, 0);
       const delays = windows.map((window) => window.ms);
       const own = windows.map((window) => Math.max(0, window.ms - collected(window)));
-      return { maxMs: Math.max(...delays), ownMs: Math.max(...own), p99Ms: quantile(delays, 0.99) };
+      const longest = windows[own.indexOf(Math.max(...own))];
+      // Of the window of the longest delay: what else was on the machine's cores may be no work of the engine's.
+      const facts = {
+        'computed in its window, ms': longest.ranMs,
+        'waited there for a core, ms': longest.waitedMs,
+      };
+      const rows = { maxMs: Math.max(...delays), ownMs: Math.max(...own), p99Ms: quantile(delays, 0.99) };
+      return {
+        rows,
+        facts: Object.fromEntries(Object.entries(facts).map(([name, ms]) => [name, Math.round(ms)])),
+      };
     },
   };
 }
@@ -154,7 +184,7 @@ export async function loopDelay(engine, { dir, rows, valueBytes }) {
   });
   await db.compact?.();
   await untilQuiet();
-  const { maxMs, ownMs, p99Ms } = await watch.stop();
+  const { rows: delays, facts } = await watch.stop();
   await db.close();
-  return { rows: { ownMs, maxMs, p99Ms } };
+  return { rows: delays, facts };
 }

@@ -6,7 +6,7 @@
 import type { Worker } from 'node:worker_threads';
 import { startThread } from '../../base/background-thread.ts';
 import type { Env } from '../../base/env/env.ts';
-import { nodeEnv } from '../../base/env/node-env.ts';
+import { cores, nodeEnv } from '../../base/env/node-env.ts';
 import { fromThreadError } from '../../base/thread-error.ts';
 import type { FileId, TableRow } from '../../manifest/rows.ts';
 import type { Memtable } from '../../mvcc/memtable.ts';
@@ -15,6 +15,7 @@ import { compact } from './compact.ts';
 import type { CompactionJob } from './job.ts';
 import { JobGate } from './job-gate.ts';
 import { Limiter } from './limiter.ts';
+import { PartQueue } from './part-queue.ts';
 import { type RunningJob, runParts, splitKeys } from './parts.ts';
 import type { FromThread, ToThread } from './thread-messages.ts';
 import { Workspace } from './workspace.ts';
@@ -101,6 +102,7 @@ export class ThreadRunner implements BackgroundRunner {
   /** Threads that flush, which is soon done: the process stays alive for it. */
   readonly #flushing = new Set<Worker>();
   readonly #idleMs: number;
+  readonly #parts = new PartQueue(cores());
   #lastFlush: Promise<unknown> = Promise.resolve();
   #keepsAlive = false;
 
@@ -128,6 +130,10 @@ export class ThreadRunner implements BackgroundRunner {
   }
 
   #runPart(job: CompactionJob, newFileId: () => FileId): RunningJob {
+    return this.#parts.run(() => this.#startPart(job, newFileId));
+  }
+
+  #startPart(job: CompactionJob, newFileId: () => FileId): RunningJob {
     const worker = this.#take();
     const send = (message: ToThread): void => worker.postMessage(message);
     let isOver = false;
