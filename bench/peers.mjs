@@ -1,7 +1,7 @@
 /** Which engines can be measured here, and what is to be said about them. */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const HERE = import.meta.dirname;
@@ -11,16 +11,15 @@ const RELEASE = join(PEERS, 'node_modules/@harperfast/rocksdb-js-linux-x64-glibc
 const HEADERS = join(HERE, 'rocksdb/rocksdb-11.8.1-headers.tar.gz');
 
 /**
- * Installs the packages of bench/peers unless they are there, as the lock file has them. RocksDB's release build is in a package that asks for a
+ * Installs the packages of bench/peers unless they are there. RocksDB's release build is in a package that asks for a
  * newer Node than a program of ours that links it needs: hence --force.
  */
 function installPeers() {
-  const installed = join(PEERS, 'node_modules/.package-lock.json');
-  if (
-    existsSync(installed) &&
-    statSync(installed).mtimeMs >= statSync(join(PEERS, 'package-lock.json')).mtimeMs
-  )
-    return;
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(PEERS, 'package.json'), 'utf8'),
+  );
+  const wanted = Object.keys({ ...dependencies, ...optionalDependencies });
+  if (wanted.every((name) => hasModule(`${name}/package.json`))) return;
   const args = ['ci', '--force', '--no-audit', '--no-fund', '--silent'];
   const { status } = spawnSync('npm', args, { cwd: PEERS, stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) console.error(`npm ci in bench/peers ended with ${status}`);
