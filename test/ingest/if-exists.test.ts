@@ -276,7 +276,7 @@ test('what goes together', async () => {
   const { db, file } = await place();
   const path = await file('in.sst', pairs('a', '1'));
   expect(await outcomeOf(() => db.ingest(path, { ifExists: 'keep', replace: true }))).toMatch(
-    /options\.replace leaves/,
+    /options\.replace must be left out/,
   );
   expect(await outcomeOf(() => db.ingest(path, { ifExists: 'skip' as 'keep' }))).toMatch(
     /options\.ifExists must be/,

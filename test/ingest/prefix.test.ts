@@ -129,7 +129,7 @@ describe('what it takes', () => {
       [null, /options\.prefix must be .* got null/],
       [{ from: 'a', into: 'b' }, /it has into/],
       [{ from: 7 }, /options\.prefix\.from must be a string or a Uint8Array/],
-      ['x'.repeat(65_536), /options\.prefix\.to has 65536 bytes/],
+      ['x'.repeat(65_536), /options\.prefix\.to must have at most 65535 bytes/],
     ];
     for (const [prefix, message] of bad) {
       const options = { prefix } as IngestOptions;
