@@ -20,12 +20,17 @@ const LONGEST = [
   'interleavings/',
   'cli/process',
   'cluster/',
+  'examples/',
+  'datasets/kill',
   'txn/wal-damage',
   'contract/reads',
   'import/task',
   'levels/compaction/throttle',
-  'cluster/',
 ];
+
+/** Of the long form alone: they kill and wait more than they compute. */
+const LONG_ONLY = ['test/cluster/etcd-faults.test.ts', 'test/datasets/kill.test.ts'];
+const isLong = Number(process.env['SLUICE_TEST_LENGTH'] ?? 1) > 1;
 
 function place({ moduleId }: TestSpecification): number {
   const at = LONGEST.findIndex((part) => moduleId.includes(`/test/${part}`));
@@ -41,14 +46,15 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: isLong ? [] : LONG_ONLY,
     // Of what hangs: no test is to fail because the machine is slow, or busy.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     // What comes in a moment may take its time on a busy machine.
     expect: { poll: { timeout: 60_000 } },
     pool: 'forks',
-    // All cores: Vitest leaves one out, which is half of a machine with two.
-    maxWorkers: availableParallelism(),
+    // More than cores, of which Vitest would leave one out: tests that kill, sync and connect wait a good part of their time.
+    maxWorkers: availableParallelism() + 1,
     // Loading the engine for each file again would take a tenth of the time.
     isolate: false,
     sequence: { sequencer: LongestFirst },

@@ -225,7 +225,6 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     options: TransactionOptions = {},
   ): Promise<T> {
     if (typeof fn !== 'function') throw new TypeError('fn must be a function');
-    checkFlag(options.linearizable, 'options.linearizable');
     return retrying(this.engine().env, options, async (attempt, doNotRepeat) => {
       if (options.linearizable === true) await this.catchUp();
       const txn = this.begin(options.readOnly === undefined ? {} : { readOnly: options.readOnly });

@@ -1,6 +1,6 @@
 /** Running a transaction function again after a conflict, with full-jitter exponential backoff. */
 
-import { checkOptions, checkSignal } from '../base/arguments.ts';
+import { checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 
@@ -29,6 +29,7 @@ export async function retrying<T>(
   checkOptions(options);
   const { maxRetries = MAX_RETRIES, signal } = options;
   checkSignal(signal);
+  checkFlag(options.linearizable, 'options.linearizable');
   if (!Number.isInteger(maxRetries) || maxRetries < 0) {
     throw new TypeError(`options.maxRetries must be a non-negative integer; got ${String(maxRetries)}`);
   }

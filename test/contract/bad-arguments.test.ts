@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { open, SstWriter } from '../../src/index.ts';
 import { memoryDirectory, openDatabase, type TextDb } from '../base/database.ts';
@@ -37,7 +38,7 @@ async function expectTypeError(
 }
 
 function describeArgument(arg: unknown): string {
-  return typeof arg === 'function' ? 'function' : (JSON.stringify(arg) ?? String(arg));
+  return inspect(arg, { depth: 0 });
 }
 
 const NO_BYTES = [undefined, null, 1, {}, ['a'], true, new Uint16Array(1)];
@@ -127,6 +128,9 @@ const DATABASE: readonly Case[] = [
   ),
   ...NO_SIGNAL.map((signal): Case => ['transaction', [() => 0, { signal }], /^options\.signal/]),
   ...[1, 'no'].map((readOnly): Case => ['transaction', [() => 0, { readOnly }], /^options\.readOnly/]),
+  ...[1, 'no'].map(
+    (linearizable): Case => ['transaction', [() => 0, { linearizable }], /^options\.linearizable/],
+  ),
   ...[undefined, 1, '', 'x'.repeat(2000)].map((name): Case => ['dropKeyspace', [name], /^name must/]),
   ['dropKeyspace', ['default'], /default keyspace/],
   ...NO_OBJECT.map((options): Case => ['verify', [options], /^options must be an object/]),

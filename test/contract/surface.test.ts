@@ -76,7 +76,7 @@ test('what the package exports', () => {
     function open
     function restoreBackup
     function tupleRange
-    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions ByteStream Checkpoint CheckpointOptions CheckpointProgress ColumnName ColumnType CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetRows DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Duplicates Durability EncodingName EncodingOptions EntryIterable ErrorCode EventListener FormatName GetOptions ImportIngestOptions ImportOptions ImportPath ImportPhase ImportProgress ImportPublish ImportResult ImportSource ImportState ImportTask ImportTaskInfo IngestFileSummary IngestMode IngestOptions IngestPlan IngestPrefix IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions KeySpec Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored ResumeOptions Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SourceCompression SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions TupleElement UndoOptions ValueSpec VerifyOptions VerifyReport WatchOptions WatchedDataset"
+    types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions ByteStream Checkpoint CheckpointOptions CheckpointProgress ColumnName ColumnType CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetRows DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Duplicates Durability EncodingName EncodingOptions EntryBatch EntryIterable ErrorCode EventListener FormatName GetOptions ImportIngestOptions ImportOptions ImportPath ImportPhase ImportProgress ImportPublish ImportResult ImportSource ImportState ImportTask ImportTaskInfo IngestFileSummary IngestMode IngestOptions IngestPlan IngestPrefix IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions KeySpec Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored ResumeOptions Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SourceCompression SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions TupleElement UndoOptions ValueSpec VerifyOptions VerifyReport WatchOptions WatchedDataset"
   `);
   expect(Object.keys(api).sort()).toEqual(
     exportedNames()
@@ -114,7 +114,7 @@ test('what its objects have', async () => {
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek
     cursor: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] close nextBatch nextBatchSync seek
-    writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put
+    writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put putBatch
     error: code conflict keyCount keys retryable"
   `);
 });

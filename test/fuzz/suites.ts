@@ -8,7 +8,7 @@ import { makeScenario, tryScenario } from './scenarios.ts';
 import { makeTable, tryTable } from './tables.ts';
 
 export interface Suite {
-  /** Of 40 inputs. */
+  /** Of 50 inputs. */
   readonly share: number;
   make(seed: number): Uint8Array;
   /** Says what came of the input: 'ok', or the code that it was refused with. Throws what should not be. */
@@ -17,8 +17,8 @@ export interface Suite {
 
 export const SUITES: Readonly<Record<string, Suite>> = {
   scenario: { share: 1, make: makeScenario, attempt: tryScenario },
-  table: { share: 29, make: makeTable, attempt: tryTable },
-  log: { share: 6, make: makeLog, attempt: tryLog },
+  table: { share: 37, make: makeTable, attempt: tryTable },
+  log: { share: 8, make: makeLog, attempt: tryLog },
   backup: { share: 2, make: makeBackup, attempt: tryBackup },
   rows: { share: 2, make: makeRows, attempt: tryRows },
 };
