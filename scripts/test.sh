@@ -129,6 +129,6 @@ check "are the types wrong" npm run -s attw
 # A seed of its own: what is tried here is the same for everyone; `npm run fuzz` alone takes another one each time.
 check "hostile inputs" npm run -s fuzz -- --inputs 200000 --minutes 5 --seed 501963
 # Nodes and members of etcd as processes, killed, paused and cut off under load. `npm run cluster-faults -- --minutes 20` goes on for longer.
-check "a cluster under faults" npm run -s cluster-faults -- --minutes 2 --seed 1
+check "a cluster under faults" npm run -s cluster-faults -- --minutes 3 --seed 1
 check "the benchmark runs" npm run -s bench -- --smoke
 finish
