@@ -28,8 +28,15 @@ const LONGEST = [
   'levels/compaction/throttle',
 ];
 
-/** Of the long form alone: they kill and wait more than they compute. */
-const LONG_ONLY = ['test/cluster/etcd-faults.test.ts', 'test/datasets/kill.test.ts'];
+/** Of the long form alone, of the test command: they wait for long, or go through every place of one kind. */
+const LONG_ONLY = [
+  'test/cluster/etcd-faults.test.ts',
+  'test/corruption/manifest.test.ts',
+  'test/datasets/kill.test.ts',
+  'test/faults/one-call.test.ts',
+  'test/fuzz/bombs.test.ts',
+  'test/model/threads.test.ts',
+];
 const isLong = Number(process.env['SLUICE_TEST_LENGTH'] ?? 1) > 1;
 
 function place({ moduleId }: TestSpecification): number {

@@ -118,11 +118,12 @@ check "types" npm run -s typecheck
 check "build" npm run -s build
 run_vitest "vitest"
 # What gains by length, at three times that of `npm test`: 100,000 transactions for the checker of histories, every crash
-# point with all that it may leave. And what kills and waits more than it computes.
+# point with all that it may leave. And what `npm test` leaves out.
 SLUICE_TEST_LENGTH=5 run_vitest "long tests" \
   test/history/workload test/simulation/crash-points test/crash test/faults/kills test/faults/one-call \
   test/exactness test/interleavings test/model/model test/model/threads test/model/ingest-as-puts \
-  test/simulation/simulation test/corruption test/cluster/etcd-faults test/datasets/kill
+  test/simulation/simulation test/corruption test/cluster/etcd-faults test/datasets/kill \
+  test/fuzz/bombs
 check "canaries" npm run -s canaries
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw
