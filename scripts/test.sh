@@ -117,7 +117,7 @@ check "lint" npm run -s lint
 check "types" npm run -s typecheck
 check "build" npm run -s build
 run_vitest "vitest"
-# What gains by length, at three times that of `npm test`: 100,000 transactions for the checker of histories, every crash
+# What gains by length, at five times that of `npm test`: 100,000 transactions for the checker of histories, every crash
 # point with all that it may leave. And what `npm test` leaves out.
 SLUICE_TEST_LENGTH=5 run_vitest "long tests" \
   test/history/workload test/simulation/crash-points test/crash test/faults/kills test/faults/one-call \
