@@ -95,12 +95,10 @@ export class Stage {
       case 'savepoint':
         savepoints.set(statement.name, txn.savepoint());
         return OK;
-      case 'rollback': {
-        const savepoint = savepoints.get(statement.name);
-        assert(savepoint !== undefined, `${name} has no savepoint ${statement.name}`);
-        txn.rollbackTo(savepoint);
+      case 'rollback':
+        // There is none where the transaction was over when it was to be made; what that said is said again.
+        txn.rollbackTo(savepoints.get(statement.name) ?? txn.savepoint());
         return OK;
-      }
       case 'commit':
         return committed((await txn.commit()).ingested, this.#files);
       case 'abort':
