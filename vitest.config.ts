@@ -35,6 +35,7 @@ const LONG_ONLY = [
   'test/datasets/kill.test.ts',
   'test/faults/one-call.test.ts',
   'test/fuzz/bombs.test.ts',
+  'test/model/past.test.ts',
   'test/model/threads.test.ts',
 ];
 const isLong = Number(process.env['SLUICE_TEST_LENGTH'] ?? 1) > 1;
