@@ -27,7 +27,7 @@ export interface SstWriterOptions<KE extends EncodingName = 'buffer', VE extends
   readonly blockBytes?: number;
   /** Bloom filter bits a key; 10 by default, 0 for no filter. */
   readonly filterBitsPerKey?: number;
-  /** Whether `finish` tells the digest of the file, which takes a sixth of building it; true by default. */
+  /** Whether `finish` tells the digest of the file, which takes about an eighth of building it; true by default. */
   readonly sha256?: boolean;
   readonly keyEncoding?: KE;
   readonly valueEncoding?: VE;

@@ -1,6 +1,7 @@
 /** Records of an arena: noted as they come, and staged for the encoder once they are sorted; see ../js-arena.ts. */
 
 import { matchLength } from './copy';
+import { compareKeys, copyPadded } from './record-bytes';
 
 const TRAILER_BYTES: usize = 8;
 const RECORD_HEAD: usize = 8;
@@ -76,7 +77,7 @@ export function stageSorted(state: usize): u32 {
     else if (RECORD_HEAD + length + valueLength > stageEnd - staged) why = STAGE_FULL;
     if (why != ALL_STAGED) break;
     // Key, trailer and value lie one after the other in both; there is room for a last store that is too long.
-    copy(staged + RECORD_HEAD, chosen + RECORD_HEAD, length + valueLength);
+    copyPadded(staged + RECORD_HEAD, chosen + RECORD_HEAD, length + valueLength);
     store<u32>(staged, <u32>length);
     store<u32>(staged, <u32>valueLength, 4);
     if (!keepsVersions) store<u64>(staged + RECORD_HEAD + keyLength, TYPE_VALUE);
@@ -98,20 +99,4 @@ function isSameKey(a: usize, b: usize): bool {
   const length = <usize>load<u32>(a);
   if (length != <usize>load<u32>(b)) return false;
   return matchLength(a + RECORD_HEAD, b + RECORD_HEAD, b + RECORD_HEAD + length) == length;
-}
-
-// @ts-ignore: decorator
-@inline
-function copy(to: usize, from: usize, bytes: usize): void {
-  if (bytes > 512) memory.copy(to, from, bytes);
-  else for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
-}
-
-// @ts-ignore: decorator
-@inline
-function compareKeys(a: usize, aLength: usize, b: usize, bLength: usize): i32 {
-  const n = min(aLength, bLength);
-  const i = matchLength(a, b, b + n);
-  if (i < n) return <i32>load<u8>(a + i) - <i32>load<u8>(b + i);
-  return aLength == bLength ? 0 : aLength < bLength ? -1 : 1;
 }

@@ -1,6 +1,6 @@
 /** Plain rows of delimited text become records; see ../js-delimited-records.ts. */
 
-import { matchLength } from './copy';
+import { compareKeys, copyPadded } from './record-bytes';
 
 const TRAILER_BYTES: usize = 8;
 const RECORD_HEAD: usize = 8;
@@ -109,9 +109,9 @@ export function delimitedRecords(s: usize): u32 {
     store<u32>(out, <u32>keyLength);
     store<u32>(out, <u32>valueLength, 4);
     const keyTo = out + RECORD_HEAD;
-    copy(keyTo, key, keyLength);
+    copyPadded(keyTo, key, keyLength);
     store<u64>(keyTo + keyLength, trailer);
-    copy(keyTo + keyLength + TRAILER_BYTES, value, valueLength);
+    copyPadded(keyTo + keyLength + TRAILER_BYTES, value, valueLength);
     lastKey = keyTo;
     lastKeyLength = keyLength;
     trailer += step;
@@ -127,20 +127,4 @@ export function delimitedRecords(s: usize): u32 {
   store<u32>(s + LAST_KEY, <u32>lastKey);
   store<u32>(s + LAST_KEY_LENGTH, <u32>lastKeyLength);
   return why;
-}
-
-// @ts-ignore: decorator
-@inline
-function copy(to: usize, from: usize, bytes: usize): void {
-  if (bytes > 512) memory.copy(to, from, bytes);
-  else for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
-}
-
-// @ts-ignore: decorator
-@inline
-function compareKeys(a: usize, aLength: usize, b: usize, bLength: usize): i32 {
-  const n = min(aLength, bLength);
-  const i = matchLength(a, b, b + n);
-  if (i < n) return <i32>load<u8>(a + i) - <i32>load<u8>(b + i);
-  return aLength == bLength ? 0 : aLength < bLength ? -1 : 1;
 }
