@@ -1,5 +1,6 @@
 /** A node of a cluster, as a process that kinds/cluster.mjs starts and asks. */
 
+import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -115,7 +116,9 @@ const handlers = {
     await Promise.all(
       ports.map(async (port) => {
         const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-        for (const file of files) await pipeline(createReadStream(file), socket, { end: false });
+        for (const file of files)
+          for await (const chunk of createReadStream(file))
+            if (!socket.write(chunk)) await once(socket, 'drain');
         const ended = new Promise((resolve) => socket.on('end', resolve).resume());
         socket.end();
         await ended;

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { EncodingName } from '../base/encoding.ts';
 import type { Env } from '../base/env/env.ts';
 import { makeDirectories } from '../base/env/make-directories.ts';
+import { sharedSignal } from '../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Db } from '../db.ts';
 import { type Home, openWriter } from '../db-home.ts';
@@ -97,7 +98,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       majority: majorityOf(config),
       log: this.#log,
       exchange,
-      signal: this.#closing.signal,
+      signal: sharedSignal(this.#closing.signal),
       onWaiting: (waiting) => this.#node?.setWaiting(waiting),
     });
     const url = exchange.url;

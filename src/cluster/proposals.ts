@@ -4,6 +4,7 @@
  */
 
 import type { Env } from '../base/env/env.ts';
+import { sharedSignal } from '../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import type { CommitResult } from '../txn/committer.ts';
 import type { FileFacts } from './files/file-exchange.ts';
@@ -162,7 +163,7 @@ export async function withTimeout<T>(
   const controller = new AbortController();
   const cancel = env.clock.after(Math.max(0, ms), () => controller.abort());
   try {
-    return await act(controller.signal);
+    return await act(sharedSignal(controller.signal));
   } catch (cause) {
     if (!controller.signal.aborted) throw cause;
     const message = `A majority of the cluster's nodes did not have the files within ${ms} ms; nothing was committed`;

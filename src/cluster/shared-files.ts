@@ -6,6 +6,7 @@
 
 import type { Env } from '../base/env/env.ts';
 import { SluiceError } from '../base/errors.ts';
+import { eachAtATime, FILES_AT_A_TIME } from './files/at-a-time.ts';
 import type { FileExchange, FileFacts } from './files/file-exchange.ts';
 import type { SharedLog } from './log/shared-log.ts';
 import type { LogRecord } from './record/log-record.ts';
@@ -19,7 +20,7 @@ export interface SharedFilesParts {
   readonly majority: number;
   readonly log: SharedLog;
   readonly exchange: FileExchange;
-  /** Fires when the node ends. */
+  /** Fires when the node ends; a shared one. */
   readonly signal: AbortSignal;
   readonly onWaiting: (waiting: boolean) => void;
 }
@@ -46,8 +47,8 @@ export class SharedFiles {
     if (missing.length === 0) return;
     onWaiting(true);
     try {
-      await Promise.all(
-        missing.map((file) => this.#retrying((signal) => this.#pull(file, signal), this.#parts.signal)),
+      await eachAtATime(missing, FILES_AT_A_TIME, (file) =>
+        this.#retrying((signal) => this.#pull(file, signal), this.#parts.signal),
       );
     } finally {
       onWaiting(false);
@@ -76,7 +77,9 @@ export class SharedFiles {
     await Promise.all(
       files.map(({ digest }) => this.#retrying(() => log.announceFile(digest, node), signal)),
     );
-    await Promise.all(files.map((file) => this.#retrying(() => this.#spreadOne(file, signal), signal)));
+    await eachAtATime(files, FILES_AT_A_TIME, (file) =>
+      this.#retrying(() => this.#spreadOne(file, signal), signal),
+    );
   }
 
   /** A record that names them stands at this revision. */

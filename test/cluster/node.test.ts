@@ -2,61 +2,14 @@
 
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import type { ClusterDb } from '../../src/cluster/cluster-db.ts';
-import { ClusterClient } from '../../src/cluster/http/client.ts';
-import { MemoryLog, MemoryLogHub } from '../../src/cluster/log/memory-log.ts';
-import { type NodeOptions, openNodeOn, type RunningNode } from '../../src/cluster/open-node.ts';
+import type { ClusterClient } from '../../src/cluster/http/client.ts';
+import type { NodeOptions } from '../../src/cluster/open-node.ts';
 import { repairReplica } from '../../src/cluster/repair.ts';
-import { memoryDirectory, outcomeOf } from '../base/database.ts';
+import { outcomeOf } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
-import { TOKEN } from './exchange-node.ts';
-
-class Nodes {
-  readonly hub = new MemoryLogHub(nodeEnv);
-  readonly dir = memoryDirectory();
-  readonly #running = new Map<string, RunningNode<ClusterDb>>();
-
-  async start(name: string, options: Partial<NodeOptions> = {}): Promise<RunningNode<ClusterDb>> {
-    const node = await openNodeOn(
-      {
-        dir: join(this.dir, name),
-        node: name,
-        token: TOKEN,
-        announceMs: 20,
-        blockCacheBytes: 4 << 20,
-        ingestDirs: [this.dir],
-        ...options,
-      },
-      async () => new MemoryLog(this.hub, name),
-      nodeEnv,
-    );
-    this.#running.set(name, node);
-    return node;
-  }
-
-  async stop(name: string): Promise<void> {
-    await this.#running.get(name)?.close(0);
-    this.#running.delete(name);
-  }
-
-  async close(): Promise<void> {
-    for (const name of [...this.#running.keys()]) await this.stop(name);
-  }
-}
-
-function cluster(): Nodes {
-  const nodes = new Nodes();
-  onTestFinished(() => nodes.close());
-  return nodes;
-}
-
-function clientOf(...nodes: readonly { readonly url: string }[]): ClusterClient {
-  const client = new ClusterClient({ urls: nodes.map(({ url }) => url), token: TOKEN });
-  onTestFinished(() => client.close());
-  return client;
-}
+import { clientOf, cluster } from './http-nodes.ts';
 
 test('what one node commits and ingests for clients the others read, at the same version', async () => {
   const nodes = cluster();

@@ -6,6 +6,7 @@
 import { dirname } from 'node:path';
 import { at } from '../../base/assert.ts';
 import type { Env } from '../../base/env/env.ts';
+import { sharedSignal } from '../../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { CheckpointListing } from '../http/checkpoint-routes.ts';
 import type { PeerClient } from '../http/peer-client.ts';
@@ -88,7 +89,7 @@ async function fetchAll(
   for (const parent of new Set(own.map(({ name }) => dirname(`${partial}/${name}`)))) fs.mkdirSync(parent);
   const slots = new Slots(fetch.transfers);
   const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
+  const either = sharedSignal(AbortSignal.any([signal, failed.signal]));
   const fetched = files.map(async (file, index) => {
     const digest = originalOf(file.name);
     if (file.sameAs !== undefined || (digest !== undefined && fetch.store.has(digest))) return;

@@ -47,7 +47,8 @@ export class NodeServer {
   readonly #access: AccessControl;
   readonly #routes: { readonly route: Route; readonly parts: readonly string[] }[] = [];
   readonly #budget: BodyBudget = { bytes: 0 };
-  readonly #closing = new AbortController();
+  /** Of calls under way. A signal of the server's own would keep something of each for as long as it lives. */
+  readonly #underWay = new Set<AbortController>();
   #server: HttpServer | undefined;
 
   /** @throws TypeError where others than this machine could ask without showing who they are */
@@ -98,12 +99,16 @@ export class NodeServer {
     if (server === undefined) return;
     const drained = server.drain();
     const cancel = this.#options.clock.after(graceMs, () => {
-      this.#closing.abort();
+      this.#endCalls();
       server.destroy();
     });
     await drained;
     cancel();
-    this.#closing.abort();
+    this.#endCalls();
+  }
+
+  #endCalls(): void {
+    for (const ending of this.#underWay) ending.abort();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -111,11 +116,13 @@ export class NodeServer {
     const { clock, limits } = this.#options;
     counters.requests++;
     counters.underWay++;
-    const gone = new AbortController();
+    const ending = new AbortController();
+    this.#underWay.add(ending);
     response.once('close', () => {
+      this.#underWay.delete(ending);
       counters.underWay--;
       count(counters.answers, `${Math.floor(response.statusCode / 100)}xx`);
-      gone.abort();
+      ending.abort();
     });
     for (const stream of [request, response]) stream.on('error', () => undefined); // 'close' follows
     const access = this.#access.of(request);
@@ -130,7 +137,7 @@ export class NodeServer {
       access,
       parameters: found.parameters,
       query,
-      signal: AbortSignal.any([gone.signal, this.#closing.signal]),
+      signal: ending.signal,
     });
     try {
       await this.#admit(found, access).run(call);
