@@ -99,8 +99,12 @@ export class ClusterProposer implements Proposer {
     if (this.#awaited.has(keyspace)) return;
     this.#parts.checkRunning();
     this.#awaited.set(keyspace, allowIngestBehind);
-    // Whatever becomes of it: what is written to the keyspace makes it too.
-    this.#unwatched(this.#propose({ kind: 'none' }, [keyspace]), 'a keyspace could not be made yet');
+    const made = this.#propose({ kind: 'none' }, [keyspace]);
+    // Where it could not be made yet, what is written to the keyspace makes it. Made, it may be dropped, and no write brings it back.
+    this.#unwatched(
+      made.then(() => this.#awaited.delete(keyspace)),
+      'a keyspace could not be made yet',
+    );
   }
 
   async drop(keyspace: string): Promise<void> {

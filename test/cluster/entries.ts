@@ -6,12 +6,15 @@ import { mergeCursors } from '../../src/mvcc/merge.ts';
 import type { Engine } from '../../src/txn/engine.ts';
 import type { TextNode } from './nodes.ts';
 
-export function engineOf(db: TextNode): Engine {
+/** Of a node, whatever its encodings. */
+export type Replica = Pick<TextNode, 'caughtUp' | 'version' | 'contentDigest' | 'ingests' | 'close'>;
+
+export function engineOf(db: Replica): Engine {
   return (db as unknown as { engine(): Engine }).engine();
 }
 
 /** Alike on all replicas with ALL_KEPT. Ids of trees and tables are a node's own. */
-export async function everythingOf(db: TextNode): Promise<unknown> {
+export async function everythingOf(db: Replica): Promise<unknown> {
   const engine = engineOf(db);
   const { catalog, manifest } = engine;
   const keyspaces: Record<string, unknown> = {};
@@ -51,8 +54,17 @@ export async function everythingOf(db: TextNode): Promise<unknown> {
 }
 
 /** All replicas have applied the same, and have the same. */
-export async function sameOnAll(nodes: readonly TextNode[]): Promise<void> {
+export async function sameOnAll(nodes: readonly Replica[]): Promise<void> {
   await Promise.all(nodes.map((node) => node.caughtUp()));
   const [first, ...others] = await Promise.all(nodes.map(everythingOf));
   for (const other of others) expect(other).toEqual(first);
+}
+
+/** As far as reads tell: garbage is collected by each node for itself. */
+export async function sameContent(nodes: readonly Replica[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node.caughtUp()));
+  const all = await Promise.all(
+    nodes.map(async (node) => ({ version: node.version, digest: await node.contentDigest() })),
+  );
+  for (const each of all) expect(each).toEqual(all[0]);
 }

@@ -33,6 +33,20 @@ test('a dropped keyspace is gone on every node; who read it conflicts, who write
   expect([a.keyspaces(), b.keyspaces(), c.keyspaces()]).toEqual([['default'], ['default'], ['default']]);
 });
 
+test('a node that has made a keyspace brings it back by no write once another has dropped it', async () => {
+  const { a, b } = await threeNodes();
+  const x = a.keyspace('x');
+  await Promise.all([a.caughtUp(), b.caughtUp()]);
+  expect(b.keyspaces()).toEqual(['default', 'x']);
+  const txn = a.begin();
+  txn.keyspace(x).put('k', '1');
+  await b.dropKeyspace('x');
+  await a.caughtUp();
+  expect(await outcomeOf(() => txn.commit())).toBe('KEYSPACE_NOT_FOUND');
+  expect(await outcomeOf(() => x.put('k', '1'))).toBe('KEYSPACE_NOT_FOUND');
+  expect(a.keyspaces()).toEqual(['default']);
+});
+
 test('a write on its way to a keyspace that is dropped before it is refused on every node', async () => {
   const { cluster, a, b } = await threeNodes();
   await a.keyspace('x').put('k', '1');

@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { systemError } from '../../base/env/system-error.ts';
 import { throwIfAborted } from '../../base/errors.ts';
 import { agrees, type Outcome, outcomeOfError, result } from './outcome.ts';
-import { Stage } from './stage.ts';
+import { type OpenDatabase, Stage } from './stage.ts';
 import type { Scenario, Scene, Step, TransactionBlock } from './syntax.ts';
 
 export interface PlayOptions {
   /** Where databases are made and removed again; the system's temporary directory when absent. */
   readonly parent?: string;
   readonly signal?: AbortSignal | undefined;
+  /** In the place of `open`. */
+  readonly open?: OpenDatabase;
   readonly onScene?: (scene: Scene) => Promise<void> | void;
   /** Called for every step once it is over: within a transaction function, after its last attempt. */
   readonly onStep?: (step: Step, outcomes: readonly Outcome[]) => Promise<void> | void;
@@ -63,7 +65,7 @@ class Player implements Played {
     mkdirSync(dir);
     const first = steps[0];
     const options = first?.statement.kind === 'options' ? first.statement.options : {};
-    const stage = await Stage.open(dir, options);
+    const stage = await Stage.open(dir, options, this.#options.open);
     try {
       for (const step of steps) {
         await this.#run(stage, step);

@@ -33,6 +33,8 @@ const DEFAULTS: ScenarioOptions & InternalOptions = {
 };
 const FILE_BLOCK_BYTES = 64;
 
+export type OpenDatabase = (dir: string, options: ScenarioOptions & InternalOptions) => Promise<Db>;
+
 export interface Session {
   readonly txn: Transaction;
   readonly savepoints: Map<string, Savepoint>;
@@ -40,6 +42,7 @@ export interface Session {
 
 export class Stage {
   readonly #dir: string;
+  readonly #open: OpenDatabase;
   #db: Db;
   #options: ScenarioOptions;
   readonly #sessions = new Map<string, Session>();
@@ -50,15 +53,20 @@ export class Stage {
   readonly #files = new Map<string, string>();
   #closed = false;
 
-  private constructor(dir: string, db: Db, options: ScenarioOptions) {
+  private constructor(dir: string, openDatabase: OpenDatabase, db: Db, options: ScenarioOptions) {
     this.#dir = dir;
+    this.#open = openDatabase;
     this.#db = db;
     this.#options = options;
   }
 
-  static async open(dir: string, options: ScenarioOptions): Promise<Stage> {
+  static async open(
+    dir: string,
+    options: ScenarioOptions,
+    openDatabase: OpenDatabase = open,
+  ): Promise<Stage> {
     const all: ScenarioOptions = { ...DEFAULTS, ...options };
-    return new Stage(dir, await open(join(dir, 'db'), all), all);
+    return new Stage(dir, openDatabase, await openDatabase(join(dir, 'db'), all), all);
   }
 
   get db(): Db {
@@ -231,7 +239,7 @@ export class Stage {
     this.#snapshots.clear();
     this.#keyspaces.clear();
     this.#options = { ...this.#options, ...options };
-    this.#db = await open(join(this.#dir, 'db'), this.#options);
+    this.#db = await this.#open(join(this.#dir, 'db'), this.#options);
     this.#closed = false;
     return OK;
   }

@@ -1,0 +1,228 @@
+/**
+ * A cluster in the place of a database: each call goes to the next of its three replicas, and all have applied what it wrote
+ * when it resolves. So whatever holds of a database can be asked of a cluster, through all its nodes at once.
+ *
+ * What belongs to one node (a transaction, a snapshot, an iterator) stays with the node that it came from; keyspaces and datasets
+ * roam. When it is closed the replicas must have the same.
+ */
+
+import { join } from 'node:path';
+import type { EncodingName } from '../../src/base/encoding.ts';
+import { isSluiceError } from '../../src/base/errors.ts';
+import type { DbOptions, InternalOptions } from '../../src/db-options.ts';
+import { type Db, open } from '../../src/index.ts';
+import { Dataset } from '../../src/txn/dataset/dataset.ts';
+import { Keyspace } from '../../src/txn/keyspace.ts';
+import { Snapshot } from '../../src/txn/snapshot.ts';
+import { Transaction } from '../../src/txn/transaction.ts';
+import type { OpenNode } from './clusters.ts';
+import { type Replica, sameContent, sameOnAll } from './entries.ts';
+
+type Options<KE extends EncodingName, VE extends EncodingName> = DbOptions<KE, VE> & InternalOptions;
+
+/** Opens clusters as `open` opens databases: one in each directory. */
+export class RoamingClusters {
+  readonly #openNode: OpenNode;
+  readonly #opened: Roaming[] = [];
+
+  constructor(openNode: OpenNode) {
+    this.#openNode = openNode;
+  }
+
+  /** Read-only: one of the replicas, beside its node. */
+  open = async <KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'>(
+    dir: string,
+    options: Options<KE, VE> = {},
+  ): Promise<Db<KE, VE>> => {
+    if (options.readOnly === true) return open(join(dir, 'b/db'), options);
+    const {
+      readOnly: _,
+      createIfMissing: __,
+      errorIfExists: ___,
+      conflictWindowBytes: ____,
+      ...own
+    } = options;
+    const nodes = [
+      await this.#openNode(dir, 'a', own),
+      await this.#openNode(dir, 'b', own),
+      await this.#openNode(dir, 'c', own),
+    ];
+    const keepsAll = own.compaction === 'off' && (own.keepHistoryMs ?? 0) > 0;
+    const roaming = new Roaming(nodes, keepsAll ? sameOnAll : sameContent);
+    this.#opened.push(roaming);
+    return roaming.database(nodes);
+  };
+
+  /** All that is open has applied what there is. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#opened.map((roaming) => roaming.settle()));
+  }
+}
+
+/** One of the things that a call may be of, as it is on each node. */
+type Kin = (node: number) => object;
+
+/** What every node does for itself. */
+const ON_EVERY_NODE: ReadonlySet<PropertyKey> = new Set(['flush', 'compactRange']);
+/** What leaves everything as it is. */
+const READING: ReadonlySet<PropertyKey> = new Set(['get', 'getMany', 'has', 'verify', 'explainIngest']);
+
+class Roaming {
+  readonly #nodes: readonly Replica[];
+  readonly #check: (nodes: readonly Replica[]) => Promise<void>;
+  readonly #kin = new WeakMap<object, Kin>();
+  /** Of what belongs to one node. */
+  readonly #home = new WeakMap<object, number>();
+  #next = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(nodes: readonly Replica[], check: (nodes: readonly Replica[]) => Promise<void>) {
+    this.#nodes = nodes;
+    this.#check = check;
+  }
+
+  database<D extends object>(nodes: readonly D[]): D {
+    return this.#roam((node) => this.#at(nodes, node));
+  }
+
+  async settle(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    await Promise.all(this.#nodes.map((node) => node.caughtUp().catch(unlessClosed)));
+  }
+
+  /** The same objects of all nodes, as one. */
+  #roam<T extends object>(kin: (node: number) => T): T {
+    const proxy = new Proxy(kin(0), {
+      get: (_, name) => {
+        const value: unknown = Reflect.get(kin(this.#next), name, kin(this.#next));
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => this.#call(kin, name, args);
+      },
+    });
+    this.#kin.set(proxy, kin);
+    return proxy;
+  }
+
+  /** An object of one node. */
+  #stay<T extends object>(object: T, node: number): T {
+    const proxy = new Proxy(object, {
+      get: (_, name) => {
+        const value: unknown = Reflect.get(object, name, object);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => this.#answer(apply(object, name, this.#given(args, node)), node, name);
+      },
+    });
+    this.#kin.set(proxy, () => object);
+    this.#home.set(proxy, node);
+    return proxy;
+  }
+
+  #call(kin: Kin, name: PropertyKey, args: readonly unknown[]): unknown {
+    if (name === 'close' || name === Symbol.asyncDispose) return this.#close();
+    if (ON_EVERY_NODE.has(name)) {
+      const answers = this.#nodes.map((_, node) => apply(kin(node), name, this.#given(args, node)));
+      return Promise.all(answers).then(() => undefined);
+    }
+    const node = this.#homeOf(args) ?? this.#turn();
+    const answer = apply(kin(node), name, this.#given(args, node));
+    if (answer instanceof Keyspace || answer instanceof Dataset)
+      return this.#everywhere(answer, node, kin, name, args);
+    return this.#answer(answer, node, name);
+  }
+
+  /** A keyspace or dataset of all nodes: one that is made by this call is soon on the others. */
+  #everywhere(answer: object, node: number, kin: Kin, name: PropertyKey, args: readonly unknown[]): object {
+    if (this.#homeOf(args) !== undefined) return this.#stay(answer, node);
+    const all = this.#nodes.map((_, other) =>
+      other === node ? answer : asObject(apply(kin(other), name, this.#given(args, other))),
+    );
+    return this.#roam((other) => this.#at(all, other));
+  }
+
+  #answer(answer: unknown, node: number, name: PropertyKey): unknown {
+    if (answer instanceof Promise && !READING.has(name)) {
+      return answer.then(
+        async (value: unknown) => {
+          await this.settle();
+          return value;
+        },
+        async (error: unknown) => {
+          await this.settle();
+          throw error;
+        },
+      );
+    }
+    if (answer instanceof Transaction) return this.#stay(answer, node);
+    if (answer instanceof Snapshot) this.#home.set(answer, node);
+    return answer;
+  }
+
+  /** Arguments as the node knows them. */
+  #given(args: readonly unknown[], node: number): unknown[] {
+    return args.map((arg) => {
+      if (typeof arg === 'function') {
+        return (...inner: unknown[]): unknown =>
+          Reflect.apply(
+            arg,
+            undefined,
+            inner.map((each) => this.#answer(each, node, '')),
+          );
+      }
+      return isObject(arg) ? (this.#kin.get(arg)?.(node) ?? arg) : arg;
+    });
+  }
+
+  /** The node that an argument belongs to: a snapshot, as an option. */
+  #homeOf(args: readonly unknown[]): number | undefined {
+    for (const arg of args) {
+      if (!isObject(arg)) continue;
+      const snapshot: unknown = Reflect.get(arg, 'snapshot');
+      if (isObject(snapshot) && this.#home.has(snapshot)) return this.#home.get(snapshot);
+    }
+    return undefined;
+  }
+
+  #turn(): number {
+    const node = this.#next;
+    this.#next = (node + 1) % this.#nodes.length;
+    return node;
+  }
+
+  #at<T>(all: readonly T[], node: number): T {
+    const found = all[node];
+    if (found === undefined) throw new Error(`there is no node ${node}`);
+    return found;
+  }
+
+  #close(): Promise<void> {
+    this.#closing ??= this.#checkAndClose();
+    return this.#closing;
+  }
+
+  async #checkAndClose(): Promise<void> {
+    try {
+      await this.#check(this.#nodes);
+    } finally {
+      for (const node of this.#nodes) await node.close();
+    }
+  }
+}
+
+function apply(object: object, name: PropertyKey, args: readonly unknown[]): unknown {
+  const method: unknown = Reflect.get(object, name, object);
+  if (typeof method !== 'function') throw new TypeError(`${String(name)} is no method`);
+  return Reflect.apply(method, object, args);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function asObject(value: unknown): object {
+  if (isObject(value)) return value;
+  throw new TypeError('a node answered otherwise than another');
+}
+
+function unlessClosed(error: unknown): void {
+  if (!isSluiceError(error, 'CLOSED')) throw error;
+}
