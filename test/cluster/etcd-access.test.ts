@@ -2,16 +2,17 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
 import type { EtcdOptions } from '../../src/cluster/log/etcd/etcd-options.ts';
 import type { SharedLog } from '../../src/cluster/log/shared-log.ts';
-import { EtcdCluster, type EtcdStart, until } from '../fixtures/etcd.ts';
-import { appended, bytes, id, member, take, text } from './logs.ts';
+import { ETCD_USER, EtcdCluster, type EtcdStart, until } from '../fixtures/etcd.ts';
+import { appended, bytes, id, member, SETTINGS, take, text } from './logs.ts';
 
 async function startEtcd(start: EtcdStart): Promise<EtcdCluster> {
   const etcd = await EtcdCluster.start({ members: 1, ...start });
@@ -25,26 +26,91 @@ async function open(options: EtcdOptions): Promise<SharedLog> {
   return log;
 }
 
-test('with a user and a password all works, without them the error says what to check', async () => {
-  const { hosts, members } = await startEtcd({});
-  const [first] = members;
-  await first?.post('auth/user/add', { name: 'root', password: 'right' });
-  await first?.post('auth/role/add', { name: 'root' });
-  await first?.post('auth/user/grant', { user: 'root', role: 'root' });
-  await first?.post('auth/enable', {});
-  const log = await open({ hosts, auth: { username: 'root', password: 'right' } });
-  await appended(log, 1, 'one');
+test('a user with no more than the prefix of nodes can do all; without a user the error says what to check', async () => {
+  const etcd = await startEtcd({});
+  const { hosts } = etcd;
+  await etcd.askForUsers();
+  const log = await open({ hosts, auth: ETCD_USER });
+  const revision = await appended(log, 1, 'one');
   expect((await take(log, 0, 1)).map(text)).toEqual(['one']);
   await log.announce(member('a'));
   expect(await log.members()).toEqual([member('a')]);
-  for (const options of [{ hosts }, { hosts, auth: { username: 'root', password: 'wrong' } }]) {
-    const stranger = await open(options);
+  expect(await log.config(SETTINGS)).toEqual(SETTINGS);
+  expect(await log.lease('trim', 'a')).toBe(true);
+  await log.announceFile('a'.repeat(64), 'a');
+  await log.forgetNode('a');
+  await log.trim(revision);
+  expect(await log.trimmedThrough()).toBe(revision);
+  for (const auth of [undefined, { ...ETCD_USER, password: 'wrong' }]) {
+    const stranger = await open(auth === undefined ? { hosts } : { hosts, auth });
     await expect(appended(stranger, 2, 'two')).rejects.toMatchObject({
       code: 'PERMISSION',
       message: expect.stringContaining('etcd.auth'),
     });
     await expect(take(stranger, 0, 1)).rejects.toMatchObject({ code: 'PERMISSION' });
   }
+  const elsewhere = await open({ hosts, auth: ETCD_USER, prefix: 'not-ours' });
+  await expect(appended(elsewhere, 3, 'three')).rejects.toMatchObject({ code: 'PERMISSION' });
+});
+
+test('a member of etcd that has been restarted knows no token any more: nodes take another', async () => {
+  const etcd = await startEtcd({});
+  await etcd.askForUsers();
+  const [log, writer] = [
+    await open({ hosts: etcd.hosts, auth: ETCD_USER }),
+    await open({ hosts: etcd.hosts, auth: ETCD_USER }),
+  ];
+  const read = take(log, 0, 2);
+  await log.announce(member('a'));
+  await appended(writer, 1, 'before');
+  await etcd.members[0]?.kill();
+  etcd.members[0]?.start();
+  await etcd.healthy();
+  await until('it is appended', () => appended(writer, 2, 'after').catch(() => undefined));
+  expect((await read).map(text)).toEqual(['before', 'after']);
+  await log.announce(member('a', 2));
+  expect(await writer.members()).toEqual([member('a', 2)]);
+});
+
+describe('an etcd with TLS that asks for certificates', () => {
+  const pem = (name: string): Uint8Array =>
+    readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
+  const ours = { ca: pem('ca'), cert: pem('node'), key: pem('node-key') };
+  const BRIEF = { attemptMs: 1_000, callMs: 1_500, silenceMs: 300 };
+
+  test('gives all to a node that has one, with a user as well', async () => {
+    const etcd = await startEtcd({ tls: true });
+    expect(etcd.hosts[0]).toMatch(/^https:/);
+    const log = await open({ hosts: etcd.hosts, tls: ours });
+    await appended(log, 1, 'one');
+    await etcd.askForUsers();
+    const withUser = await open({ hosts: etcd.hosts, tls: ours, auth: ETCD_USER });
+    await appended(withUser, 2, 'two');
+    expect((await take(withUser, 0, 2)).map(text)).toEqual(['one', 'two']);
+    await withUser.announce(member('a'));
+    expect(await withUser.members()).toEqual([member('a')]);
+    const stranger = await open({ hosts: etcd.hosts, tls: ours });
+    await expect(appended(stranger, 3, 'three')).rejects.toMatchObject({ code: 'PERMISSION' });
+  });
+
+  test('and to nobody else', async () => {
+    const { hosts } = await startEtcd({ tls: true });
+    const refused = async (options: EtcdOptions, message: string): Promise<void> => {
+      const log = await openEtcdLog('access', options, nodeEnv, BRIEF);
+      onTestFinished(() => log.close());
+      await expect(appended(log, 1, 'one')).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        message: expect.stringContaining(message),
+      });
+    };
+    const stranger = { ca: ours.ca, cert: pem('stranger'), key: pem('stranger-key') };
+    await Promise.all([
+      refused({ hosts, tls: { ca: ours.ca } }, 'etcd.tls'),
+      refused({ hosts, tls: stranger }, 'etcd.tls'),
+      refused({ hosts, tls: { ...ours, ca: pem('stranger') } }, 'etcd.tls'),
+      refused({ hosts: hosts.map((host) => host.replace('https:', 'http:')) }, 'does not answer'),
+    ]);
+  });
 });
 
 test('an etcd that is full says so, and how to go on; what it has can be read', async () => {

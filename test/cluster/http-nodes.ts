@@ -15,15 +15,19 @@ export class Nodes {
   readonly dir = memoryDirectory();
   readonly #running = new Map<string, RunningNode<ClusterDb>>();
 
-  async start(name: string, options: Partial<NodeOptions> = {}): Promise<RunningNode<ClusterDb>> {
+  async start(
+    name: string,
+    options: Partial<NodeOptions> = {},
+    access: Partial<NodeOptions> = { token: TOKEN },
+  ): Promise<RunningNode<ClusterDb>> {
     const node = await openNodeOn(
       {
         dir: join(this.dir, name),
         node: name,
-        token: TOKEN,
         announceMs: 20,
         blockCacheBytes: 4 << 20,
         ingestDirs: [this.dir],
+        ...access,
         ...options,
       },
       async () => new MemoryLog(this.hub, name),

@@ -1,11 +1,13 @@
 /** Whole nodes in one process: a log in memory, real directories, real HTTP between them and from clients. */
 
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import type { ClientTls } from '../../src/base/env/http.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import type { ClusterClient } from '../../src/cluster/http/client.ts';
-import type { NodeOptions } from '../../src/cluster/open-node.ts';
+import type { ClusterDb } from '../../src/cluster/cluster-db.ts';
+import { ClusterClient } from '../../src/cluster/http/client.ts';
+import type { NodeOptions, RunningNode } from '../../src/cluster/open-node.ts';
 import { repairReplica } from '../../src/cluster/repair.ts';
 import { outcomeOf } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
@@ -68,7 +70,6 @@ test('an upload to one node is ingested on all; a client goes on with the next n
   const client = clientOf(a, b, c);
   const path = join(nodes.dir, 'rows.sst');
   const { sha256 } = await writeSst(path, numbered(0, 500));
-  const { readFileSync } = await import('node:fs');
   const { upload } = await client.upload(readFileSync(path), { sha256 });
   await client.ingest({ uploads: [upload] });
   await nodes.stop('a');
@@ -117,6 +118,33 @@ test('a new node, and one whose directory is lost, begin from a peer over HTTP o
   await Promise.all([a, c, again].map(({ db }) => db.caughtUp()));
   const digests = await Promise.all([a, c, again].map(({ db }) => db.contentDigest()));
   expect(new Set(digests).size).toBe(1);
+});
+
+test('with mutual TLS and no token: files, checkpoints and clients go the same ways, and strangers none', async () => {
+  const pem = (name: string): string =>
+    readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
+  const tls = { cert: pem('node'), key: pem('node-key'), ca: pem('ca') };
+  const nodes = cluster();
+  const start = (name: string): Promise<RunningNode<ClusterDb>> =>
+    nodes.start(name, { windowVersions: 16 }, { tls });
+  const [a, b] = [await start('a'), await start('b')];
+  expect(a.url).toMatch(/^https:/);
+  const clientWith = (own: ClientTls, ...urls: string[]): ClusterClient => {
+    const client = new ClusterClient({ urls, tls: own });
+    onTestFinished(() => client.close());
+    return client;
+  };
+  const client = clientWith(tls, a.url, b.url);
+  const path = join(nodes.dir, 'rows.sst');
+  await writeSst(path, numbered(0, 500));
+  await client.ingest({ files: [path], into: 'rows' });
+  for (let i = 0; i < 60; i++) await client.put(`p${i}`, String(i));
+  await expect.poll(() => nodes.hub.trimmed).toBeGreaterThan(20);
+  const c = await start('c');
+  const read = { keyspace: 'rows', linearizable: true } as const;
+  expect(String(await clientWith(tls, c.url).get('k000499', read))).toBe('v499');
+  for (const own of [{ ca: tls.ca }, { ca: tls.ca, cert: pem('stranger'), key: pem('stranger-key') }])
+    expect(await outcomeOf(() => clientWith(own, a.url).get('k'))).toBe('UNAVAILABLE');
 });
 
 test('repair makes a replica anew, and puts back what there was where it cannot', async () => {

@@ -40,6 +40,11 @@ export function classify(error: unknown): EtcdFailure {
   return code === undefined || PASSING_CODES.has(code) ? 'passing' : 'wrong';
 }
 
+/** OpenSSL's words, those of Node's checks, and those of grpc-js where it reports the handshake's. */
+function isOfTls(said: string): boolean {
+  return /SSL routines|certificate|altnames/.test(said);
+}
+
 export function etcdError(error: unknown, doing: string, hosts: readonly string[]): SluiceError {
   const failure = classify(error);
   const said = error instanceof Error ? error.message : String(error);
@@ -62,7 +67,7 @@ export function etcdError(error: unknown, doing: string, hosts: readonly string[
     case 'compacted':
       return new SluiceError(
         'UNAVAILABLE',
-        `etcd does not answer (${doing}; ${hosts.join(', ')}): ${said}; try again`,
+        `etcd does not answer (${doing}; ${hosts.join(', ')}): ${said}; ${isOfTls(said) ? 'check etcd.tls' : 'try again'}`,
         { cause: error },
       );
     case 'wrong':
