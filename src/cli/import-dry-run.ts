@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatKey } from '../base/bytes.ts';
+import { nodeEnv } from '../base/env/node-env.ts';
 import { isSluiceError, throwIfAborted } from '../base/errors.ts';
 import { open } from '../db.ts';
 import { makeReader } from '../import/format/make-reader.ts';
@@ -55,8 +56,8 @@ async function readAll(files: readonly string[], options: ImportOptions, io: Io)
   const survey = new ImportSurvey();
   const line = new ProgressLine(io);
   const signal = io.signal ?? new AbortController().signal;
-  for (const each of await expandSources(files, options.compression)) {
-    const source = makeSource(each, each.kind === 'fed' ? io.stdin : undefined);
+  for (const each of expandSources(nodeEnv.fs, files, options.compression)) {
+    const source = makeSource(each, nodeEnv, { fed: each.kind === 'fed' ? io.stdin : undefined });
     const reader = await makeReader(spec);
     survey.enter(sourceName(each), reader);
     const told = setInterval(() => {

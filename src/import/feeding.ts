@@ -6,16 +6,19 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { at } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
+import { nodeEnv } from '../base/env/node-env.ts';
+import { SluiceError } from '../base/errors.ts';
 import { fromThreadError } from '../base/thread-error.ts';
 import type { ImportLaneRow } from '../manifest/rows.ts';
 import type { TableBuilderOptions } from '../sst/table-builder.ts';
 import type { FormatSpec } from './format/format-spec.ts';
 import { importThreads } from './import-threads.ts';
+import { readInline } from './inline-lane.ts';
 import type { MainFeed } from './main-feed.ts';
 import type { FeedingPlan } from './memory-plan.ts';
 import type { SourceSpec } from './source/source-spec.ts';
 import { makeChunkPool } from './thread/chunk-pool.ts';
-import { COUNTERS } from './thread/control.ts';
+import { COUNTERS, command, STOP } from './thread/control.ts';
 import type {
   FinishedRun,
   FromImportThread,
@@ -24,6 +27,7 @@ import type {
   SortJob,
   ToImportThread,
 } from './thread/messages.ts';
+import { PortTarget } from './thread/record-target.ts';
 
 export interface FeedingOptions {
   readonly env: Env;
@@ -54,6 +58,8 @@ export function rejectName(lane: number): string {
 export class Feeding {
   readonly #options: FeedingOptions;
   readonly #workers = new Set<Worker>();
+  /** Runs that this thread is writing. */
+  readonly #writing = new Set<Promise<void>>();
   readonly #counters: Float64Array[] = [];
   /** Finished, but not those before them. By lane and run. */
   readonly #early = new Map<string, FinishedRun>();
@@ -95,14 +101,41 @@ export class Feeding {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all([...this.#workers].map((worker) => worker.terminate()));
+    if (this.#isInline) {
+      command(this.#options.control, STOP);
+      // Who reads may be waiting for a source that gives nothing any more.
+      this.#fail(new SluiceError('ABORTED', 'The import was stopped'));
+    }
+    await Promise.all(this.#writing);
   }
 
   async #runLane(lane: number): Promise<void> {
-    const { plan, feed, control } = this.#options;
+    const { env, feed } = this.#options;
     const ended = new Promise<void>((resolve) => this.#onLaneEnded.set(lane, resolve));
     const job = this.#laneJob(lane);
     const isFed = job.sources.slice(job.from, job.to).some(({ kind }) => kind === 'fed');
     const fed = feed?.kind === 'bytes' && isFed ? feed.open() : undefined;
+    if (!this.#isInline) return this.#runInThreads(job, fed, ended);
+    const sort = this.#sortJob();
+    const entries = feed?.kind === 'entries' ? feed : undefined;
+    readInline({ job, sort, fed, entries }, env, (writing) => this.#write(writing)).catch(this.#fail);
+    await ended;
+  }
+
+  /** Other threads have the file system of the process only. */
+  get #isInline(): boolean {
+    return this.#options.env.fs !== nodeEnv.fs;
+  }
+
+  #write(writing: Promise<FinishedRun>): void {
+    const written = writing
+      .then((finished) => this.#finished(finished), this.#fail)
+      .finally(() => this.#writing.delete(written));
+    this.#writing.add(written);
+  }
+
+  async #runInThreads(job: LaneJob, fed: MessagePort | undefined, ended: Promise<void>): Promise<void> {
+    const { plan, feed, control } = this.#options;
     const workers: Worker[] = [];
     const pool = makeChunkPool(plan.poolBytes, plan.sorters);
     const ports: MessagePort[] = [];
@@ -112,7 +145,7 @@ export class Feeding {
       workers.push(this.#start(message, [port2]));
       ports.push(port1);
     }
-    if (feed?.kind === 'entries') feed.send(job, pool, ports, control).catch(this.#fail);
+    if (feed?.kind === 'entries') feed.send(job, new PortTarget(pool, ports, control)).catch(this.#fail);
     else {
       const message: ToImportThread = { kind: 'read', job, sort: this.#sortJob(), pool, sorters: ports, fed };
       workers.push(this.#start(message, fed === undefined ? ports : [...ports, fed]));

@@ -20,6 +20,8 @@ const PROGRESS_MS = 200;
 
 /** What no second try can mend: nothing is kept for one. */
 const FINAL_CODES = ['BAD_INPUT', 'KEY_EXISTS', 'NOT_SORTED', 'INVALID_KEY', 'INVALID_VALUE'] as const;
+/** Of a row of which nothing can be gone on with. */
+const NOTHING_KEPT = { runs: [], lanes: [], rowsDuplicate: 0, bytesWritten: 0 };
 
 export class ImportRun implements ImportTask {
   readonly id: string;
@@ -102,7 +104,7 @@ export class ImportRun implements ImportTask {
 
   async #forget(): Promise<void> {
     const { record } = this.#work;
-    await record.put({ state: 'cancelled', runs: [], lanes: [] });
+    await record.put({ state: 'cancelled', ...NOTHING_KEPT });
     await record.removeDirectories();
     this.#enter('cancelled');
   }
@@ -223,7 +225,7 @@ export class ImportRun implements ImportTask {
       }
       const isFinal = FINAL_CODES.some((code) => isSluiceError(error, code)) || error instanceof TypeError;
       const message = error instanceof Error ? error.message : String(error);
-      await record.put({ state: 'failed', error: message, ...(isFinal ? { runs: [], lanes: [] } : {}) });
+      await record.put({ state: 'failed', error: message, ...(isFinal ? NOTHING_KEPT : {}) });
       if (isFinal) await record.removeDirectories();
       this.#enter('failed');
     } catch (cause) {

@@ -114,6 +114,7 @@ export function newLane(source: number): ImportLaneRow {
     row: 0,
     offset: 0,
     state: undefined,
+    document: undefined,
     rowsRead: 0,
     rowsBad: 0,
     rejectBytes: 0,

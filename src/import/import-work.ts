@@ -54,7 +54,7 @@ export class ImportWork {
     const sources =
       spec.inputs === undefined
         ? [fedSource(spec.compression)]
-        : await expandSources(spec.inputs, spec.compression);
+        : expandSources(this.#engine.env.fs, spec.inputs, spec.compression);
     if (sources.length > SOURCES_MAX) throw new TypeError(`source must be at most ${SOURCES_MAX} files`);
     const lanes = lanesOf(sources.length, spec.threads, spec.presorted);
     const ends = divided(

@@ -15,7 +15,7 @@ import type {
   ImportTaskInfo,
   ResumeOptions,
 } from '../import-options.ts';
-import { ThreadRunner } from '../levels/compaction/runner.ts';
+import { type BackgroundRunner, newRunner } from '../levels/compaction/runner.ts';
 import type { ImportRow } from '../manifest/rows.ts';
 import type { Engine } from '../txn/engine.ts';
 import { FinishedImport } from './finished-import.ts';
@@ -32,7 +32,7 @@ export class Imports implements Importer {
   readonly #engine: () => Engine;
   readonly #runs = new Map<string, ImportRun>();
   readonly #puts = new Set<PutRun>();
-  #runner: ThreadRunner | undefined;
+  #runner: BackgroundRunner | undefined;
 
   constructor(db: Db<EncodingName, EncodingName>, engine: () => Engine) {
     this.#db = db;
@@ -112,7 +112,7 @@ export class Imports implements Importer {
       onProgress,
     }: { readonly signal?: AbortSignal; readonly onProgress?: (p: ImportProgress) => void },
   ): ImportTask {
-    this.#runner ??= new ThreadRunner();
+    this.#runner ??= newRunner(engine.env);
     const run = new ImportRun(engine, new ImportWork(engine, this.#runner, record, feed), signal);
     if (onProgress !== undefined) run.on(onProgress);
     this.#runs.set(run.id, run);

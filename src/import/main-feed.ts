@@ -8,12 +8,12 @@ import { toThreadError } from '../base/thread-error.ts';
 import type { ByteStream, EntryIterable } from '../import-options.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
 import { byteChunks } from './source/fed-bytes.ts';
-import { CHUNK_BYTES, type ChunkPoolImage } from './thread/chunk-pool.ts';
-import { COMMAND, count, GO_ON, ROWS_READ, STOP } from './thread/control.ts';
+import { CHUNK_BYTES } from './thread/chunk-pool.ts';
+import { count, obeyLater, ROWS_READ } from './thread/control.ts';
 import type { FromFeeder } from './thread/fed-chunks.ts';
 import type { LaneJob } from './thread/messages.ts';
 import { OrderCheck } from './thread/order-check.ts';
-import { PortTarget } from './thread/record-target.ts';
+import type { PollingTarget } from './thread/record-target.ts';
 import { RecordWriter } from './thread/record-writer.ts';
 import { recordBytes, rowVersion } from './thread/records.ts';
 
@@ -21,9 +21,8 @@ import { recordBytes, rowVersion } from './thread/records.ts';
 const SLICE_MS = 4;
 /** Entries between two looks at the clock. */
 const LOOK_ENTRIES = 32;
-/** Until there may be a free chunk; until the import may go on. */
+/** Until there may be a free chunk. */
 const NAP_MS = 1;
-const PAUSED_NAP_MS = 20;
 
 export type MainFeed = EntryFeed | ByteFeed;
 
@@ -40,13 +39,9 @@ export class EntryFeed {
   }
 
   /** Those before the start of the lane are passed over. @throws what the iterable throws; TypeError; SluiceError */
-  async send(
-    job: LaneJob,
-    image: ChunkPoolImage,
-    ports: readonly MessagePort[],
-    control: Int32Array,
-  ): Promise<void> {
-    const lane = new EntryLane(job, new PortTarget(image, ports, control));
+  async send(job: LaneJob, target: PollingTarget): Promise<void> {
+    const { control } = job;
+    const lane = new EntryLane(job, target);
     const iterator =
       Symbol.asyncIterator in this.#entries
         ? this.#entries[Symbol.asyncIterator]()
@@ -66,12 +61,12 @@ export class EntryFeed {
         const keyBytes = encode(this.#encodings.key, key, 'the key of an entry');
         const valueBytes = encode(this.#encodings.value, value, 'the value of an entry');
         while (!lane.add(keyBytes, valueBytes)) {
-          await goOn(control, this.#clock);
+          await obeyLater(control, this.#clock);
           if (!lane.takeChunk()) await this.#clock.sleep(NAP_MS);
         }
         if (n % LOOK_ENTRIES !== 0 || this.#clock.monotonicMs() < sliceEndMs) continue;
         await this.#clock.turn();
-        await goOn(control, this.#clock);
+        await obeyLater(control, this.#clock);
         sliceEndMs = this.#clock.monotonicMs() + SLICE_MS;
       }
       lane.end();
@@ -84,13 +79,13 @@ export class EntryFeed {
 /** Entries of the program as the one lane of their import. */
 class EntryLane {
   readonly #job: LaneJob;
-  readonly #target: PortTarget;
+  readonly #target: PollingTarget;
   readonly #writer: RecordWriter;
   readonly #order: OrderCheck | undefined;
   #row = 0;
   #run: number;
 
-  constructor(job: LaneJob, target: PortTarget) {
+  constructor(job: LaneJob, target: PollingTarget) {
     this.#job = job;
     this.#target = target;
     this.#writer = new RecordWriter(target, job.runBytes);
@@ -181,15 +176,5 @@ export class ByteFeed {
     // The thread is done, or gone.
     port1.on('close', () => void chunks.return?.());
     return port2;
-  }
-}
-
-/** Waits while the import is paused. @throws SluiceError ABORTED when it is to stop */
-async function goOn(control: Int32Array, clock: Clock): Promise<void> {
-  for (;;) {
-    const command = Atomics.load(control, COMMAND);
-    if (command === GO_ON) return;
-    if (command === STOP) throw new SluiceError('ABORTED', 'The import was stopped');
-    await clock.sleep(PAUSED_NAP_MS);
   }
 }

@@ -137,12 +137,13 @@ export class PutRun implements ImportTask, RowSink {
   }
 
   async #readSources(inputs: readonly string[]): Promise<void> {
-    for (const spec of await expandSources(inputs, this.#spec.compression)) {
+    const { env } = this.#engine;
+    for (const spec of expandSources(env.fs, inputs, this.#spec.compression)) {
       this.#checkStopped();
       this.#sourceName = sourceName(spec);
       this.#row = 0;
       this.#reader = await makeReader(this.#spec.format);
-      await this.#reader.read(makeSource(spec, undefined), this, undefined, this.#stop.signal);
+      await this.#reader.read(makeSource(spec, env), this, undefined, this.#stop.signal);
     }
   }
 

@@ -2,7 +2,7 @@
  * How the rows of imports are coded (format.ts):
  *
  *     "M" + import id, UTF-8   [state, startedMs, spec, lanes, runs, rowsDuplicate, bytesWritten, error | null, result | null]
- *       lane                   [source, row, offset, state | null, rowsRead, rowsBad, rejectBytes, runs, ended]
+ *       lane                   [source, row, offset, state | null, document | null, rowsRead, rowsBad, rejectBytes, runs, ended]
  *       run                    [version | null, movable, [[id, bytes, entries, smallest, largest], …]]
  */
 
@@ -16,6 +16,7 @@ export function importValues(r: ImportRow): unknown[] {
     lane.row,
     lane.offset,
     lane.state ?? null,
+    lane.document ?? null,
     lane.rowsRead,
     lane.rowsBad,
     lane.rejectBytes,
@@ -55,6 +56,7 @@ function decodeLane(f: Fields): ImportLaneRow {
     row: f.number(),
     offset: f.number(),
     state: f.textOrNull() ?? undefined,
+    document: f.textOrNull() ?? undefined,
     rowsRead: f.number(),
     rowsBad: f.number(),
     rejectBytes: f.number(),

@@ -181,6 +181,8 @@ export interface ImportLaneRow {
   readonly row: number;
   readonly offset: number;
   readonly state: string | undefined;
+  /** Which document the source was, by its server or file system; undefined: nobody says, or no row of it is in a run. */
+  readonly document: string | undefined;
   readonly rowsRead: number;
   readonly rowsBad: number;
   /** Of its file of rejected rows. */

@@ -140,6 +140,7 @@ const importRow: fc.Arbitrary<ImportRow> = fc.record({
       row: size,
       offset: size,
       state: text,
+      document: text,
       rowsRead: size,
       rowsBad: size,
       rejectBytes: size,

@@ -7,7 +7,6 @@
  */
 
 import { copyInto, equalRanges } from '../../base/bytes.ts';
-import { nodeEnv } from '../../base/env/node-env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
 import { type Cursor, PENDING, type Status } from '../../mvcc/cursor.ts';
 import { KEY_BYTES_MAX, TYPE_DELETE } from '../../mvcc/internal-key.ts';
@@ -47,8 +46,8 @@ export class SstReader implements RowReader {
     from: RowPosition | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { path, name } = source;
-    if (path === undefined) {
+    const { file, name } = source;
+    if (file === undefined) {
       throw new SluiceError(
         'BAD_INPUT',
         `${name}: an SST file is read from its end; store it as a local file that is not compressed`,
@@ -58,7 +57,7 @@ export class SstReader implements RowReader {
     this.#keyLength = 0;
     this.#ended = false;
     const cache = new BlockCache(CACHE_BYTES);
-    const table = new Table({ path, fs: nodeEnv.fs, cache, tableCache: new TableCache(cache) });
+    const table = new Table({ ...file, cache, tableCache: new TableCache(cache) });
     try {
       const state = await table.open();
       this.#bytes = state.facts.bytes;

@@ -4,7 +4,7 @@ import { unreachable } from '../../base/assert.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { SourceCompression } from '../../import-options.ts';
 import { compressionOf, decompress, MAGIC_BYTES } from './decompression.ts';
-import type { Source } from './source.ts';
+import type { LocalFile, Source } from './source.ts';
 import type { StoredBytes } from './stored-bytes.ts';
 
 /** As it was found. */
@@ -14,11 +14,14 @@ export class ByteSource implements Source {
   readonly name: string;
   takenBytes = 0;
   readonly #stored: StoredBytes;
+  readonly #beforeChunk: (() => Promise<void>) | undefined;
   #compression: Compression | undefined;
 
-  constructor(stored: StoredBytes, compression: SourceCompression) {
+  /** `beforeChunk` is awaited before each chunk. */
+  constructor(stored: StoredBytes, compression: SourceCompression, beforeChunk?: () => Promise<void>) {
     this.name = stored.name;
     this.#stored = stored;
+    this.#beforeChunk = beforeChunk;
     if (compression !== 'auto') this.#compression = compression;
     else {
       const head = stored.head(MAGIC_BYTES);
@@ -26,8 +29,12 @@ export class ByteSource implements Source {
     }
   }
 
-  get path(): string | undefined {
-    return this.#compression === 'none' ? this.#stored.path : undefined;
+  get file(): LocalFile | undefined {
+    return this.#compression === 'none' ? this.#stored.file : undefined;
+  }
+
+  get document(): string | undefined {
+    return this.#stored.document;
   }
 
   get storedBytes(): number | undefined {
@@ -87,6 +94,7 @@ export class ByteSource implements Source {
     this.takenBytes = from;
     for await (const chunk of stored) {
       this.takenBytes += chunk.length;
+      if (this.#beforeChunk !== undefined) await this.#beforeChunk();
       yield chunk;
     }
   }

@@ -6,7 +6,8 @@ import type { StoredBytes } from './stored-bytes.ts';
 
 export class FedBytes implements StoredBytes {
   readonly name: string;
-  readonly path = undefined;
+  readonly file = undefined;
+  readonly document = undefined;
   readonly bytes = undefined;
   readonly #chunks: AsyncIterable<Uint8Array>;
   #begun = false;

@@ -1,27 +1,34 @@
 /** A local file. The next chunk is read while the one before is worked on. */
 
 import type { File, FileSystem } from '../../base/env/file-system.ts';
-import { throwIfAborted } from '../../base/errors.ts';
+import { SluiceError, throwIfAborted } from '../../base/errors.ts';
+import type { LocalFile } from './source.ts';
 import type { StoredBytes } from './stored-bytes.ts';
 
 const CHUNK_BYTES = 1 << 19;
 
 export class FileBytes implements StoredBytes {
   readonly name: string;
-  readonly path: string;
+  readonly file: LocalFile;
   readonly bytes: number;
-  readonly #fs: FileSystem;
+  readonly document: string;
 
-  /** @throws SluiceError FILE_NOT_FOUND, PERMISSION … */
-  constructor(fs: FileSystem, path: string) {
-    this.#fs = fs;
+  /** `document`: which it was when it was read before. @throws SluiceError FILE_NOT_FOUND, PERMISSION …; BAD_INPUT: it is another now */
+  constructor(fs: FileSystem, path: string, document?: string) {
+    const { bytes, modifiedMs } = fs.statSync(path);
     this.name = path;
-    this.path = path;
-    this.bytes = fs.statSync(path).bytes;
+    this.file = { fs, path };
+    this.bytes = bytes;
+    this.document = `${bytes} bytes of ${modifiedMs}`;
+    if (document !== undefined && document !== this.document) {
+      const message = `${path} has changed since a part of it was read: it had ${document}, and has ${this.document}; begin again`;
+      throw new SluiceError('BAD_INPUT', message);
+    }
   }
 
   head(bytes: number): Uint8Array {
-    const file = this.#fs.openSync(this.path, 'read');
+    const { fs, path } = this.file;
+    const file = fs.openSync(path, 'read');
     try {
       const head = new Uint8Array(bytes);
       return head.subarray(0, file.readSync(head, 0, bytes, 0));
@@ -32,7 +39,8 @@ export class FileBytes implements StoredBytes {
 
   async *read(fromOffset: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
     throwIfAborted(signal);
-    const file = await this.#fs.open(this.path, 'read');
+    const { fs, path } = this.file;
+    const file = await fs.open(path, 'read');
     try {
       yield* chunks(file, fromOffset, signal);
     } finally {

@@ -2,7 +2,8 @@
 
 import { unreachable } from '../../base/assert.ts';
 import { readPipe } from '../../base/env/byte-streams.ts';
-import { nodeEnv } from '../../base/env/node-env.ts';
+import type { Env } from '../../base/env/env.ts';
+import type { FileSystem } from '../../base/env/file-system.ts';
 import { SluiceError } from '../../base/errors.ts';
 import type { SourceCompression } from '../../import-options.ts';
 import { ByteSource } from './byte-source.ts';
@@ -11,20 +12,35 @@ import { FedBytes } from './fed-bytes.ts';
 import { FileBytes } from './file-bytes.ts';
 import type { Source } from './source.ts';
 import type { SourceSpec } from './source-spec.ts';
+import type { StoredBytes } from './stored-bytes.ts';
 import { UrlBytes } from './url-bytes.ts';
 
-/** `fed`: the chunks of a source that the main thread hands over, each its receiver's. */
-export function makeSource(spec: SourceSpec, fed: AsyncIterable<Uint8Array> | undefined): Source {
+export interface SourceOptions {
+  /** The chunks of a source that the main thread hands over, each its receiver's. */
+  readonly fed?: AsyncIterable<Uint8Array> | undefined;
+  /** Of a source of which a part was read before: which it was then. */
+  readonly document?: string | undefined;
+  /** Awaited before each chunk. */
+  readonly beforeChunk?: (() => Promise<void>) | undefined;
+}
+
+/** @throws SluiceError BAD_INPUT for a source that is not the one it was */
+export function makeSource(
+  spec: SourceSpec,
+  { fs, clock }: Pick<Env, 'fs' | 'clock'>,
+  { fed, document, beforeChunk }: SourceOptions = {},
+): Source {
+  const sourceOf = (stored: StoredBytes): Source => new ByteSource(stored, spec.compression, beforeChunk);
   switch (spec.kind) {
     case 'file':
       // A pipe has no places to read at: it is read as it comes, once.
-      return nodeEnv.fs.statSync(spec.path).isFile
-        ? new ByteSource(new FileBytes(nodeEnv.fs, spec.path), spec.compression)
-        : new ByteSource(new FedBytes(spec.path, readPipe(spec.path)), spec.compression);
+      return fs.statSync(spec.path).isFile
+        ? sourceOf(new FileBytes(fs, spec.path, document))
+        : sourceOf(new FedBytes(spec.path, readPipe(spec.path)));
     case 'url':
-      return new ByteSource(new UrlBytes(spec.url, nodeEnv.clock), spec.compression);
+      return sourceOf(new UrlBytes(spec.url, clock, document));
     case 'fed':
-      if (fed !== undefined) return new ByteSource(new FedBytes(spec.name, fed), spec.compression);
+      if (fed !== undefined) return sourceOf(new FedBytes(spec.name, fed));
       throw new SluiceError(
         'BAD_INPUT',
         `${spec.name} cannot be read again: an import of a stream does not go on after a restart`,
@@ -38,9 +54,10 @@ export function makeSource(spec: SourceSpec, fed: AsyncIterable<Uint8Array> | un
  * The sources that paths, globs, directories, URLs and '-' stand for, in a fixed order.
  * @throws SluiceError FILE_NOT_FOUND where one stands for nothing; TypeError where it is no string or no pattern
  */
-export async function expandSources(
+export function expandSources(
+  fs: FileSystem,
   inputs: readonly string[],
   compression: SourceCompression = 'auto',
-): Promise<SourceSpec[]> {
-  return inputs.flatMap((input) => expand(nodeEnv.fs, input, compression));
+): SourceSpec[] {
+  return inputs.flatMap((input) => expand(fs, input, compression));
 }

@@ -23,18 +23,20 @@ class Passing extends Error {}
 
 export class UrlBytes implements StoredBytes {
   readonly name: string;
-  readonly path = undefined;
+  readonly file = undefined;
   bytes: number | undefined;
   readonly #clock: Clock;
   readonly #limits: UrlLimits;
-  /** Which document it is, by what the server says. */
-  #validator: string | undefined;
+  /** Its ETag, or its Last-Modified. */
+  document: string | undefined;
   /** The server sends it in an encoding of its own, which is undone on the way: offsets are not those that it knows. */
   #encoded = false;
 
-  constructor(url: string, clock: Clock, limits: UrlLimits = URL_LIMITS) {
+  /** `document`: which it was when it was read before; another one is BAD_INPUT. */
+  constructor(url: string, clock: Clock, document?: string, limits: UrlLimits = URL_LIMITS) {
     this.name = url;
     this.#clock = clock;
+    this.document = document;
     this.#limits = limits;
   }
 
@@ -115,10 +117,10 @@ export class UrlBytes implements StoredBytes {
       throw this.#changed(`it has ${total} bytes, not more than ${at}`);
     }
     if (status !== 200 && status !== 206) throw this.#refused(response);
-    const validator = headers.get('etag') ?? headers.get('last-modified') ?? undefined;
-    if (this.#validator !== undefined && validator !== this.#validator)
+    const document = headers.get('etag') ?? headers.get('last-modified') ?? undefined;
+    if (this.document !== undefined && document !== this.document)
       throw this.#changed('the server sends another document now');
-    this.#validator = validator;
+    this.document = document;
     this.#encoded = !['', 'identity'].includes((headers.get('content-encoding') ?? '').toLowerCase());
     if (status === 206) {
       const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');

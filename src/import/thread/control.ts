@@ -1,11 +1,16 @@
 /** What the main thread tells the threads of an import, and what they count, in shared memory. */
 
+import type { Clock } from '../../base/env/env.ts';
 import { SluiceError } from '../../base/errors.ts';
 
-/** Words: what they are to do, and how many rows all of them found bad. */
+/** Words: what they are to do; how many rows all of them found bad; 1: they are the thread that tells them, and must not wait for it. */
 export const COMMAND = 0;
 export const BAD_ROWS = 1;
-export const CONTROL_WORDS = 2;
+export const IS_INLINE = 2;
+export const CONTROL_WORDS = 3;
+
+/** Of who looks again whether it may go on. */
+const PAUSED_NAP_MS = 20;
 
 export const GO_ON = 0;
 export const PAUSE = 1;
@@ -26,7 +31,18 @@ export function obey(control: Int32Array): void {
     const command = Atomics.load(control, COMMAND);
     if (command === GO_ON) return;
     if (command === STOP) throw new SluiceError('ABORTED', 'The import was stopped');
+    if (Atomics.load(control, IS_INLINE) === 1) return;
     Atomics.wait(control, COMMAND, PAUSE);
+  }
+}
+
+/** As `obey`, for the main thread, which must not wait. */
+export async function obeyLater(control: Int32Array, clock: Clock): Promise<void> {
+  for (;;) {
+    const command = Atomics.load(control, COMMAND);
+    if (command === GO_ON) return;
+    if (command === STOP) throw new SluiceError('ABORTED', 'The import was stopped');
+    await clock.sleep(PAUSED_NAP_MS);
   }
 }
 

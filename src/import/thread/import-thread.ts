@@ -1,6 +1,6 @@
 /** A thread of one import: reads a lane, or sorts, or does both in turn. */
 
-import { type MessagePort, parentPort } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { toThreadError } from '../../base/thread-error.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
@@ -11,7 +11,6 @@ import type { FromImportThread, RecordMessage, RunEnd, ToImportThread } from './
 import { PortTarget, SharedTarget } from './record-target.ts';
 import { Sorter } from './sorter.ts';
 
-const { fs } = nodeEnv;
 /** Ends what waits for messages. */
 let rest = (): void => undefined;
 
@@ -30,18 +29,15 @@ function finishRun(sorter: Sorter, end: RunEnd): void {
 async function read(message: Extract<ToImportThread, { kind: 'read' }>): Promise<void> {
   const { job, sort: sortJob, pool, sorters, fed } = message;
   const others = sorters.length === 0 ? undefined : new PortTarget(pool, sorters, job.control);
-  const target = new SharedTarget(others, () => new Sorter(sortJob, fs), job.control, finishRun);
-  await new LaneReader(job, fs, target).read(fedBy(fed));
-}
-
-function fedBy(port: MessagePort | undefined): AsyncIterable<Uint8Array> | undefined {
-  return port === undefined ? undefined : fedChunks(port);
+  const target = new SharedTarget(others, () => new Sorter(sortJob, nodeEnv.fs), job.control, finishRun);
+  const chunks = fed === undefined ? undefined : fedChunks(fed);
+  await new LaneReader(job, nodeEnv, target).read({ fed: chunks });
 }
 
 function sort({ job, pool: image, place, records }: Extract<ToImportThread, { kind: 'sort' }>): void {
   const pool = new ChunkPool(image);
   rest = () => records.close();
-  let sorter: Sorter | undefined = new Sorter(job, fs);
+  let sorter: Sorter | undefined = new Sorter(job, nodeEnv.fs);
   records.on('message', (message: RecordMessage) => {
     try {
       if (message.kind === 'run') {

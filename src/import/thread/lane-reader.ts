@@ -1,13 +1,14 @@
 /** Reads the sources of a lane one after the other, and hands their rows to whoever sorts them. */
 
 import { at } from '../../base/assert.ts';
-import type { FileSystem } from '../../base/env/file-system.ts';
+import type { Env } from '../../base/env/env.ts';
 import type { ImportLaneRow } from '../../manifest/rows.ts';
 import { NO_VERSION } from '../../mvcc/version.ts';
 import { badRowError, keyFault, tooManyBadRows } from '../bad-rows.ts';
 import { makeReader } from '../format/make-reader.ts';
 import type { RecordLimits, RecordSink, RowPosition, RowReader, RowSink } from '../format/row-reader.ts';
-import { makeSource } from '../source/make-source.ts';
+import { makeSource, type SourceOptions } from '../source/make-source.ts';
+import type { Source } from '../source/source.ts';
 import { sourceName } from '../source/source-spec.ts';
 import { BAD_ROWS, BYTES_READ, count, obey, ROWS_BAD, ROWS_READ } from './control.ts';
 import type { LaneJob } from './messages.ts';
@@ -22,6 +23,7 @@ const TELL_ROWS = 256;
 
 export class LaneReader implements RowSink, RecordSink {
   readonly #job: LaneJob;
+  readonly #env: Pick<Env, 'fs' | 'clock'>;
   readonly #writer: RecordWriter;
   readonly #rejects: RejectFile;
   /** An index into the import's sources. */
@@ -36,14 +38,17 @@ export class LaneReader implements RowSink, RecordSink {
   #untold = 0;
   readonly #limits: RecordLimits;
   #reader: RowReader | undefined;
+  /** What it reads. */
+  #open: Source | undefined;
   readonly #order: OrderCheck | undefined;
   #tellBytes: () => void = () => undefined;
 
-  constructor(job: LaneJob, fs: FileSystem, target: RecordTarget) {
+  constructor(job: LaneJob, env: Pick<Env, 'fs' | 'clock'>, target: RecordTarget) {
     const { start } = job;
     this.#job = job;
+    this.#env = env;
     this.#writer = new RecordWriter(target, job.runBytes);
-    this.#rejects = new RejectFile(fs, job.rejectPath, start.rejectBytes);
+    this.#rejects = new RejectFile(env.fs, job.rejectPath, start.rejectBytes);
     this.#source = start.source;
     this.#rowsRead = start.rowsRead;
     this.#rowsBad = start.rowsBad;
@@ -64,8 +69,8 @@ export class LaneReader implements RowSink, RecordSink {
     return sourceName(at(this.#job.sources, this.#source));
   }
 
-  /** `fed`: of the source that is fed. @throws SluiceError BAD_INPUT, FILE_NOT_FOUND …; ABORTED when it is to stop */
-  async read(fed: AsyncIterable<Uint8Array> | undefined): Promise<void> {
+  /** @throws SluiceError BAD_INPUT, FILE_NOT_FOUND …; ABORTED when it is to stop */
+  async read(options: Pick<SourceOptions, 'fed' | 'beforeChunk'>): Promise<void> {
     const { sources, to, format, start, control } = this.#job;
     const { signal } = new AbortController();
     try {
@@ -77,7 +82,10 @@ export class LaneReader implements RowSink, RecordSink {
         const from = goesOn && spec.kind !== 'fed' ? positionOf(start) : undefined;
         this.#passedRows = goesOn && spec.kind === 'fed' ? start.row : 0;
         this.#row = from?.row ?? 0;
-        const source = makeSource(spec, fed);
+        // Rows of another document must not come beside those that are in runs.
+        const document = goesOn ? start.document : undefined;
+        const source = makeSource(spec, this.#env, { ...options, document });
+        this.#open = source;
         const reader = await makeReader(format);
         this.#reader = reader;
         let told = 0;
@@ -190,6 +198,7 @@ export class LaneReader implements RowSink, RecordSink {
       row: position?.row ?? 0,
       offset: position?.offset ?? 0,
       state: position?.state,
+      document: position === undefined ? undefined : this.#open?.document,
       rowsRead: this.#rowsRead,
       rowsBad: this.#rowsBad,
       rejectBytes: this.#rejects.sync(),

@@ -16,13 +16,19 @@ export interface RecordTarget {
   endRun(end: RunEnd): void;
 }
 
+/** For the main thread, which must not wait. */
+export interface PollingTarget extends RecordTarget {
+  /** Undefined: there is no empty chunk now. */
+  tryTake(): Uint8Array | undefined;
+}
+
 /** How long a thread that waits for a chunk does not look whether it is to stop. */
 const LOOK_MS = 50;
 /** Runs that a thread which sorts may have before it: the one that it works at, and the next. */
 const RUNS_AHEAD = 2;
 
 /** Runs go to the threads that sort, to each the next one that it is free for. */
-export class PortTarget implements RecordTarget {
+export class PortTarget implements PollingTarget {
   readonly #pool: ChunkPool;
   readonly #ports: readonly MessagePort[];
   readonly #control: Int32Array;
@@ -55,7 +61,6 @@ export class PortTarget implements RecordTarget {
     }
   }
 
-  /** For the main thread, which must not wait. */
   tryTake(): Uint8Array | undefined {
     const chunk = this.#pool.tryTake();
     return chunk === undefined ? undefined : this.#took(chunk);
@@ -88,7 +93,7 @@ export class PortTarget implements RecordTarget {
 }
 
 /** To the sorter of this same thread. */
-class SorterTarget implements RecordTarget {
+export class SorterTarget implements PollingTarget {
   readonly #sorter: Sorter;
   readonly #control: Int32Array;
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
@@ -105,6 +110,10 @@ class SorterTarget implements RecordTarget {
     return this.#chunk;
   }
 
+  tryTake(): Uint8Array {
+    return this.#chunk;
+  }
+
   give(length: number): void {
     this.#sorter.take(this.#chunk.subarray(0, length));
   }
@@ -114,6 +123,7 @@ class SorterTarget implements RecordTarget {
   }
 
   endRun(end: RunEnd): void {
+    obey(this.#control);
     this.#onRun(end);
   }
 }

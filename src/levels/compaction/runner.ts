@@ -256,3 +256,8 @@ export class ThreadRunner implements BackgroundRunner {
     else worker.unref();
   }
 }
+
+/** Threads have the file system of the process only. */
+export function newRunner(env: Env): BackgroundRunner {
+  return env.fs === nodeEnv.fs ? new ThreadRunner() : new InlineRunner(env);
+}

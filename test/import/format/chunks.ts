@@ -11,7 +11,8 @@ export type Row =
 export function chunkedSource(bytes: Uint8Array, cuts: readonly number[], name = 'memory'): Source {
   return {
     name,
-    path: undefined,
+    file: undefined,
+    document: undefined,
     storedBytes: bytes.length,
     takenBytes: 0,
     async *read(fromOffset: number): AsyncIterable<Uint8Array> {

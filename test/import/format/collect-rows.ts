@@ -1,5 +1,6 @@
 /** A reader's rows, in memory: with where each begins, so that reading can go on there. */
 
+import { nodeEnv } from '../../../src/base/env/node-env.ts';
 import type { RowPosition, RowReader, RowSink } from '../../../src/import/format/row-reader.ts';
 import type { Source } from '../../../src/import/source/source.ts';
 
@@ -17,7 +18,8 @@ export interface Read {
 export function bytesSource(bytes: Uint8Array, chunkBytes: number, path?: string): Source {
   return {
     name: path ?? 'rows',
-    path,
+    file: path === undefined ? undefined : { fs: nodeEnv.fs, path },
+    document: undefined,
     storedBytes: bytes.length,
     takenBytes: 0,
     async *read(fromOffset) {

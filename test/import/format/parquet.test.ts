@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { type BasicType, parquetWriteBuffer } from 'hyparquet-writer';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { nodeEnv } from '../../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../../src/base/errors.ts';
 import { checkedFormat } from '../../../src/import/format/check-format.ts';
 import type { ParquetSpec } from '../../../src/import/format/format-spec.ts';
@@ -159,7 +160,7 @@ test('a URL is read in ranges', async () => {
   const { port } = server.address() as AddressInfo;
   const source = makeSource(
     { kind: 'url', url: `http://127.0.0.1:${port}/groups.parquet`, compression: 'auto' },
-    undefined,
+    nodeEnv,
   );
   const { rows, error } = await collectRows(new ParquetReader({ format: 'parquet', value: 'v' }), source);
   expect([error, rows.length]).toEqual([undefined, 6000]);

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { nodeEnv } from '../../../src/base/env/node-env.ts';
 import type { FormatSpec } from '../../../src/import/format/format-spec.ts';
 import { makeReader } from '../../../src/import/format/make-reader.ts';
 import { makeSource } from '../../../src/import/source/make-source.ts';
@@ -37,7 +38,7 @@ const FORMATS: [FormatSpec, string][] = [
 function fileOf(content: string, compressed: boolean) {
   const path = join(temporaryDirectory(), 'rows');
   writeFileSync(path, compressed ? gzipSync(content) : content);
-  return () => makeSource({ kind: 'file', path, compression: 'auto' }, undefined);
+  return () => makeSource({ kind: 'file', path, compression: 'auto' }, nodeEnv);
 }
 
 describe.each([false, true])('compressed: %s', (compressed) => {

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { nodeEnv } from '../../../src/base/env/node-env.ts';
 import { makeSource } from '../../../src/import/source/make-source.ts';
 import type { SourceCompression } from '../../../src/import-options.ts';
 import { SeededRandom } from '../../base/seeded-random.ts';
@@ -15,7 +16,7 @@ const signal = new AbortController().signal;
 function fileOf(name: string, bytes: Uint8Array, compression: SourceCompression = 'auto') {
   const path = join(temporaryDirectory(), name);
   writeFileSync(path, bytes);
-  return makeSource({ kind: 'file', path, compression }, undefined);
+  return makeSource({ kind: 'file', path, compression }, nodeEnv);
 }
 
 async function all(source: ReturnType<typeof fileOf>, from = 0): Promise<Buffer> {
@@ -31,7 +32,7 @@ const bytes = Buffer.from(Array.from({ length: 40_000 }, () => `${random.hex(16)
 describe('a plain file', () => {
   test('is read from any offset', async () => {
     const source = fileOf('a.csv', bytes);
-    expect(source.path).toBe(source.name);
+    expect(source.file?.path).toBe(source.name);
     expect(source.storedBytes).toBe(bytes.length);
     for (const from of [0, 1, 524_287, 524_288, 524_289, bytes.length - 1, bytes.length, bytes.length + 5]) {
       expect((await all(source, from)).equals(bytes.subarray(from))).toBe(true);
@@ -41,7 +42,7 @@ describe('a plain file', () => {
 
   test('that is not there is told', () => {
     const spec = { kind: 'file', path: join(temporaryDirectory(), 'no.csv'), compression: 'auto' } as const;
-    expect(() => makeSource(spec, undefined)).toThrow(expect.objectContaining({ code: 'FILE_NOT_FOUND' }));
+    expect(() => makeSource(spec, nodeEnv)).toThrow(expect.objectContaining({ code: 'FILE_NOT_FOUND' }));
   });
 
   test('stops at an abort', async () => {
@@ -64,7 +65,7 @@ describe('a gzip file', () => {
   test('is told by its content and has as many members as it likes', async () => {
     for (const name of ['a.csv.gz', 'a.csv']) {
       const source = fileOf(name, members);
-      expect(source.path).toBe(undefined);
+      expect(source.file).toBe(undefined);
       for (const from of [0, 1, 299_999, 300_000, 300_001, bytes.length]) {
         expect((await all(source, from)).equals(bytes.subarray(from))).toBe(true);
       }
@@ -79,7 +80,7 @@ describe('a gzip file', () => {
       const feed = async function* (): AsyncIterable<Uint8Array> {
         yield* chunks;
       };
-      return makeSource({ kind: 'fed', name: 'fed', compression: 'auto' }, feed());
+      return makeSource({ kind: 'fed', name: 'fed', compression: 'auto' }, nodeEnv, { fed: feed() });
     };
     const zeros = new Uint8Array(700);
     expect(await all(stream(packed, packed))).toEqual(Buffer.concat([small, small]));
@@ -182,7 +183,7 @@ test('a zstd file is read where Node has zstd, frame by frame, and is told as un
   const fed = async function* (): AsyncIterable<Uint8Array> {
     yield* frames;
   };
-  const stream = makeSource({ kind: 'fed', name: 'fed', compression: 'auto' }, fed());
+  const stream = makeSource({ kind: 'fed', name: 'fed', compression: 'auto' }, nodeEnv, { fed: fed() });
   expect((await all(stream)).equals(bytes)).toBe(true);
   await expect(all(fileOf('cut.zst', file.subarray(0, file.length - 20)))).rejects.toMatchObject({
     code: 'BAD_INPUT',

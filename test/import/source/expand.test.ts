@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { nodeEnv } from '../../../src/base/env/node-env.ts';
 import { expandSources, makeSource } from '../../../src/import/source/make-source.ts';
 import { temporaryDirectory } from '../../base/temporary-directory.ts';
 
@@ -28,9 +29,10 @@ const FILES = [
 describe('in a tree of files', () => {
   let root: string;
   const paths = async (...inputs: string[]) =>
-    (await expandSources(inputs.map((input) => `${root}/${input}`))).map((spec) =>
-      spec.kind === 'file' ? relative(root, spec.path) : spec.kind,
-    );
+    expandSources(
+      nodeEnv.fs,
+      inputs.map((input) => `${root}/${input}`),
+    ).map((spec) => (spec.kind === 'file' ? relative(root, spec.path) : spec.kind));
 
   beforeEach(() => {
     root = temporaryDirectory();
@@ -80,11 +82,11 @@ describe('in a tree of files', () => {
   test('a pipe is read as it comes, once', async () => {
     const path = join(root, 'pipe');
     execFileSync('mkfifo', [path]);
-    const [spec] = await expandSources([path]);
+    const [spec] = expandSources(nodeEnv.fs, [path]);
     expect(spec).toEqual({ kind: 'file', path, compression: 'auto' });
     if (spec === undefined) return;
     const writing = writeFile(path, gzipSync('a,b\n1,2\n'));
-    const source = makeSource(spec, undefined);
+    const source = makeSource(spec, nodeEnv);
     const chunks: Uint8Array[] = [];
     for await (const chunk of source.read(0, new AbortController().signal)) chunks.push(Buffer.from(chunk));
     await writing;
@@ -106,14 +108,15 @@ describe('in a tree of files', () => {
   });
 });
 
-test('standard input and URLs', async () => {
-  expect(await expandSources(['-', 'https://example.org/a%20b.csv?x=1'], 'gzip')).toEqual([
+test('standard input and URLs', () => {
+  expect(expandSources(nodeEnv.fs, ['-', 'https://example.org/a%20b.csv?x=1'], 'gzip')).toEqual([
     { kind: 'fed', name: 'standard input', compression: 'gzip' },
     { kind: 'url', url: 'https://example.org/a%20b.csv?x=1', compression: 'gzip' },
   ]);
-  await expect(expandSources(['http://ada:secret@example.org/'])).rejects.toThrow(
+  const wrong = (input: string) => expect(() => expandSources(nodeEnv.fs, [input]));
+  wrong('http://ada:secret@example.org/').toThrow(
     /^The URL of example.org\/ must not have a user or a password in it$/,
   );
-  await expect(expandSources(['http://'])).rejects.toThrow(/is no URL/);
-  await expect(expandSources([''])).rejects.toThrow(TypeError);
+  wrong('http://').toThrow(/is no URL/);
+  wrong('').toThrow(TypeError);
 });

@@ -49,7 +49,7 @@ const document =
 
 function sourceOf(url: string, signalLimits = {}): ByteSource {
   const limits = { timeoutMs: 5000, attemptsMax: 3, pauseMs: 1, ...signalLimits };
-  return new ByteSource(new UrlBytes(url, nodeEnv.clock, limits), 'auto');
+  return new ByteSource(new UrlBytes(url, nodeEnv.clock, undefined, limits), 'auto');
 }
 
 async function all(source: ByteSource, from = 0, signal = new AbortController().signal): Promise<Buffer> {

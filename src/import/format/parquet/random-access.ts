@@ -2,7 +2,6 @@
 
 import type { AsyncBuffer } from 'hyparquet';
 import type { File } from '../../../base/env/file-system.ts';
-import { nodeEnv } from '../../../base/env/node-env.ts';
 import { SluiceError, throwIfAborted } from '../../../base/errors.ts';
 import type { Source } from '../../source/source.ts';
 
@@ -22,9 +21,9 @@ export class RandomAccess implements AsyncBuffer {
 
   /** @throws SluiceError BAD_INPUT for a source whose length is not known, and what opening a file throws */
   static async open(source: Source, signal: AbortSignal): Promise<RandomAccess> {
-    const { path, name } = source;
-    if (path !== undefined) {
-      const file = await nodeEnv.fs.open(path, 'read');
+    const { file: local, name } = source;
+    if (local !== undefined) {
+      const file = await local.fs.open(local.path, 'read');
       return new RandomAccess(source, file, file.sizeSync(), signal);
     }
     // A server tells the length of a document with its first bytes.
