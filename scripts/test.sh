@@ -118,12 +118,13 @@ check "types" npm run -s typecheck
 check "build" npm run -s build
 run_vitest "vitest"
 # What gains by length, at five times that of `npm test`: 100,000 transactions for the checker of histories, every crash
-# point with all that it may leave. And what `npm test` leaves out.
+# point with all that it may leave. And what `npm test` leaves out: the contract and the scenarios on etcd, among others.
 SLUICE_TEST_LENGTH=5 run_vitest "long tests" \
   test/history/workload test/simulation/crash-points test/crash test/faults/kills test/faults/one-call \
   test/exactness test/interleavings test/model/model test/model/threads test/model/ingest-as-puts \
   test/simulation/simulation test/corruption test/cluster/etcd-faults test/datasets/kill \
-  test/fuzz/bombs test/model/past
+  test/fuzz/bombs test/model/past test/cluster/scenarios \
+  test/contract/writes test/contract/bounds test/contract/cursor test/contract/keyspaces test/contract/reads
 check "canaries" npm run -s canaries
 check "publint" npm run -s publint
 check "are the types wrong" npm run -s attw

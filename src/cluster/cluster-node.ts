@@ -107,13 +107,7 @@ export class ClusterNode {
       caughtUp: () => this.caughtUp(),
     });
     const replica = this.#replica;
-    // It was not there before: it is the oldest of all, and the window reaches back to it.
-    engine.active.add({
-      get snapshotVersion() {
-        return versionOf(replica.horizon);
-      },
-      tooOld: false,
-    });
+    engine.active.horizon = () => versionOf(replica.horizon);
     this.#divergence = new Divergence(node, majorityOf(config), this.#applied);
     this.#unwatch = log.watchMembers((members) => this.#compare(members));
     this.#running = Promise.all([this.#follow(), this.#announceAlways()]);

@@ -14,6 +14,8 @@ export interface ActiveTransaction {
 export class ActiveTransactions {
   /** In order of beginning, which is also the order of their snapshots. */
   readonly #transactions = new Set<ActiveTransaction>();
+  /** In a cluster: how far back the window reaches whoever is active here. */
+  horizon: (() => Version) | undefined;
 
   get count(): number {
     return this.#transactions.size;
@@ -29,6 +31,7 @@ export class ActiveTransactions {
 
   /** Snapshots from this on must find their conflicts in the window; `visible` when nobody is older. */
   oldestNeeded(visible: Version): Version {
+    if (this.horizon !== undefined) return this.horizon();
     for (const transaction of this.#transactions) return transaction.snapshotVersion;
     return visible;
   }

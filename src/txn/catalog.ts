@@ -92,8 +92,9 @@ export class Catalog {
 
   /** KEYSPACE_NOT_FOUND, with the names that may have been meant. */
   notFound(name: string): SluiceError {
-    const names = [...this.#histories.keys()].filter((other) => this.newest(other) !== undefined);
-    return keyspaceNotFound(name, names.sort());
+    const isThere = (other: string): boolean =>
+      other !== RESERVED_KEYSPACE && this.newest(other) !== undefined;
+    return keyspaceNotFound(name, [...this.#histories.keys()].filter(isThere).sort());
   }
 
   tree(id: TreeId): Tree | undefined {

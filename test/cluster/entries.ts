@@ -7,7 +7,10 @@ import type { Engine } from '../../src/txn/engine.ts';
 import type { TextNode } from './nodes.ts';
 
 /** Of a node, whatever its encodings. */
-export type Replica = Pick<TextNode, 'caughtUp' | 'version' | 'contentDigest' | 'ingests' | 'close'>;
+export type Replica = Pick<
+  TextNode,
+  'caughtUp' | 'version' | 'contentDigest' | 'ingests' | 'status' | 'close'
+>;
 
 export function engineOf(db: Replica): Engine {
   return (db as unknown as { engine(): Engine }).engine();

@@ -67,6 +67,8 @@ test('what a cluster keeps to itself nobody reads or writes', async () => {
   const { a } = await threeNodes();
   await a.put('k', '1');
   expect(a.keyspaces()).toEqual(['default']);
+  expect(() => a.keyspace('x', { create: false })).toThrow(/there are: "default"$/);
+  expect(a.stats().transactions.active).toBe(0);
   expect(await outcomeOf(() => a.keyspace('~cluster'))).toMatch(/^TypeError/);
   const operation = { type: 'put', key: 'k', value: 'v', keyspace: '~cluster' } as const;
   expect(await outcomeOf(() => a.batch([operation]))).toMatch(/^TypeError/);

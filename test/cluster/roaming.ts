@@ -17,6 +17,7 @@ import { Snapshot } from '../../src/txn/snapshot.ts';
 import { Transaction } from '../../src/txn/transaction.ts';
 import type { OpenNode } from './clusters.ts';
 import { type Replica, sameContent, sameOnAll } from './entries.ts';
+import { until } from './nodes.ts';
 
 type Options<KE extends EncodingName, VE extends EncodingName> = DbOptions<KE, VE> & InternalOptions;
 
@@ -53,10 +54,10 @@ export class RoamingClusters {
     return roaming.database(nodes);
   };
 
-  /** All that is open has applied what there is. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#opened.map((roaming) => roaming.settle()));
-  }
+  /** All that is open has applied what there is, and what calls have begun that nobody could wait for. */
+  settled = async (): Promise<void> => {
+    await Promise.all(this.#opened.map((roaming) => roaming.settleAll()));
+  };
 }
 
 /** One of the things that a call may be of, as it is on each node. */
@@ -88,6 +89,15 @@ class Roaming {
   async settle(): Promise<void> {
     if (this.#closing !== undefined) return;
     await Promise.all(this.#nodes.map((node) => node.caughtUp().catch(unlessClosed)));
+  }
+
+  async settleAll(): Promise<void> {
+    if (this.#closing !== undefined) return;
+    const isPending = async (node: Replica): Promise<boolean> => (await node.status()).pendingCommits > 0;
+    await until('all that was begun is in the log', async () => {
+      return !(await Promise.all(this.#nodes.map(isPending))).includes(true);
+    });
+    await this.settle();
   }
 
   /** The same objects of all nodes, as one. */

@@ -27,10 +27,9 @@ describe.each(CLUSTERS)('$name', (cluster) => {
     const clusters = new RoamingClusters(openNode);
     const parent = makeMemoryDirectory();
     try {
-      const onStep = () => clusters.settled();
       const open: OpenDatabase = (dir, options) =>
         clusters.open(dir, { blockCacheBytes: 1 << 20, ...options });
-      const played = await playScenario({ ...scenario, scenes }, { parent, open, onStep });
+      const played = await playScenario({ ...scenario, scenes }, { parent, open, onStep: clusters.settled });
       expect(played.problems).toEqual([]);
       const failed = played.failed.map((step) => ({ step, gave: played.outcomes.get(step) }));
       expect(failed).toEqual([]);

@@ -4,9 +4,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IngestOptions, Snapshot } from '../../src/index.ts';
 import type { Readable } from '../../src/txn/readable.ts';
-import { makeMemoryDirectory, openText, type TestOptions, type TextDb, TINY } from '../base/database.ts';
+import { makeMemoryDirectory, type TestOptions, type TextDb, TINY } from '../base/database.ts';
 import { type Entry, writeSst } from '../base/sst-files.ts';
 import { TestCluster } from '../cluster/nodes.ts';
+import type { Openers } from './databases.ts';
 
 export interface Door {
   readonly reader: Readable<'utf8', 'utf8'>;
@@ -14,8 +15,23 @@ export interface Door {
   readonly options: { readonly snapshot?: Snapshot };
 }
 
-/** What must be closed when a door is; the last opened first. */
-type Closers = (() => unknown)[];
+/** How a door's databases are opened, and what must be closed when the door is; the last opened first. */
+class Doorway {
+  readonly openText: Openers['openText'];
+  readonly #closers: (() => unknown)[] = [];
+
+  constructor(openText: Openers['openText']) {
+    this.openText = openText;
+  }
+
+  closing(closer: () => unknown): void {
+    this.#closers.push(closer);
+  }
+
+  async close(): Promise<void> {
+    for (let closer = this.#closers.pop(); closer !== undefined; closer = this.#closers.pop()) await closer();
+  }
+}
 
 /** Keys of several lengths, neighbours that differ in one last zero byte, and runs over many blocks. */
 function keysOfContent(): string[] {
@@ -91,79 +107,79 @@ async function spoil(db: TextDb): Promise<void> {
   await db.put('m0001', 'later');
 }
 
-type MakeDoor = (dir: string, closers: Closers) => Promise<Door>;
+type MakeDoor = (dir: string, doorway: Doorway) => Promise<Door>;
 
-async function openIn(dir: string, closers: Closers, options: TestOptions): Promise<TextDb> {
-  const db = await openText(join(dir, 'db'), options);
-  closers.push(() => db.close());
+async function openIn(dir: string, doorway: Doorway, options: TestOptions): Promise<TextDb> {
+  const db = await doorway.openText(join(dir, 'db'), options);
+  doorway.closing(() => db.close());
   return db;
 }
 
 const large: TestOptions = { durability: 'os', memtableBytes: 1 << 20 };
 
 export const DOORS: Readonly<Record<string, MakeDoor>> = {
-  'the database, from its memtable': async (dir, closers) => {
-    const db = await openIn(dir, closers, large);
+  'the database, from its memtable': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, large);
     await fill(db, false);
     return { reader: db, options: {} };
   },
-  'the database, from flushed tables': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'the database, from flushed tables': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await fill(db, true);
     return { reader: db, options: {} };
   },
-  'the database reopened': async (dir, closers) => {
-    const first = await openIn(dir, closers, TINY);
+  'the database reopened': async (dir, doorway) => {
+    const first = await openIn(dir, doorway, TINY);
     await fill(first, false);
     await first.close();
-    return { reader: await openIn(dir, closers, TINY), options: {} };
+    return { reader: await openIn(dir, doorway, TINY), options: {} };
   },
-  'another keyspace': async (dir, closers) => {
-    const db = await openIn(dir, closers, large);
+  'another keyspace': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, large);
     await spoil(db);
     const keyspace = db.keyspace('other');
     await write(keyspace, OLDER);
     await write(keyspace, FINAL);
     return { reader: keyspace, options: {} };
   },
-  'a snapshot': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'a snapshot': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await fill(db, false);
     const snapshot = db.snapshot();
-    closers.push(() => snapshot.close());
+    doorway.closing(() => snapshot.close());
     await spoil(db);
     await db.flush();
     return { reader: db, options: { snapshot } };
   },
-  "a transaction's own writes": async (dir, closers) => {
-    const db = await openIn(dir, closers, large);
+  "a transaction's own writes": async (dir, doorway) => {
+    const db = await openIn(dir, doorway, large);
     await write(db, OLDER);
     const txn = db.begin();
-    closers.push(() => txn.abort());
+    doorway.closing(() => txn.abort());
     await write(txn, FINAL);
     return { reader: txn, options: {} };
   },
-  'a transaction over its snapshot': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'a transaction over its snapshot': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await fill(db, true);
     const txn = db.begin();
-    closers.push(() => txn.abort());
+    doorway.closing(() => txn.abort());
     await spoil(db);
     return { reader: txn, options: {} };
   },
-  'a read-only transaction': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'a read-only transaction': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await fill(db, false);
     const txn = db.begin({ readOnly: true });
-    closers.push(() => txn.abort());
+    doorway.closing(() => txn.abort());
     await spoil(db);
     return { reader: txn, options: {} };
   },
-  "a transaction's own ingest": async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  "a transaction's own ingest": async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await write(db, OLDER);
     const txn = db.begin();
-    closers.push(() => txn.abort());
+    doorway.closing(() => txn.abort());
     await write(
       txn,
       OLDER.map(([key]): Entry => [key, 'own, then covered']),
@@ -171,42 +187,42 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     await ingestInto(txn, dir, FINAL);
     return { reader: txn, options: {} };
   },
-  'an ingested file only': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'an ingested file only': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await ingestInto(db, dir, CONTENT);
     return { reader: db, options: {} };
   },
-  'files ingested under prefixes': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'files ingested under prefixes': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await ingestPrefixed(db, dir, CONTENT);
     return { reader: db, options: {} };
   },
-  'files ingested under prefixes, over each other, reopened': async (dir, closers) => {
-    const first = await openIn(dir, closers, { ...TINY, compaction: 'off' });
+  'files ingested under prefixes, over each other, reopened': async (dir, doorway) => {
+    const first = await openIn(dir, doorway, { ...TINY, compaction: 'off' });
     await ingestPrefixed(first, dir, OLDER);
     await ingestPrefixed(first, dir, FINAL);
     await first.close();
-    return { reader: await openIn(dir, closers, { ...TINY, compaction: 'off' }), options: {} };
+    return { reader: await openIn(dir, doorway, { ...TINY, compaction: 'off' }), options: {} };
   },
-  'files ingested under prefixes, compacted': async (dir, closers) => {
-    const db = await openIn(dir, closers, { ...TINY, maxSubcompactions: 3 });
+  'files ingested under prefixes, compacted': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, { ...TINY, maxSubcompactions: 3 });
     await ingestPrefixed(db, dir, OLDER);
     await ingestPrefixed(db, dir, FINAL);
     await db.compactRange({});
     return { reader: db, options: {} };
   },
-  "a transaction's own ingest under prefixes, over a deleted range": async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  "a transaction's own ingest under prefixes, over a deleted range": async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await spoil(db);
     const txn = db.begin();
-    closers.push(() => txn.abort());
+    doorway.closing(() => txn.abort());
     txn.deleteRange({});
     await write(txn, OLDER);
     await ingestPrefixed(txn, dir, FINAL);
     return { reader: txn, options: {} };
   },
-  'ingested files over each other and a memtable': async (dir, closers) => {
-    const db = await openIn(dir, closers, large);
+  'ingested files over each other and a memtable': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, large);
     await ingestInto(
       db,
       dir,
@@ -219,8 +235,8 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     await ingestInto(db, dir, FINAL);
     return { reader: db, options: {} };
   },
-  'the database, over a deleted range': async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  'the database, over a deleted range': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await spoil(db);
     await db.flush();
     await ingestInto(
@@ -234,11 +250,11 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     await write(db, FINAL);
     return { reader: db, options: {} };
   },
-  "a transaction's own writes over its own deleted range": async (dir, closers) => {
-    const db = await openIn(dir, closers, TINY);
+  "a transaction's own writes over its own deleted range": async (dir, doorway) => {
+    const db = await openIn(dir, doorway, TINY);
     await spoil(db);
     const txn = db.begin();
-    closers.push(() => txn.abort());
+    doorway.closing(() => txn.abort());
     await write(
       txn,
       CONTENT.map(([key]): Entry => [key, 'deleted']),
@@ -249,9 +265,9 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     await ingestInto(txn, dir, FINAL);
     return { reader: txn, options: {} };
   },
-  'a replica of a cluster, written through the others': async (dir, closers) => {
+  'a replica of a cluster, written through the others': async (dir, doorway) => {
     const cluster = new TestCluster(dir);
-    closers.push(() => cluster.close());
+    doorway.closing(() => cluster.close());
     const [a, b, c] = [await cluster.open('a'), await cluster.open('b'), await cluster.open('c')];
     await ingestInto(a, dir, OLDER);
     await spoil(b);
@@ -261,26 +277,28 @@ export const DOORS: Readonly<Record<string, MakeDoor>> = {
     await c.caughtUp();
     return { reader: c, options: {} };
   },
-  'a read-only open beside the writer': async (dir, closers) => {
-    const db = await openIn(dir, closers, { ...TINY, durability: 'fsync' });
+  'a read-only open beside the writer': async (dir, doorway) => {
+    const db = await openIn(dir, doorway, { ...TINY, durability: 'fsync' });
     await ingestInto(db, dir, OLDER);
     await write(db, FINAL);
     await db.flush();
-    return { reader: await openIn(dir, closers, { readOnly: true }), options: {} };
+    return { reader: await openIn(dir, doorway, { readOnly: true }), options: {} };
   },
 };
 
 /** Opens a door; the function that comes with it closes all behind it. */
-export async function openDoor(name: string): Promise<Door & { close(): Promise<void> }> {
+export async function openDoor(
+  name: string,
+  openText: Openers['openText'],
+): Promise<Door & { close(): Promise<void> }> {
   const make = DOORS[name];
   if (make === undefined) throw new Error(`no door ${name}`);
   const dir = makeMemoryDirectory();
-  const closers: Closers = [() => rmSync(dir, { recursive: true, force: true })];
-  const close = async (): Promise<void> => {
-    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer();
-  };
+  const doorway = new Doorway(openText);
+  doorway.closing(() => rmSync(dir, { recursive: true, force: true }));
+  const close = () => doorway.close();
   try {
-    return { ...(await make(dir, closers)), close };
+    return { ...(await make(dir, doorway)), close };
   } catch (error) {
     await close();
     throw error;
