@@ -14,7 +14,7 @@ import { Divergence } from './divergence.ts';
 import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
 import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
 import { halted } from './outcome.ts';
-import type { Position } from './position.ts';
+import type { Positions } from './position.ts';
 import { Proposals } from './proposals.ts';
 import { Replica } from './replica.ts';
 import type { SharedFiles } from './shared-files.ts';
@@ -53,8 +53,7 @@ export interface NodeParts {
   readonly files: SharedFiles;
   /** Fires when the node ends; the files' signal. */
   readonly closing: AbortController;
-  /** As recovery has found them, oldest first. */
-  readonly positions: readonly Position[];
+  readonly positions: Positions;
 }
 
 export class ClusterNode {
@@ -75,7 +74,7 @@ export class ClusterNode {
     const { engine, config, settings, log, env, exchange, files, positions } = parts;
     this.#parts = parts;
     // The entry of the last commit may have more records, which were refused, or are not applied.
-    this.#read = Math.max(0, (positions.at(-1)?.revision ?? 0) - 1);
+    this.#read = Math.max(0, (positions.last?.revision ?? 0) - 1);
     this.#applied = new Applied(this.#read);
     const { commitTimeoutMs: timeoutMs, node } = settings;
     this.#proposals = new Proposals({
@@ -90,10 +89,13 @@ export class ClusterNode {
         windowVersions: config.windowVersions,
         bring: (record) => files.bring(record),
         pathOf: files.pathOf,
-        outcomeOf: (entryId, index) => this.#proposals.outcomeOf(entryId, index),
-        onApplied: (revision, digest) => this.#applied.advance(revision, digest),
+        outcomesOf: (entryId) => this.#proposals.outcomesOf(entryId),
+        onApplied: ({ id, revision }, digest) => {
+          this.#proposals.applied(id);
+          this.#applied.advance(revision, digest);
+        },
         onFailed: (error) => this.#fail(error),
-        onRecord: (record, revision) => files.named(record, revision),
+        onRecords: (named, revision) => files.named(named, revision),
       },
       positions,
     );
@@ -270,14 +272,14 @@ export class ClusterNode {
   }
 
   async #trim(): Promise<void> {
-    const { config, files, log, settings } = this.#parts;
+    const { config, files, log, positions, settings } = this.#parts;
     if (this.#halted === undefined && (await log.lease(TRIM_LEASE, settings.node))) {
-      const through = trimmableThrough(await log.members(), this.#replica.commits, config.windowVersions);
+      const through = trimmableThrough(await log.members(), positions.all, config.windowVersions);
       if (through !== undefined && through > (await log.trimmedThrough())) await log.trim(through);
     }
     const trimmed = await log.trimmedThrough();
     await files.forgetThrough(trimmed);
-    this.#replica.forgetThrough(trimmed);
+    positions.forgetThrough(trimmed);
   }
 }
 

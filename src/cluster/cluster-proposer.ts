@@ -15,8 +15,9 @@ import type { FileExchange } from './files/file-exchange.ts';
 import type { Proposals } from './proposals.ts';
 import { withTimeout } from './proposals.ts';
 import { encodeRecord } from './record/codec.ts';
+import { encodePut, encodePuts } from './record/entry.ts';
 import type { LogRecord, RecordBody, RecordReads } from './record/log-record.ts';
-import { RECORD_DATA_BYTES_MAX, RecordBuilder } from './record-builder.ts';
+import { isTooLarge, RECORD_DATA_BYTES_MAX, RecordBuilder } from './record-builder.ts';
 import type { SharedFiles } from './shared-files.ts';
 
 export interface ClusterProposerParts {
@@ -41,16 +42,21 @@ export class ClusterProposer implements Proposer {
     this.#engine = parts.engine;
   }
 
-  async put(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
-    const section = new RunSection();
-    section.set({ key, value, statement: 1 });
-    const sections = new Map([[keyspace, section]]);
-    if (section.dataBytes > RECORD_DATA_BYTES_MAX) return this.commitBlind([{ kind: 'run', sections }]);
-    this.#parts.checkRunning();
-    this.#requireKeyspace(keyspace);
-    // Bytes are copied into the record before anything waits.
-    const body: RecordBody = { kind: 'commit', layers: [{ kind: 'run', sections }] };
-    return (await this.#propose(body, [keyspace])).version;
+  put(keyspace: string, key: Uint8Array, value: Uint8Array | undefined): Promise<Version> {
+    const isSmall = key.length + (value?.length ?? 0) <= RECORD_DATA_BYTES_MAX;
+    if (!isSmall || this.#makesOneOf([keyspace])) {
+      const section = new RunSection();
+      section.set({ key, value, statement: 1 });
+      return this.commitBlind([{ kind: 'run', sections: new Map([[keyspace, section]]) }]);
+    }
+    try {
+      this.#parts.checkRunning();
+      this.#requireKeyspace(keyspace);
+      // Bytes are copied into the record before anything waits.
+      return this.#parts.proposals.submitPuts(encodePut(keyspace, key, value));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async commit(core: TransactionCore): Promise<CommitResult> {
@@ -80,6 +86,11 @@ export class ClusterProposer implements Proposer {
 
   async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
     this.#parts.checkRunning();
+    const puts = putsOf(layers);
+    if (puts !== undefined && !this.#makesOneOf(puts.keys())) {
+      for (const keyspace of puts.keys()) this.#requireKeyspace(keyspace);
+      return this.#parts.proposals.submitPuts(encodePuts(puts));
+    }
     ownRuns(layers);
     const written = new Set<string>();
     for (const layer of layers) {
@@ -174,6 +185,10 @@ export class ClusterProposer implements Proposer {
     return this.#parts.proposals.submit(encodeRecord(record), files);
   }
 
+  #makesOneOf(keyspaces: Iterable<string>): boolean {
+    return this.#awaited.size > 0 && this.#ensures(keyspaces).length > 0;
+  }
+
   #ensures(keyspaces: Iterable<string>): LogRecord['ensures'] {
     if (this.#awaited.size === 0) return [];
     const ensures = [];
@@ -191,6 +206,13 @@ export class ClusterProposer implements Proposer {
     if (catalog.newest(keyspace) === undefined && !this.#awaited.has(keyspace))
       throw catalog.notFound(keyspace);
   }
+}
+
+/** Of a transaction that only puts, and not too much for the log. */
+function putsOf(layers: readonly MergedLayer[]): ReadonlyMap<string, RunSection> | undefined {
+  const only = layers[0];
+  if (layers.length !== 1 || only?.kind !== 'run' || isTooLarge(layers)) return undefined;
+  return only.sections;
 }
 
 /** A base makes its keyspace. */

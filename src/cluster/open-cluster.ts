@@ -18,10 +18,10 @@ import { ClusterNode, majorityOf } from './cluster-node.ts';
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './cluster-options.ts';
 import type { FileExchange, PeerService } from './files/file-exchange.ts';
 import type { ClusterConfig, SharedLog } from './log/shared-log.ts';
-import { loadPositions, type Position } from './position.ts';
-import { decodeRecord, recordsOf } from './record/codec.ts';
+import { Positions } from './position.ts';
+import { EntryRecords } from './record/entry.ts';
 import { SharedFiles } from './shared-files.ts';
-import { enterWindow } from './window-rebuild.ts';
+import { enterEntry } from './window-rebuild.ts';
 
 /**
  * Opens this node's replica, making it where there is none: from the log, or where that does not reach back far enough, or the
@@ -140,7 +140,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   async #openDatabase(
     exchange: FileExchange,
     config: ClusterConfig,
-  ): Promise<{ readonly home: Home; readonly positions: readonly Position[] }> {
+  ): Promise<{ readonly home: Home; readonly positions: Positions }> {
     let why: unknown;
     for (let attempt = 1; attempt <= 2; attempt++) {
       let home: Home | undefined;
@@ -168,7 +168,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   }
 
   /** @throws SluiceError TRIMMED where the log does not reach back to them */
-  async #positionsOf(home: Home, config: ClusterConfig): Promise<readonly Position[]> {
+  async #positionsOf(home: Home, config: ClusterConfig): Promise<Positions> {
     const { engine } = home;
     if (engine.catalog.newest(RESERVED_KEYSPACE) === undefined) {
       if (engine.publication.last > 1) {
@@ -177,10 +177,11 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       }
       engine.keyspaces.make(RESERVED_KEYSPACE, false);
     }
-    const positions = await loadPositions(engine, config.windowVersions);
+    const positions = await Positions.load(engine, config.windowVersions);
     const trimmed = await this.#log.trimmedThrough();
-    if ((positions[0]?.revision ?? 1) <= trimmed) {
-      const message = `The log is kept from revision ${trimmed} on, and this replica asks for it from ${positions[0]?.revision ?? 0}`;
+    const oldest = positions.all[0]?.revision;
+    if ((oldest ?? 1) <= trimmed) {
+      const message = `The log is kept from revision ${trimmed} on, and this replica asks for it from ${oldest ?? 0}`;
       throw new SluiceError('TRIMMED', message);
     }
     await this.#rebuildWindow(engine, positions);
@@ -188,22 +189,18 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   }
 
   /** L5: before anything is applied, the window has what those of the other replicas have. */
-  async #rebuildWindow(engine: Home['engine'], positions: readonly Position[]): Promise<void> {
-    const [oldest, newest, files] = [positions[0], positions.at(-1), this.#files];
+  async #rebuildWindow(engine: Home['engine'], positions: Positions): Promise<void> {
+    const [oldest, newest, files] = [positions.all[0], positions.last, this.#files];
     files?.adopt(newest?.revision ?? 0);
     if (oldest === undefined || newest === undefined || files === undefined) return;
-    const versions = new Map(positions.map((position) => [placeOf(position), position.version]));
     const done = new AbortController();
-    for await (const entry of this.#log.read(oldest.revision - 1, done.signal)) {
-      for (const [index, bytes] of recordsOf(entry.bytes).entries()) {
-        const version = versions.get(placeOf({ revision: entry.revision, index }));
-        if (version === undefined) continue;
-        const record = decodeRecord(bytes);
+    for await (const { bytes, revision } of this.#log.read(oldest.revision - 1, done.signal)) {
+      const versions = positions.versionsOf(revision);
+      await enterEntry(engine, new EntryRecords(bytes), versions, files.pathOf, async (record) => {
         await files.bring(record);
-        files.named(record, entry.revision);
-        enterWindow(engine, record, version, files.pathOf);
-      }
-      if (entry.revision >= newest.revision) break;
+        files.named(record.files, revision);
+      });
+      if (revision >= newest.revision) break;
     }
     done.abort();
   }
@@ -239,10 +236,6 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     fs.renameSync(`${path}.new`, path);
     fs.syncDirectorySync(`${this.#root}/cluster`);
   }
-}
-
-function placeOf({ revision, index }: Pick<Position, 'revision' | 'index'>): string {
-  return `${revision}/${index}`;
 }
 
 function closeHome(home: Home, settings: Settings): Promise<void> {

@@ -6,11 +6,12 @@
 import type { Env } from '../base/env/env.ts';
 import { sharedSignal } from '../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
+import type { Version } from '../mvcc/version.ts';
 import type { CommitResult } from '../txn/committer.ts';
 import type { FileFacts } from './files/file-exchange.ts';
 import { ENTRY_BYTES_MAX, type SharedLog } from './log/shared-log.ts';
 import { outcomeUnknown } from './outcome.ts';
-import { encodeEntry, framedBytes } from './record/codec.ts';
+import { encodeEntry, framedBytes } from './record/entry.ts';
 import type { Outcome } from './replica.ts';
 
 /** Of the id and what the log adds. */
@@ -46,31 +47,46 @@ export class Proposals {
     this.#parts = parts;
   }
 
-  /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time */
-  submit(bytes: Uint8Array, files: readonly FileFacts[]): Promise<CommitResult> {
-    if (framedBytes(bytes) > RECORD_BYTES_MAX) {
-      const message = `A transaction takes ${bytes.length} bytes of the cluster's log, and ${RECORD_BYTES_MAX} is the most: make it smaller`;
-      return Promise.reject(new SluiceError('INVALID_VALUE', message));
-    }
+  /** As `submit`, of what only has a version. */
+  submitPuts(bytes: Uint8Array): Promise<Version> {
     return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) {
-        reject(this.#ended);
-        return;
-      }
-      this.#waiting.push({ bytes, files, resolve, reject });
-      if (this.#pumping) return;
-      this.#pumping = true;
-      // What else this turn brings goes with it.
-      queueMicrotask(() => void this.#pump());
+      this.#submit({ bytes, files: [], resolve: ({ version }) => resolve(version), reject });
     });
   }
 
-  /** Who waits for the record of an entry. Each outcome is told once. */
-  outcomeOf(entryId: string, index: number): Outcome | undefined {
-    const proposals = this.#proposed.get(entryId);
-    if (proposals === undefined) return undefined;
-    if (index === proposals.length - 1) this.#proposed.delete(entryId);
-    return proposals[index];
+  /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time */
+  submit(bytes: Uint8Array, files: readonly FileFacts[]): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      this.#submit({ bytes, files, resolve, reject });
+    });
+  }
+
+  #submit(proposal: Proposal): void {
+    if (this.#ended !== undefined) {
+      proposal.reject(this.#ended);
+      return;
+    }
+    const { length } = proposal.bytes;
+    if (framedBytes(proposal.bytes) > RECORD_BYTES_MAX) {
+      const message = `A transaction takes ${length} bytes of the cluster's log, and ${RECORD_BYTES_MAX} is the most: make it smaller`;
+      proposal.reject(new SluiceError('INVALID_VALUE', message));
+      return;
+    }
+    this.#waiting.push(proposal);
+    if (this.#pumping) return;
+    this.#pumping = true;
+    // What else this turn brings goes with it.
+    queueMicrotask(() => void this.#pump());
+  }
+
+  /** Who waits for the records of an entry. */
+  outcomesOf(entryId: string): readonly Outcome[] | undefined {
+    return this.#proposed.get(entryId);
+  }
+
+  /** All of them have been told. */
+  applied(entryId: string): void {
+    this.#proposed.delete(entryId);
   }
 
   get pending(): number {

@@ -34,7 +34,7 @@ export class RecordBuilder {
 
   /** What they name is held by the exchange when it resolves. */
   async layers(layers: readonly MergedLayer[]): Promise<RecordLayer[]> {
-    const isLarge = bytesOf(layers) > RECORD_DATA_BYTES_MAX;
+    const isLarge = isTooLarge(layers);
     const made: RecordLayer[] = [];
     for (const layer of layers) made.push(await this.#layer(layer, isLarge));
     return made;
@@ -150,12 +150,13 @@ function ownLayers({ own }: FileRead, merged: readonly MergedLayer[], made: read
   return count;
 }
 
-function bytesOf(layers: readonly MergedLayer[]): number {
+/** The log does not take what they put: it goes as files. */
+export function isTooLarge(layers: readonly MergedLayer[]): boolean {
   let bytes = 0;
   for (const layer of layers) {
     if (layer.kind !== 'run') continue;
     for (const section of layer.sections.values())
       bytes += section.dataBytes + section.size * ENTRY_OVERHEAD_BYTES;
   }
-  return bytes;
+  return bytes > RECORD_DATA_BYTES_MAX;
 }

@@ -11,7 +11,7 @@
  */
 
 import { assert, unreachable } from '../base/assert.ts';
-import type { SluiceError } from '../base/errors.ts';
+import { SluiceError } from '../base/errors.ts';
 import { NO_VERSION, type Version, versionOf } from '../mvcc/version.ts';
 import { RESERVED_KEYSPACE } from '../txn/catalog.ts';
 import type { CommitResult } from '../txn/committer.ts';
@@ -21,10 +21,11 @@ import type { RunSection } from '../txn/run.ts';
 import { releaseNow } from '../txn/undo.ts';
 import type { LogEntry } from './log/shared-log.ts';
 import { halted, isDecided, tooOld } from './outcome.ts';
-import { FIRST_DIGEST, type Position, positionEdits, positionSection, rollDigest } from './position.ts';
+import { FIRST_DIGEST, type Position, type Positions, rollDigest } from './position.ts';
 import { type PathOf, putOf, reconstruct } from './reconstruct.ts';
-import { decodeRecord, recordsOf } from './record/codec.ts';
-import type { LogRecord, RecordLayer } from './record/log-record.ts';
+import { decodeRecord } from './record/codec.ts';
+import { EntryRecords } from './record/entry.ts';
+import type { LogRecord, RecordFile, RecordLayer } from './record/log-record.ts';
 
 /** Whoever waits for a record's outcome. */
 export interface Outcome {
@@ -38,18 +39,25 @@ export interface ReplicaParts {
   /** Resolves once the files are here: pulls those that are not. */
   readonly bring: (record: LogRecord) => Promise<void>;
   readonly pathOf: PathOf;
-  /** Of a record that this node has proposed. */
-  readonly outcomeOf: (entryId: string, index: number) => Outcome | undefined;
+  /** Of an entry that this node has appended: of each of its records. */
+  readonly outcomesOf: (entryId: string) => readonly Outcome[] | undefined;
   /** An entry is applied whole, and visible. */
-  readonly onApplied: (revision: number, digest: Uint8Array) => void;
+  readonly onApplied: (entry: LogEntry, digest: Uint8Array) => void;
   readonly onFailed: (error: unknown) => void;
-  /** The record is applied or refused; its files may be asked for until its version has left the window. */
-  readonly onRecord: (record: LogRecord, revision: number) => void;
+  /** Records up to here are applied or refused; their files may be asked for until their versions have left the window. */
+  readonly onRecords: (files: readonly RecordFile[], revision: number) => void;
+}
+
+/** The entry that is being applied, or was last. */
+interface Progress {
+  readonly revision: number;
+  /** Of its records so far. 0: refused, or it takes none. */
+  readonly versions: number[];
+  isWhole: boolean;
 }
 
 /** The place of the record that is being applied. */
 interface Place {
-  readonly bytes: Uint8Array;
   readonly revision: number;
   readonly index: number;
 }
@@ -57,29 +65,30 @@ interface Place {
 export class Replica {
   readonly #parts: ReplicaParts;
   readonly #engine: Engine;
+  readonly #positions: Positions;
+  /** Before the entry that is being applied. */
   #digest: Uint8Array;
-  /** Records up to this are applied or refused: by recovery, then by us. An entry may be read again. */
-  #through: Pick<Position, 'revision' | 'index'> | undefined;
+  #progress: Progress;
   /** Of a commit by the manifest that is under way. */
   #current: Place | undefined;
+  /** The version that it has got. */
+  #taken: Version = NO_VERSION;
   /** Of the last put transaction: visible, and all before it. */
   #last: Promise<unknown> = Promise.resolve();
   #failed = false;
-  #commits: Position[];
 
-  /** `positions`: as recovery has found them, oldest first. */
-  constructor(parts: ReplicaParts, positions: readonly Position[]) {
+  constructor(parts: ReplicaParts, positions: Positions) {
     this.#parts = parts;
     this.#engine = parts.engine;
-    this.#commits = [...positions];
-    this.#through = positions.at(-1);
-    this.#digest = positions.at(-1)?.digest ?? FIRST_DIGEST;
+    this.#positions = positions;
+    const { revision = 0, digest = FIRST_DIGEST } = positions.last ?? {};
+    this.#digest = digest;
+    this.#progress = { revision, versions: positions.versionsOf(revision), isWhole: false };
     this.#engine.publication.failStop = true;
     this.#engine.replicaEdits = (version) => {
       if (this.#current === undefined) return [];
-      const position = this.#positionAt(version, this.#current);
-      this.#commit(position);
-      return positionEdits(this.#engine, position, parts.windowVersions);
+      this.#taken = version;
+      return positions.addRow(this.#positionAt(version, this.#current));
     };
   }
 
@@ -88,28 +97,31 @@ export class Replica {
     return Math.max(0, this.#engine.publication.last - this.#parts.windowVersions);
   }
 
-  /** Oldest first, none left out between them. */
-  get commits(): readonly Position[] {
-    return this.#commits;
-  }
-
-  /** The log has no entries up to this any more. One of the commits there stays, to tell that the next is the next. */
-  forgetThrough(revision: number): void {
-    const kept = this.#commits.findIndex((commit) => commit.revision > revision);
-    if (kept > 1) this.#commits.splice(0, kept - 1);
-  }
-
   /** Rejects with what has failed on this node; nothing more is applied then. */
   async apply(entry: LogEntry): Promise<void> {
     const { revision } = entry;
-    for (const [index, bytes] of recordsOf(entry.bytes).entries()) {
-      if (this.#isApplied(revision, index)) continue;
-      await this.#applyRecord({ bytes, revision, index }, this.#parts.outcomeOf(entry.id, index));
-      this.#through = { revision, index };
+    // An entry may be read again: after the log was lost for a while, and when the replica opens.
+    if (revision < this.#progress.revision) return;
+    if (revision > this.#progress.revision) this.#progress = { revision, versions: [], isWhole: false };
+    const progress = this.#progress;
+    if (progress.isWhole) return;
+    const records = new EntryRecords(entry.bytes);
+    const outcomes = this.#parts.outcomesOf(entry.id);
+    const { versions } = progress;
+    while (versions.length < records.count) {
+      const place = { revision, index: versions.length };
+      if (records.isPuts(place.index)) await this.#applyRun(records, place, outcomes);
+      else await this.#applyRecord(records.record(place.index), place, outcomes?.[place.index]);
     }
-    const digest = this.#digest;
+    if (versions.length > records.count) {
+      const message = `This replica has ${versions.length} records of the log's entry at ${revision}, which has ${records.count}`;
+      throw new SluiceError('CORRUPTION', message);
+    }
+    progress.isWhole = true;
+    const digest = rollDigest(this.#digest, versions, entry.bytes);
+    this.#digest = digest;
     this.#last.then(
-      () => this.#failed || this.#parts.onApplied(revision, digest),
+      () => this.#failed || this.#parts.onApplied(entry, digest),
       () => undefined,
     );
   }
@@ -119,17 +131,52 @@ export class Replica {
     await this.#last;
   }
 
-  #isApplied(revision: number, index: number): boolean {
-    const at = this.#through;
-    return at !== undefined && (revision < at.revision || (revision === at.revision && index <= at.index));
+  /**
+   * Put transactions that have read nothing, as many as follow each other: they get their versions in one turn. All that can refuse one
+   * is that its keyspace is not there.
+   */
+  async #applyRun(
+    records: EntryRecords,
+    { revision, index }: Place,
+    outcomes: readonly Outcome[] | undefined,
+  ): Promise<void> {
+    const { catalog, pipeline, publication, throttle } = this.#engine;
+    const { versions } = this.#progress;
+    const run = records.runFrom(index, (keyspace) => catalog.newest(keyspace) !== undefined);
+    const count = run.spans.length / 2;
+    if (count === 0) {
+      versions.push(NO_VERSION);
+      this.#refuse(outcomes?.[index], catalog.notFound(run.lacking ?? ''));
+      return;
+    }
+    for (let full = throttle.room(run.dataBytes); full !== undefined; full = throttle.hardRoom()) await full;
+    this.#checkRunning();
+    this.#engine.checkWritable();
+    const version = versionOf(publication.last + 1);
+    const position = { version, count, revision, index, digest: this.#digest };
+    const section = this.#positions.section(position);
+    const published = pipeline.submitRun(run, { keyspace: RESERVED_KEYSPACE, section });
+    assert(publication.last === version + count - 1, 'a version was taken beside the log');
+    this.#positions.addRun(position);
+    for (let n = 0; n < count; n++) versions.push(version + n);
+    this.#last = published.then(
+      () => {
+        for (let n = 0; n < count; n++)
+          outcomes?.[index + n]?.resolve({ version: versionOf(version + n), ingested: [] });
+      },
+      (error: unknown) => this.#fail(error),
+    );
+    this.#parts.onRecords([], revision);
   }
 
-  async #applyRecord(place: Place, outcome: Outcome | undefined): Promise<void> {
-    const record = decodeRecord(place.bytes);
+  async #applyRecord(bytes: Uint8Array, place: Place, outcome: Outcome | undefined): Promise<void> {
+    const { versions } = this.#progress;
+    const before = versions.length;
+    const record = decodeRecord(bytes);
     try {
       const put = putOf(record);
       if (put === undefined || this.#lacksKeyspace(record)) await this.#last;
-      if (this.#failed) throw halted('an earlier record could not be applied');
+      this.#checkRunning();
       this.#makeKeyspaces(record);
       this.#checkHorizon(record);
       if (put === undefined) {
@@ -138,10 +185,15 @@ export class Replica {
       } else await this.#applyPut(record, put.sections, place, outcome);
     } catch (error) {
       if (this.#failed || !isDecided(error)) throw error;
-      this.#digest = rollDigest(this.#digest, place.bytes, 0);
+      versions.push(NO_VERSION);
       this.#refuse(outcome, error);
     }
-    this.#parts.onRecord(record, place.revision);
+    assert(versions.length === before + 1, 'a record has one outcome');
+    this.#parts.onRecords(record.files, place.revision);
+  }
+
+  #checkRunning(): void {
+    if (this.#failed) throw halted('an earlier record could not be applied');
   }
 
   /** What it read, at the earliest, is visible here: the answer may be that of the commit that it conflicts with. */
@@ -178,7 +230,7 @@ export class Replica {
     // Versions come from here alone, one record at a time, so this will be its.
     const position = this.#positionAt(versionOf(publication.last + 1), place);
     const all = new Map(sections);
-    all.set(RESERVED_KEYSPACE, positionSection(position, this.#parts.windowVersions));
+    all.set(RESERVED_KEYSPACE, this.#positions.section(position));
     let begin: () => void = () => undefined;
     const begun = new Promise<void>((resolve) => {
       begin = resolve;
@@ -191,7 +243,8 @@ export class Replica {
       begun: () => {
         assert(publication.last === position.version, 'a version was taken beside the log');
         hasVersion = true;
-        this.#commit(position);
+        this.#positions.addRun(position);
+        this.#progress.versions.push(position.version);
         begin();
       },
     });
@@ -207,8 +260,8 @@ export class Replica {
   async #applyAlone(record: LogRecord, place: Place): Promise<CommitResult> {
     const { body } = record;
     const { keyspaces, publication } = this.#engine;
-    const digest = this.#digest;
     this.#current = place;
+    this.#taken = NO_VERSION;
     try {
       let ingested: CommitResult['ingested'] = [];
       if (body.kind === 'commit') ingested = (await this.#commitAlone(record, body.layers)).ingested;
@@ -216,12 +269,11 @@ export class Replica {
       else if (body.kind === 'dropVersions') await keyspaces.dropVersionsNow(body.keyspace, body.ids);
       else if (body.kind === 'release') releaseNow(this.#engine, body.ingest);
       else if (body.kind !== 'none') unreachable(body);
-      if (this.#digest !== digest) return { version: publication.visible, ingested };
-      this.#digest = rollDigest(digest, place.bytes, 0);
-      return { version: NO_VERSION, ingested };
+      this.#progress.versions.push(this.#taken);
+      return { version: this.#taken === NO_VERSION ? NO_VERSION : publication.visible, ingested };
     } catch (error) {
       // What has a version is no outcome any more.
-      if (this.#digest !== digest) throw this.#fail(error);
+      if (this.#taken !== NO_VERSION) throw this.#fail(error);
       throw error;
     } finally {
       this.#current = undefined;
@@ -252,14 +304,8 @@ export class Replica {
     }
   }
 
-  #positionAt(version: Version, { bytes, revision, index }: Place): Position {
-    return { version, revision, index, digest: rollDigest(this.#digest, bytes, version) };
-  }
-
-  /** In the turn in which the version is taken. */
-  #commit(position: Position): void {
-    this.#digest = position.digest;
-    this.#commits.push(position);
+  #positionAt(version: Version, { revision, index }: Place): Position {
+    return { version, count: 1, revision, index, digest: this.#digest };
   }
 
   #fail<E>(error: E): E {

@@ -83,7 +83,7 @@ export class SharedFiles {
   }
 
   /** A record that names them stands at this revision. */
-  named({ files }: LogRecord, revision: number): void {
+  named(files: readonly FileFacts[], revision: number): void {
     this.#newest = revision;
     for (const file of files) this.#keep(file, revision);
   }

@@ -21,6 +21,6 @@ export function trimmableThrough(
   const horizon = slowest - windowVersions;
   const [oldest] = commits;
   if (oldest === undefined || oldest.version > horizon) return undefined;
-  const needed = commits.find(({ version }) => version > horizon);
+  const needed = commits.find(({ version, count }) => version + count - 1 > horizon);
   return needed === undefined ? undefined : needed.revision - 1;
 }

@@ -4,7 +4,7 @@
  * as they were given.
  */
 
-import { unreachable } from '../base/assert.ts';
+import { at, unreachable } from '../base/assert.ts';
 import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
 import type { Engine } from '../txn/engine.ts';
@@ -14,14 +14,67 @@ import { CommitEncoder } from '../txn/record.ts';
 import type { RunSection } from '../txn/run.ts';
 import type { TableWrites } from '../txn/table-writes.ts';
 import { LogBatch } from '../txn/wal/log-batch.ts';
-import type { WrittenRange } from '../txn/window.ts';
+import type { ConflictWindow, PendingRun, WrittenRange } from '../txn/window.ts';
 import { type PathOf, stagedAt } from './reconstruct.ts';
+import { decodeRecord } from './record/codec.ts';
+import type { EntryRecords, EntryRun } from './record/entry.ts';
 import type { LogRecord, RecordLayer } from './record/log-record.ts';
 
 type IngestOf = Extract<RecordLayer, { kind: 'ingest' }>;
 
-/** Enters a record that was committed at `last`. REQUIRES: in the order of versions; its files are here. */
-export function enterWindow(engine: Engine, record: LogRecord, last: Version, pathOf: PathOf): void {
+/**
+ * Enters the records of an entry, each of which was committed at its version; 0, or none: it was not. REQUIRES: in the order of versions.
+ * @param bring resolves when the record's files are here
+ */
+export async function enterEntry(
+  engine: Engine,
+  records: EntryRecords,
+  versions: readonly number[],
+  pathOf: PathOf,
+  bring: (record: LogRecord) => Promise<void>,
+): Promise<void> {
+  for (let index = 0; index < records.count; index++) {
+    const version = versions[index] ?? 0;
+    if (version === 0) continue;
+    if (records.isPuts(index)) {
+      index +=
+        enterRun(
+          engine,
+          records.runFrom(index, () => true),
+          versions.slice(index),
+        ) - 1;
+      continue;
+    }
+    const record = decodeRecord(records.record(index));
+    await bring(record);
+    enterRecord(engine, record, versionOf(version), pathOf);
+  }
+}
+
+/** Returns how many it has entered: those at versions one after the other. */
+function enterRun({ window }: Engine, { bytes, spans }: EntryRun, versions: readonly number[]): number {
+  const first = versionOf(at(versions, 0));
+  const batch = new LogBatch();
+  const encoder = new CommitEncoder();
+  const payloads: number[] = [];
+  let count = 0;
+  for (; 2 * count < spans.length && versions[count] === first + count; count++) {
+    const [start, end] = [at(spans, 2 * count), at(spans, 2 * count + 1)];
+    encoder.begin(batch, versionOf(first + count), CommitEncoder.bytesMax(0, end - start, []));
+    encoder.sections(bytes, start, end);
+    payloads.push(encoder.payloadStart, encoder.end());
+  }
+  enterRecords(window, { first, last: versionOf(first + count - 1), bytes: batch.bytes, payloads });
+  return count;
+}
+
+function enterRecords(window: ConflictWindow, run: PendingRun): void {
+  window.enterPuts(run);
+  window.absorb(run, versionOf(run.first - 1));
+}
+
+/** REQUIRES: its files are here. */
+function enterRecord(engine: Engine, record: LogRecord, last: Version, pathOf: PathOf): void {
   const { body } = record;
   if (body.kind === 'drop') engine.window.enterSwap(body.keyspace, last, false);
   if (body.kind === 'commit') new Entering(engine, record, pathOf).enter(body.layers, last);
@@ -104,10 +157,8 @@ class Entering {
       for (const { key, value } of section.sorted()) encoder.op(key, value);
     }
     const start = encoder.payloadStart;
-    const run = { first: version, last: version, bytes: batch.bytes, payloads: [start, encoder.end()] };
-    const { window } = this.#engine;
-    window.enterPuts(run);
-    window.absorb(run, versionOf(version - 1));
+    const payloads = [start, encoder.end()];
+    enterRecords(this.#engine.window, { first: version, last: version, bytes: batch.bytes, payloads });
   }
 
   #enterIngest(layer: IngestOf, version: Version): void {

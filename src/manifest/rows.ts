@@ -221,7 +221,7 @@ export interface ReplicaCommitRow {
   /** Of the log's entry, and which record of it. */
   readonly revision: number;
   readonly index: number;
-  /** Rolling digest after it. */
+  /** Rolling digest before the entry. */
   readonly digest: Uint8Array;
 }
 

@@ -118,7 +118,7 @@ export class EditQueue {
   }
 
   #begin(waiting: Waiting): void {
-    const { manifest, pipeline, settings } = this.#engine;
+    const { manifest, pipeline, publication, settings } = this.#engine;
     let change: Change | undefined;
     let prepared: PreparedEdits | undefined;
     try {
@@ -141,7 +141,8 @@ export class EditQueue {
       waiting.resolve();
       return;
     }
-    const needsLog = change.needsLog === true && !settings.sync;
+    // Of a replica, each: where versions of the log were lost, later commits would have others than elsewhere.
+    const needsLog = (change.needsLog === true || publication.failStop) && !settings.sync;
     const underWay: UnderWay = { ...waiting, change, prepared, stage: needsLog ? 'log' : 'manifest' };
     this.#underWay = underWay;
     if (needsLog) {

@@ -317,7 +317,8 @@ export class Engine implements StoreState {
     const { publication } = this;
     const alone = slot !== undefined && publication.isOldest(slot);
     const visible = alone ? slot.last : publication.visible;
-    const last = publication.last;
+    // Of a replica: versions that are not in place may be lost, and are taken again by the same commits.
+    const last = publication.failStop ? visible : publication.last;
     const counters = {
       nextFileId: this.#nextFileId as FileId,
       nextTreeId: this.#nextTreeId as TreeId,

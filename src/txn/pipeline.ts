@@ -62,6 +62,17 @@ class Group implements Slot, PendingRun {
   }
 }
 
+/** Put transactions one after the other: (start, end) of the sections of each, as records have them. */
+export interface SectionRun {
+  readonly bytes: Uint8Array;
+  readonly spans: readonly number[];
+}
+
+export interface SectionOf {
+  readonly keyspace: string;
+  readonly section: RunSection;
+}
+
 export interface PipelineOptions {
   readonly env: Env;
   readonly wal: Wal;
@@ -129,6 +140,28 @@ export class Pipeline {
     return this.#end();
   }
 
+  /**
+   * Several put transactions as records have them, each with a version of its own; the first writes `besides` too. Resolves when all are
+   * published. REQUIRES: as of `submit`; their sections have been checked.
+   */
+  submitRun({ bytes, spans }: SectionRun, besides: SectionOf | undefined): Promise<Version> {
+    for (let i = 0; i < spans.length; i += 2) {
+      const [start, end] = [spans[i] as number, spans[i + 1] as number];
+      const extra = i === 0 ? besides : undefined;
+      const names = extra === undefined ? [] : [extra.keyspace];
+      const size = extra?.section.size ?? 0;
+      const dataBytes = extra?.section.dataBytes ?? 0;
+      const encoder = this.#begin(CommitEncoder.bytesMax(size, dataBytes, names) + end - start);
+      encoder.sections(bytes, start, end);
+      if (extra !== undefined) {
+        encoder.section(extra.keyspace, size, dataBytes);
+        for (const entry of extra.section.sorted()) encoder.op(entry.key, entry.value);
+      }
+      this.#endRecord();
+    }
+    return this.#whenPublished();
+  }
+
   /** Resolves when everything submitted before has been published or has failed. */
   async idle(): Promise<void> {
     const { publication } = this.#options;
@@ -190,10 +223,19 @@ export class Pipeline {
   }
 
   #end(): Promise<Version> {
-    const batch = this.#open;
-    const group = batch.groups.at(-1) as Group;
+    this.#endRecord();
+    return this.#whenPublished();
+  }
+
+  #endRecord(): void {
+    const group = this.#open.groups.at(-1) as Group;
     const start = this.#encoder.payloadStart;
     group.payloads.push(start, this.#encoder.end());
+  }
+
+  /** Of what was submitted last. */
+  #whenPublished(): Promise<Version> {
+    const group = this.#open.groups.at(-1) as Group;
     if (!this.#scheduled && this.#writing === undefined) this.#schedule();
     return new Promise<Version>((resolve, reject) => {
       group.waiters.push({ resolve, reject, version: group.last });

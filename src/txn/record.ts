@@ -13,6 +13,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { compareBytes } from '../base/bytes.ts';
 import { ByteReader, putVarint, varintLength } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
@@ -65,6 +66,23 @@ export class CommitEncoder {
     this.#bytes = batch.bytes;
     this.#bytes[this.#at++] = RECORD_COMMIT;
     this.#at = putVarint(this.#bytes, this.#at, version);
+  }
+
+  /** Sections alone, into bytes that have room for them: then `at` is where they end, and `end` is not called. */
+  beginSections(bytes: Uint8Array, at: number): void {
+    this.#batch = undefined;
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Sections that are encoded already, and have been held against the format. */
+  sections(bytes: Uint8Array, start: number, end: number): void {
+    this.#bytes.set(bytes.subarray(start, end), this.#at);
+    this.#at += end - start;
   }
 
   section(keyspace: string, operations: number, dataBytes: number): void {
@@ -151,6 +169,55 @@ export function readRecord(
     for (let i = 0; i < operations; i++) readOp(reader, visitor, version);
   }
   return { kind, version };
+}
+
+/**
+ * Holds sections that come from elsewhere against the format: keys of each ascend, and its counts are what there is.
+ * @returns bytes of keys and values together. @throws SluiceError CORRUPTION
+ */
+export function checkSections(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  keyspaceSeen: (keyspace: string) => void,
+): number {
+  const reader = new ByteReader(bytes, start, end);
+  let total = 0;
+  do {
+    const nameLength = reader.varint();
+    const nameStart = reader.skip(nameLength);
+    keyspaceSeen(nameLength === 0 ? DEFAULT_KEYSPACE : decodeName(bytes, nameStart, nameLength));
+    const operations = reader.varint();
+    const dataBytes = reader.varint();
+    if (operations === 0 || checkOps(reader, operations) !== dataBytes)
+      throw new SluiceError('CORRUPTION', 'A put transaction does not have what it says');
+    total += dataBytes;
+  } while (!reader.done);
+  return total;
+}
+
+function checkOps(reader: ByteReader, operations: number): number {
+  let dataBytes = 0;
+  let before: Uint8Array | undefined;
+  for (let i = 0; i < operations; i++) {
+    const type = reader.u8();
+    const keyLength = reader.varint();
+    const keyStart = reader.skip(keyLength);
+    if (operations > 1) {
+      const key = reader.bytes.subarray(keyStart, keyStart + keyLength);
+      if (before !== undefined && compareBytes(before, key) >= 0)
+        throw new SluiceError('CORRUPTION', 'The keys of a put transaction do not ascend');
+      before = key;
+    }
+    dataBytes += keyLength;
+    if (type === TYPE_DELETE) continue;
+    if (type !== TYPE_VALUE)
+      throw new SluiceError('CORRUPTION', `A put transaction has the unknown operation ${type}`);
+    const valueLength = reader.varint();
+    reader.skip(valueLength);
+    dataBytes += valueLength;
+  }
+  return dataBytes;
 }
 
 function readOp(reader: ByteReader, visitor: RecordVisitor, version: Version): void {

@@ -16,12 +16,12 @@ export function engineOf(db: Replica): Engine {
   return (db as unknown as { engine(): Engine }).engine();
 }
 
-/** Alike on all replicas with ALL_KEPT. Ids of trees and tables are a node's own. */
+/** Alike on all replicas with ALL_KEPT. Ids of trees and tables are a node's own, and how it knows what it has applied. */
 export async function everythingOf(db: Replica): Promise<unknown> {
   const engine = engineOf(db);
   const { catalog, manifest } = engine;
   const keyspaces: Record<string, unknown> = {};
-  for (const name of [...catalog.names(engine.visible), '~cluster']) {
+  for (const name of catalog.names(engine.visible)) {
     const tree = catalog.newest(name);
     if (tree === undefined) continue;
     const entries: string[] = [];

@@ -1,7 +1,6 @@
 /**
- * Records as bytes, in entries of the shared log. Everything is MessagePack but the frame:
+ * Records as bytes, in entries of the shared log (entry.ts, which has a shorter form of those that only put). In MessagePack:
  *
- *     entry  = u8 1 (the format), (varint length, record)*      records in the order in which they are applied
  *     record = [timeMs, snapshot, reads | null, [[keyspace, keepsTombstones], …], [file, …], body]
  *     reads  = [[keyspace, [key, …]], …], [[keyspace, [[lower, upper | null], …]], …],
  *              [[keyspace, file, lower, upper, own layers], …], [written keyspace, …]      (one array of these four)
@@ -20,7 +19,6 @@
  */
 
 import { unreachable } from '../../base/assert.ts';
-import { ByteReader, putVarint, varintLength } from '../../base/codec.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { Fields, packr } from '../../manifest/fields.ts';
 import type { KeySpan } from '../../mvcc/range-tombstones.ts';
@@ -36,8 +34,6 @@ import type {
   RecordReads,
   RecordSource,
 } from './log-record.ts';
-
-const ENTRY_FORMAT = 1;
 
 const COMMIT = 0;
 const DROP = 1;
@@ -61,38 +57,6 @@ export function encodeRecord(record: LogRecord): Uint8Array {
     files.map(fileValues),
     bodyValues(body),
   ]);
-}
-
-/** What a record takes of an entry. */
-export function framedBytes(record: Uint8Array): number {
-  return varintLength(record.length) + record.length;
-}
-
-export function encodeEntry(records: readonly Uint8Array[]): Uint8Array {
-  let length = 1;
-  for (const record of records) length += framedBytes(record);
-  const bytes = new Uint8Array(length);
-  bytes[0] = ENTRY_FORMAT;
-  let at = 1;
-  for (const record of records) {
-    at = putVarint(bytes, at, record.length);
-    bytes.set(record, at);
-    at += record.length;
-  }
-  return bytes;
-}
-
-/** The records of an entry, as bytes of it. @throws SluiceError CORRUPTION, UNSUPPORTED_FORMAT */
-export function recordsOf(entry: Uint8Array): Uint8Array[] {
-  const reader = new ByteReader(entry);
-  const format = reader.u8();
-  if (format !== ENTRY_FORMAT) {
-    const message = `The cluster's log has an entry of format ${format}, and this software knows ${ENTRY_FORMAT}: upgrade it`;
-    throw new SluiceError('UNSUPPORTED_FORMAT', message);
-  }
-  const records: Uint8Array[] = [];
-  while (!reader.done) records.push(reader.take(reader.varint()));
-  return records;
 }
 
 /** Nothing of what it returns is a view of the bytes. @throws SluiceError CORRUPTION */
