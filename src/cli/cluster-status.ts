@@ -39,23 +39,33 @@ function statusLines(status: NodeStatus): string[] {
         ? 'the log does not answer'
         : lag.revisions === 0
           ? `all ${countText(headRevision ?? 0)} revisions applied`
-          : `${plural(lag.revisions, 'revision')} behind, for ${lag.seconds.toFixed(1)} s`;
+          : behindText(lag);
     rows.push(['log', behind]);
     rows.push(['files', `${countText(files.held)} held, ${bytesText(files.bytes)}`]);
   }
   for (const { digest, bytes, received, from } of files.inFlight)
     rows.push(['', `${digest.slice(0, 12)}… ${bytesText(received)} of ${bytesText(bytes)} from ${from}`]);
   if (status.members.length === 0) return columns(rows);
+  const newest = Math.max(...status.members.map(({ appliedVersion }) => appliedVersion));
   const members = status.members.map((member) => [
     member.node,
     member.condition,
     countText(member.appliedRevision),
     countText(member.appliedVersion),
+    countText(newest - member.appliedVersion),
     member.url ?? '',
   ]);
   return [
     ...columns(rows),
     '',
-    ...columns([['node', 'condition', 'revision', 'version', 'url'], ...members]),
+    ...columns([['node', 'condition', 'revision', 'version', 'behind', 'url'], ...members]),
   ];
+}
+
+function behindText({ revisions = 0, records, bytes, seconds }: NodeStatus['lag']): string {
+  const what =
+    records === undefined || bytes === undefined
+      ? plural(revisions, 'revision')
+      : `${plural(records, 'transaction')} of ${bytesText(bytes)}`;
+  return `${what} behind, for ${seconds.toFixed(1)} s`;
 }

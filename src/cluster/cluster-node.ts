@@ -12,6 +12,7 @@ import type { ClusterSettings } from './cluster-options.ts';
 import { ClusterProposer } from './cluster-proposer.ts';
 import { Divergence } from './divergence.ts';
 import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
+import { Lag, type ReplicaLag } from './lag.ts';
 import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
 import { halted } from './outcome.ts';
 import type { Positions } from './position.ts';
@@ -33,8 +34,7 @@ export interface ClusterStatus {
   readonly appliedVersion: number;
   /** Of the log; undefined while it cannot be asked. */
   readonly headRevision: number | undefined;
-  /** Entries of the log that are not applied here, at most. */
-  readonly lagRevisions: number | undefined;
+  readonly lag: ReplicaLag;
   /** Transactions that read before this version are refused. */
   readonly horizonVersion: number;
   /** Commits of this node's callers that wait for their outcome. */
@@ -62,6 +62,7 @@ export class ClusterNode {
   readonly #replica: Replica;
   readonly #proposals: Proposals;
   readonly #divergence: Divergence;
+  readonly #lag: Lag;
   readonly #unwatch: () => void;
   readonly #running: Promise<unknown>;
   #halted: { readonly error: unknown } | undefined;
@@ -80,6 +81,7 @@ export class ClusterNode {
     this.#proposals = new Proposals({
       env,
       log,
+      node,
       timeoutMs,
       spread: (lost, signal) => files.spread(lost, signal),
     });
@@ -110,6 +112,7 @@ export class ClusterNode {
     });
     const replica = this.#replica;
     engine.active.horizon = () => versionOf(replica.horizon);
+    this.#lag = new Lag(env.clock);
     this.#divergence = new Divergence(node, majorityOf(config), this.#applied);
     this.#unwatch = log.watchMembers((members) => this.#compare(members));
     this.#running = Promise.all([this.#follow(), this.#announceAlways()]);
@@ -133,11 +136,11 @@ export class ClusterNode {
 
   async status(): Promise<ClusterStatus> {
     const { engine, config, settings, log, exchange } = this.#parts;
-    const [head, members] = await Promise.all([
-      unlessUnavailable(log.head()),
+    const { revision } = this.#applied;
+    const [backlog, members] = await Promise.all([
+      unlessUnavailable(log.backlog(revision)),
       unlessUnavailable(log.members()),
     ]);
-    const { revision } = this.#applied;
     const error = this.#halted?.error;
     return {
       clusterId: config.clusterId,
@@ -146,8 +149,8 @@ export class ClusterNode {
       error: error === undefined ? undefined : error instanceof Error ? error.message : String(error),
       appliedRevision: revision,
       appliedVersion: engine.visible,
-      headRevision: head,
-      lagRevisions: head === undefined ? undefined : Math.max(0, head - revision),
+      headRevision: backlog?.head,
+      lag: this.#lag.of(backlog, this.#applied.revision),
       horizonVersion: this.#replica.horizon,
       pendingCommits: this.#proposals.pending,
       filesInFlight: exchange.inFlight(),
@@ -196,7 +199,9 @@ export class ClusterNode {
     while (!signal.aborted && this.#halted === undefined) {
       try {
         for await (const entry of log.read(this.#read, signal)) {
+          this.#lag.begin(entry);
           await this.#replica.apply(entry);
+          this.#lag.end();
           this.#read = entry.revision;
           if (this.#halted !== undefined) return;
         }

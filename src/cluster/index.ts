@@ -24,6 +24,7 @@ export {
 export type { HttpLimits } from './http/limits.ts';
 export { ConditionFailed } from './http/status-codes.ts';
 export type { HttpOptions, NodeTls } from './http-options.ts';
+export type { ReplicaLag } from './lag.ts';
 export type { EtcdOptions } from './log/etcd/etcd-options.ts';
 export type { MemberCondition, MemberState } from './log/shared-log.ts';
 export { type NodeOptions, openClusterNode as openCluster } from './open-node.ts';

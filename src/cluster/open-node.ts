@@ -90,7 +90,7 @@ export async function openNodeOn(
   }
   const { store } = exchange ?? {};
   if (store === undefined) throw new TypeError('options.files must open an exchange of files');
-  const node = replicaNode(db, store, env.clock);
+  const node = replicaNode(db, store);
   return serving(env, db, node, server, http, options.dir, () => exchange?.received ?? NOTHING_RECEIVED);
 }
 

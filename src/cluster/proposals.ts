@@ -30,6 +30,7 @@ interface Proposal extends Outcome {
 export interface ProposalParts {
   readonly env: Env;
   readonly log: SharedLog;
+  readonly node: string;
   /** A majority holds the files again when it resolves. */
   readonly spread: (files: readonly FileFacts[], signal: AbortSignal) => Promise<void>;
   readonly timeoutMs: number;
@@ -121,11 +122,17 @@ export class Proposals {
   }
 
   async #append(proposals: readonly Proposal[]): Promise<void> {
-    const { env, log, spread, timeoutMs } = this.#parts;
+    const { env, log, node, spread, timeoutMs } = this.#parts;
     const id = env.random.hex(16);
     const files = proposals.flatMap((proposal) => proposal.files);
     const stagings = [...new Set(files.map(({ digest }) => digest))];
-    const batch = { id, bytes: encodeEntry(proposals.map(({ bytes }) => bytes)), stagings };
+    const bytes = encodeEntry(
+      proposals.map((proposal) => proposal.bytes),
+      env.clock.nowMs(),
+    );
+    const fileBytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const weight = { node, records: proposals.length, bytes: bytes.length + fileBytes };
+    const batch = { id, bytes, stagings, weight };
     this.#proposed.set(id, proposals);
     const deadline = env.clock.monotonicMs() + timeoutMs;
     for (

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
-import { ENTRY_BYTES_MAX } from '../../src/cluster/log/shared-log.ts';
+import { ENTRY_BYTES_MAX, type SharedLog } from '../../src/cluster/log/shared-log.ts';
 import { appended, bytes, DIGESTS, id, LOGS, member, openLogs, SETTINGS, take, text } from './logs.ts';
 
 describe.each(LOGS)('entries of $name', (implementation) => {
@@ -137,6 +137,41 @@ describe.each(LOGS)('entries of $name', (implementation) => {
       await b.lease('trim', 'b');
       await a.trim(0);
       expect(await b.head()).toBe(first);
+    });
+  });
+
+  describe('backlog', () => {
+    const weighed = async (log: SharedLog, n: number, node: string, records: number, size: number) => {
+      const weight = { node, records, bytes: size };
+      const result = await log.append({ id: id(n), bytes: bytes('x'), stagings: [], weight });
+      if ('missing' in result) throw new Error('no file was named');
+      return result.revision;
+    };
+
+    test('tells what comes after a revision, whoever appended it, the same append twice once', async () => {
+      const [a, b] = await open.two();
+      expect(await a.backlog(0)).toEqual({ head: 0, records: 0, bytes: 0 });
+      const first = await weighed(a, 1, 'a', 3, 100);
+      const second = await weighed(b, 2, 'b', 1, 20);
+      const third = await weighed(a, 3, 'a', 2, 7);
+      expect(await weighed(a, 3, 'a', 2, 7)).toBe(third);
+      for (const [after, records, size] of [
+        [0, 6, 127],
+        [first, 3, 27],
+        [second, 2, 7],
+        [third, 0, 0],
+      ] as const)
+        expect(await b.backlog(after)).toEqual({ head: third, records, bytes: size });
+    });
+
+    test('does not tell of what the log has forgotten', async () => {
+      const [a] = await open.two();
+      const revisions: number[] = [];
+      for (let n = 1; n <= 3; n++) revisions.push(await weighed(a, n, 'a', 1, 10));
+      const [first = 0, second = 0, third = 0] = revisions;
+      await a.trim(second);
+      expect(await a.backlog(first)).toEqual({ head: third });
+      expect(await a.backlog(second)).toEqual({ head: third, records: 1, bytes: 10 });
     });
   });
 

@@ -17,7 +17,7 @@ export function localNode(db: Db, name: string): ServedNode {
         version: db.version,
         appliedRevision: 0,
         headRevision: undefined,
-        lag: { revisions: 0, seconds: 0 },
+        lag: { revisions: 0, records: 0, bytes: 0, seconds: 0 },
         pendingCommits: 0,
         members: [],
         files: { held: 0, bytes: 0, inFlight: [] },

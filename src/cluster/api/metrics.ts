@@ -102,10 +102,12 @@ function clusterMetrics(out: Exposition, { status, received }: MetricsSource): v
     condition === 'halted' ? 0 : 1,
   );
   out.gauge('sluicedb_applied_revision', 'Newest entry of the log that is applied', status.appliedRevision);
-  // Without a sample while the log does not answer.
-  const lagging = lag.revisions === undefined ? [] : [[{}, lag.revisions] as const];
-  out.gauge('sluicedb_lag_revisions', 'How far the node is behind the log', lagging);
-  out.gauge('sluicedb_lag_seconds', 'For how long it has been seen behind', lag.seconds);
+  // Without a sample while the log does not tell.
+  const told = (value: number | undefined) => (value === undefined ? [] : [[{}, value] as const]);
+  out.gauge('sluicedb_lag_revisions', 'How far the node is behind the log', told(lag.revisions));
+  out.gauge('sluicedb_lag_records', 'Transactions that it has not applied', told(lag.records));
+  out.gauge('sluicedb_lag_bytes', 'Bytes of those, with the files that they name', told(lag.bytes));
+  out.gauge('sluicedb_lag_seconds', 'Age of the oldest of those', lag.seconds);
   out.gauge('sluicedb_commits_pending', 'Commits that wait for their outcome', status.pendingCommits);
   out.gauge('sluicedb_members', 'Live nodes of the cluster', members.length);
   out.gauge(
@@ -116,6 +118,8 @@ function clusterMetrics(out: Exposition, { status, received }: MetricsSource): v
   out.gauge('sluicedb_files_held', 'Originals of ingested files that are kept', files.held);
   out.gauge('sluicedb_files_held_bytes', 'Bytes of those', files.bytes);
   out.gauge('sluicedb_files_in_flight', 'Files on their way here', files.inFlight.length);
+  const awaited = files.inFlight.reduce((sum, { bytes, received }) => sum + bytes - received, 0);
+  out.gauge('sluicedb_files_in_flight_bytes', 'Bytes of those that are not here yet', awaited);
   out.counter('sluicedb_files_received_total', 'Files that came from other nodes', received.files);
   out.counter('sluicedb_files_received_bytes_total', 'Bytes of those', received.bytes);
 }

@@ -1,22 +1,16 @@
 /** A cluster's replica, as clients are served by it. */
 
-import type { Clock } from '../../base/env/env.ts';
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { ClusterDb } from '../cluster-db.ts';
 import type { FileStore } from '../files/file-store.ts';
 import type { NodeStatus, ServedNode } from './served-node.ts';
 
-export function replicaNode(db: ClusterDb, store: FileStore, clock: Clock): ServedNode {
-  let behindSinceMs: number | undefined;
+export function replicaNode(db: ClusterDb, store: FileStore): ServedNode {
   return {
     db,
     catchUp: (signal) => orAborted(db.caughtUp(), signal),
     status: async (): Promise<NodeStatus> => {
       const status = await db.status();
-      const { lagRevisions } = status;
-      const nowMs = clock.monotonicMs();
-      if (lagRevisions === 0) behindSinceMs = undefined;
-      else if (lagRevisions !== undefined) behindSinceMs ??= nowMs;
       return {
         node: status.node,
         cluster: status.clusterId,
@@ -25,10 +19,7 @@ export function replicaNode(db: ClusterDb, store: FileStore, clock: Clock): Serv
         version: status.appliedVersion,
         appliedRevision: status.appliedRevision,
         headRevision: status.headRevision,
-        lag: {
-          revisions: lagRevisions,
-          seconds: behindSinceMs === undefined ? 0 : (nowMs - behindSinceMs) / 1000,
-        },
+        lag: status.lag,
         pendingCommits: status.pendingCommits,
         members: status.members,
         files: { held: store.digests().length, bytes: store.bytes, inFlight: status.filesInFlight },

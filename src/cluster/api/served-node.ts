@@ -2,6 +2,7 @@
 
 import type { Db } from '../../db.ts';
 import type { FileInFlight } from '../files/file-exchange.ts';
+import type { ReplicaLag } from '../lag.ts';
 import type { MemberCondition, MemberState } from '../log/shared-log.ts';
 
 export interface ServedNode {
@@ -35,8 +36,7 @@ export interface NodeStatus {
   readonly appliedRevision: number;
   /** Of the log; undefined while it cannot be asked, as of a database that is in no cluster. */
   readonly headRevision: number | undefined;
-  /** How far it is behind that, and for how long it has been seen to be. */
-  readonly lag: { readonly revisions: number | undefined; readonly seconds: number };
+  readonly lag: ReplicaLag;
   /** Commits of this node's callers that wait for their outcome. */
   readonly pendingCommits: number;
   readonly members: readonly MemberState[];

@@ -9,10 +9,12 @@ import type { Env } from '../../base/env/env.ts';
 import { SluiceError } from '../../base/errors.ts';
 import {
   type AppendResult,
+  type Backlog,
   type ClusterConfig,
   checkAppend,
   type LogAppend,
   type LogEntry,
+  type LogWeight,
   type MemberState,
   type SharedLog,
 } from './shared-log.ts';
@@ -30,6 +32,7 @@ export class MemoryLogHub {
   readonly leases = new Map<string, MemoryLog>();
   readonly cutOff = new Set<string>();
   readonly #revisions = new Map<string, number>();
+  readonly #weights = new Map<number, LogWeight>();
   readonly #listeners = new Set<Listener>();
   readonly #waiting = new Set<() => void>();
   #head = 0;
@@ -58,7 +61,7 @@ export class MemoryLogHub {
     this.wake();
   }
 
-  write({ id, bytes, stagings }: LogAppend): AppendResult {
+  write({ id, bytes, stagings, weight }: LogAppend): AppendResult {
     const known = this.#revisions.get(id);
     if (known !== undefined) return { revision: known };
     const majority = Math.floor((this.config?.replicas ?? 1) / 2) + 1;
@@ -67,8 +70,20 @@ export class MemoryLogHub {
     const revision = ++this.#head;
     this.entries.push({ revision, id, bytes: Uint8Array.from(bytes) });
     this.#revisions.set(id, revision);
+    if (weight !== undefined) this.#weights.set(revision, weight);
     this.wake();
     return { revision };
+  }
+
+  backlog(revision: number): Backlog {
+    if (revision < this.trimmed) return { head: this.#head };
+    let [records, bytes] = [0, 0];
+    for (const [at, weight] of this.#weights) {
+      if (at <= revision) continue;
+      records += weight.records;
+      bytes += weight.bytes;
+    }
+    return { head: this.#head, records, bytes };
   }
 
   trim(revision: number): void {
@@ -155,6 +170,11 @@ export class MemoryLog implements SharedLog {
   async head(): Promise<number> {
     await this.#reach();
     return this.#hub.head;
+  }
+
+  async backlog(revision: number): Promise<Backlog> {
+    await this.#reach();
+    return this.#hub.backlog(revision);
   }
 
   async trim(revision: number): Promise<void> {

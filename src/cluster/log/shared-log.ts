@@ -21,6 +21,20 @@ export interface LogAppend {
   readonly bytes: Uint8Array;
   /** SHA-256 digests, lower-case hex, of files that the entry names: a majority must still hold each in the same atomic write. */
   readonly stagings: readonly string[];
+  /** What `backlog` counts of it. A node makes one append at a time. */
+  readonly weight?: { readonly node: string } & LogWeight;
+}
+
+/** `bytes`: of entries, and of the files that they name. */
+export interface LogWeight {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** What comes after a revision. */
+export interface Backlog extends Partial<LogWeight> {
+  /** The newest entry's. */
+  readonly head: number;
 }
 
 /** @throws TypeError, of what no log takes */
@@ -77,6 +91,8 @@ export interface SharedLog {
   read(after: number, signal: AbortSignal): AsyncIterable<LogEntry>;
   /** The revision of the newest entry (0: none), asked linearizably. @throws SluiceError UNAVAILABLE, CLOSED */
   head(): Promise<number>;
+  /** The head, and what is after `revision` up to it; without a weight where the log does not reach back so far. @throws as `head` */
+  backlog(revision: number): Promise<Backlog>;
   /** Entries up to and including `revision` may be forgotten. */
   trim(revision: number): Promise<void>;
   /** The newest revision that `trim` has been called with; 0: never. Entries after it can be read. */

@@ -1,7 +1,7 @@
 /**
  * Entries of the shared log: the records of one append, in the order in which they are applied.
  *
- *     entry  = u8 1 (the format), (varint length, record)*
+ *     entry  = u8 1 (the format), varint ms since the epoch at which it was made, (varint length, record)*
  *     record = u8 1, section*      a put transaction that has read nothing: sections as in a database's own log (txn/record.ts)
  *            | u8 ≥ 0x90 …         any other: a MessagePack array (codec.ts)
  *
@@ -56,12 +56,12 @@ export function framedBytes(record: Uint8Array): number {
   return varintLength(record.length) + record.length;
 }
 
-export function encodeEntry(records: readonly Uint8Array[]): Uint8Array {
-  let length = 1;
+export function encodeEntry(records: readonly Uint8Array[], timeMs: number): Uint8Array {
+  let length = 1 + varintLength(timeMs);
   for (const record of records) length += framedBytes(record);
   const bytes = new Uint8Array(length);
   bytes[0] = ENTRY_FORMAT;
-  let end = 1;
+  let end = putVarint(bytes, 1, timeMs);
   for (const record of records) {
     end = putVarint(bytes, end, record.length);
     bytes.set(record, end);
@@ -72,6 +72,8 @@ export function encodeEntry(records: readonly Uint8Array[]): Uint8Array {
 
 export class EntryRecords {
   readonly bytes: Uint8Array;
+  /** When it was made, by the clock of the node that appended it. */
+  readonly timeMs: number;
   /** (start, end) of each. */
   readonly #spans: number[] = [];
 
@@ -84,6 +86,7 @@ export class EntryRecords {
       const message = `The cluster's log has an entry of format ${format}, and this software knows ${ENTRY_FORMAT}: upgrade it`;
       throw new SluiceError('UNSUPPORTED_FORMAT', message);
     }
+    this.timeMs = reader.varint();
     while (!reader.done) {
       const length = reader.varint();
       const start = reader.skip(length);

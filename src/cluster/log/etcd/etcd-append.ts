@@ -13,6 +13,7 @@
 import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
 import { SluiceError } from '../../../base/errors.ts';
 import type { AppendResult, LogAppend } from '../shared-log.ts';
+import { EtcdWritten } from './etcd-backlog.ts';
 import { type EtcdFiles, MOD_REVISION } from './etcd-files.ts';
 import type { EtcdHosts } from './etcd-hosts.ts';
 import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
@@ -37,6 +38,7 @@ export class EtcdAppend {
   readonly #etcd: EtcdHosts;
   readonly #keys: EtcdKeys;
   readonly #files: EtcdFiles;
+  readonly #written: EtcdWritten;
   readonly #open = new Map<string, OpenAppend>();
   #fence: Fence | undefined;
   #newest = 0;
@@ -45,10 +47,12 @@ export class EtcdAppend {
     this.#etcd = etcd;
     this.#keys = keys;
     this.#files = files;
+    this.#written = new EtcdWritten(etcd, keys);
   }
 
   async append(batch: LogAppend): Promise<AppendResult> {
     let fence = this.#fence ?? (await this.#readFence());
+    const counted = await this.#written.with(batch.weight);
     const open = this.#open.get(batch.id) ?? { since: this.#newest, sent: false };
     this.#open.set(batch.id, open);
     for (;;) {
@@ -60,12 +64,14 @@ export class EtcdAppend {
       const answer = await this.#etcd.call('appending', (client, options) => {
         open.sent = true;
         sent++;
-        return client.kv.txn(this.#transaction(batch, fence, held.asOf), options);
+        return client.kv.txn(this.#transaction(batch, counted.puts, fence, held.asOf), options);
       });
       this.#newest = Math.max(this.#newest, Number(answer.header.revision));
-      if (answer.succeeded) return this.#resolved(batch.id, Number(answer.header.revision));
-      const found = answer.responses[0]?.response_range.kvs[0];
-      if (found !== undefined) return this.#resolved(batch.id, Number(found.create_revision));
+      const found = answer.succeeded ? undefined : answer.responses[0]?.response_range.kvs[0];
+      if (answer.succeeded || found !== undefined) {
+        counted.done();
+        return this.#resolved(batch.id, Number(found?.create_revision ?? answer.header.revision));
+      }
       const previous = fence;
       fence = this.#fenceOf(answer);
       if (previous.modRevision === fence.modRevision) continue; // a file was forgotten: count again
@@ -76,7 +82,12 @@ export class EtcdAppend {
     }
   }
 
-  #transaction({ id, bytes }: LogAppend, fence: Fence, asOf: number | undefined) {
+  #transaction(
+    { id, bytes }: LogAppend,
+    counted: readonly IRequestOp[],
+    fence: Fence,
+    asOf: number | undefined,
+  ) {
     const { head, trimmed, forgotten } = this.#keys;
     const entry = this.#keys.entry(id);
     const compare: ICompare[] = [
@@ -89,6 +100,7 @@ export class EtcdAppend {
     const success: IRequestOp[] = [
       { request_put: { key: head, value: Buffer.from(id, 'latin1') } },
       { request_put: { key: entry, value } },
+      ...counted,
     ];
     const failure: IRequestOp[] = [
       { request_range: { key: entry, keys_only: true } },

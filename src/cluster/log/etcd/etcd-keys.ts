@@ -6,6 +6,7 @@
  * | `config` | JSON: clusterId, replicas, windowVersions. Written once |
  * | `log` | the id of the newest entry. Written with every entry, so its etcd version numbers entries densely, and its revision is the newest entry's |
  * | `log/<id>` | an entry: the bytes of a batch (src/cluster/log/shared-log.ts). Its etcd revision is its place in the order. Written once, deleted by trimming |
+ * | `written/<node>` | decimal: the records and the bytes (with those of files) of all entries of a node. Written with each of them |
  * | `trimmed` | decimal: the newest revision that may have been deleted |
  * | `files/<sha256>/<node>` | empty: the node holds the file of this digest durably |
  * | `forgotten` | the last of `files/` that was deleted. Written with every deletion there |
@@ -14,7 +15,7 @@
  */
 
 import { SluiceError } from '../../../base/errors.ts';
-import type { ClusterConfig, MemberCondition, MemberState } from '../shared-log.ts';
+import type { ClusterConfig, LogWeight, MemberCondition, MemberState } from '../shared-log.ts';
 import { checkEtcdName } from './etcd-options.ts';
 
 /** A key and the first one after all that begin with it and '/': '0' follows '/'. */
@@ -54,6 +55,15 @@ export class EtcdKeys {
 
   idOf(key: Buffer): string {
     return key.toString('latin1').slice(this.#root.length + '/log/'.length);
+  }
+
+  written(node: string): Buffer {
+    checkEtcdName('node', node);
+    return this.#key(`written/${node}`);
+  }
+
+  get allWritten(): KeyRange {
+    return this.#below('written');
   }
 
   get trimmed(): Buffer {
@@ -150,4 +160,14 @@ export function decodeRevision(key: Buffer, value: Buffer): number {
   const text = value.toString('latin1');
   if (!/^\d{1,16}$/.test(text)) throw corrupt(key);
   return Number(text);
+}
+
+export function encodeWeight({ records, bytes }: LogWeight): Buffer {
+  return Buffer.from(`${records} ${bytes}`, 'latin1');
+}
+
+export function decodeWeight(key: Buffer, value: Buffer): LogWeight {
+  const [, records, bytes] = /^(\d{1,16}) (\d{1,16})$/.exec(value.toString('latin1')) ?? [];
+  if (records === undefined || bytes === undefined) throw corrupt(key);
+  return { records: Number(records), bytes: Number(bytes) };
 }

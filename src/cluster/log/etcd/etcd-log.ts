@@ -7,6 +7,7 @@
 import type { Env } from '../../../base/env/env.ts';
 import {
   type AppendResult,
+  type Backlog,
   type ClusterConfig,
   checkAppend,
   type LogAppend,
@@ -15,6 +16,7 @@ import {
   type SharedLog,
 } from '../shared-log.ts';
 import { EtcdAppend } from './etcd-append.ts';
+import { backlogOf } from './etcd-backlog.ts';
 import { EtcdFiles } from './etcd-files.ts';
 import { DEFAULT_TIMING, EtcdHosts, type EtcdTiming } from './etcd-hosts.ts';
 import { decodeConfig, EtcdKeys, encodeJson } from './etcd-keys.ts';
@@ -68,6 +70,10 @@ class EtcdLog implements SharedLog {
 
   async head(): Promise<number> {
     return (await readState(this.#etcd, this.#keys)).head;
+  }
+
+  async backlog(revision: number): Promise<Backlog> {
+    return await backlogOf(this.#etcd, this.#keys, revision);
   }
 
   async trim(revision: number): Promise<void> {
