@@ -8,6 +8,9 @@
 const BY_WORDS_BYTES_MIN = 24;
 const BY_WORDS_BYTES_MAX = 256;
 
+/** `Buffer` itself is an accessor of the global object: a call for each use. */
+const { allocUnsafe } = Buffer;
+
 /** Node's pool for small Buffers, as the last copy had it. Asking a Buffer for its ArrayBuffer is a call: once a copy. */
 let poolBuffer: ArrayBufferLike = new ArrayBuffer(0);
 let pool = new DataView(poolBuffer);
@@ -19,7 +22,7 @@ export class BufferCopier {
 
   copy(bytes: Uint8Array, start: number, length: number): Buffer {
     // Small ones come from Node's pool: a third of the cost of an ArrayBuffer each.
-    const copy = Buffer.allocUnsafe(length);
+    const copy = allocUnsafe(length);
     if (length < BY_WORDS_BYTES_MIN) {
       for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number;
       return copy;

@@ -5,23 +5,26 @@
  * the chunk's start and the others are dropped; a chunk that is mostly in use is passed over once. A larger block takes
  * a run of chunks. Chunks with pins stay as they are.
  *
- * A block is a frame: a row of `frames`, with no object of its own. Scans that must not wash the cache out fill a small
+ * A block is a frame: a row of `frames` and one of `places`, with no object of its own. Scans that must not wash the cache out fill a small
  * ring of chunks of their own ("cold").
  */
 
 /** Words of a frame. Frame 0 is none. */
-export const FRAME_WORDS = 8;
-export const FRAME_START = 0;
-export const FRAME_RESTARTS_AT = 1;
-export const FRAME_RESTART_COUNT = 2;
-const FRAME_OWNER = 3;
-const FRAME_BLOCK = 4;
+export const FRAME_WORDS = 6;
+export const FRAME_RESTARTS_AT = 0;
+export const FRAME_RESTART_COUNT = 1;
+const FRAME_OWNER = 2;
+const FRAME_BLOCK = 3;
 /** The next frame of the same chunk, by ascending start. */
-const FRAME_NEXT = 5;
+const FRAME_NEXT = 4;
+const FRAME_BYTES = 5;
+
+/** What lookups ask of a frame is apart, so that little memory has it for all frames. */
+export const PLACE_WORDS = 2;
+export const PLACE_START = 0;
 /** Bit 0: used since the hand came by; the rest: how far behind its start the block's heads are, 0 when it has none. */
-export const FRAME_MARKS = 6;
+export const PLACE_MARKS = 1;
 export const USED = 1;
-const FRAME_BYTES = 7;
 
 export const CHUNK_BYTES = 65536;
 const FREE = 0;
@@ -31,7 +34,9 @@ const RUN_REST = 3;
 
 export class BlockArena {
   /** Replaced when it grows: fetch it anew after anything that may load. */
-  frames = new Uint32Array(FRAME_WORDS * 1024);
+  frames: Uint32Array = new Uint32Array(FRAME_WORDS * 1024);
+  /** As `frames`. */
+  places: Uint32Array = new Uint32Array(PLACE_WORDS * 1024);
   /** Bytes of the blocks held. */
   bytesHeld = 0;
   blocksHeld = 0;
@@ -92,7 +97,7 @@ export class BlockArena {
   #orphan(frame: number): void {
     const at = frame * FRAME_WORDS;
     this.frames[at + FRAME_OWNER] = 0xffffffff;
-    this.frames[at + FRAME_MARKS] = 0;
+    this.places[frame * PLACE_WORDS + PLACE_MARKS] = 0;
     this.blocksHeld--;
     this.bytesHeld -= this.frames[at + FRAME_BYTES] as number;
   }
@@ -114,7 +119,7 @@ export class BlockArena {
   }
 
   #chunkOf(frame: number): number {
-    return ((this.frames[frame * FRAME_WORDS] as number) - this.#start) >>> 16;
+    return ((this.places[frame * PLACE_WORDS] as number) - this.#start) >>> 16;
   }
 
   /** Room for a block, -1 when all is pinned. It is the caller's until `commit`; a second `reserve` takes it back. */
@@ -144,13 +149,13 @@ export class BlockArena {
     const frame = this.#newFrame();
     const at = frame * FRAME_WORDS;
     const frames = this.frames;
-    frames[at + FRAME_START] = start;
+    this.places[frame * PLACE_WORDS] = start;
+    this.places[frame * PLACE_WORDS + PLACE_MARKS] = headsAt === 0 ? 0 : (headsAt - start) << 1;
     frames[at + FRAME_RESTARTS_AT] = restartsAt;
     frames[at + FRAME_RESTART_COUNT] = restartCount;
     frames[at + FRAME_OWNER] = owner;
     frames[at + FRAME_BLOCK] = block;
     frames[at + FRAME_NEXT] = 0;
-    frames[at + FRAME_MARKS] = headsAt === 0 ? 0 : (headsAt - start) << 1;
     frames[at + FRAME_BYTES] = bytes;
     const last = this.#lastFrame[chunk] as number;
     if (last === 0) this.#firstFrame[chunk] = frame;
@@ -175,9 +180,8 @@ export class BlockArena {
       return free;
     }
     if (this.#frameCount * FRAME_WORDS === this.frames.length) {
-      const grown = new Uint32Array(this.frames.length * 2);
-      grown.set(this.frames);
-      this.frames = grown;
+      this.frames = grown(this.frames);
+      this.places = grown(this.places);
     }
     return this.#frameCount++;
   }
@@ -250,19 +254,20 @@ export class BlockArena {
   }
 
   #wasUsed(chunk: number): boolean {
-    const at = (this.#firstFrame[chunk] as number) * FRAME_WORDS + FRAME_MARKS;
-    const marks = this.frames[at] as number;
-    this.frames[at] = marks & ~USED;
+    const at = (this.#firstFrame[chunk] as number) * PLACE_WORDS + PLACE_MARKS;
+    const marks = this.places[at] as number;
+    this.places[at] = marks & ~USED;
     return (marks & USED) !== 0;
   }
 
   /** Slides used blocks to the front and drops the others; -1, with all marks cleared, if over `keepMax` are in use. */
   #compact(chunk: number, keepMax: number): number {
-    const frames = this.frames;
+    const { frames, places } = this;
     let used = 0;
     for (let f = this.#firstFrame[chunk] as number; f !== 0; ) {
       const at = f * FRAME_WORDS;
-      if (((frames[at + FRAME_MARKS] as number) & USED) !== 0) used += frames[at + FRAME_BYTES] as number;
+      if (((places[f * PLACE_WORDS + PLACE_MARKS] as number) & USED) !== 0)
+        used += frames[at + FRAME_BYTES] as number;
       f = frames[at + FRAME_NEXT] as number;
     }
     let to = this.#start + chunk * CHUNK_BYTES;
@@ -271,16 +276,17 @@ export class BlockArena {
     for (let f = this.#firstFrame[chunk] as number; f !== 0; ) {
       const at = f * FRAME_WORDS;
       const next = frames[at + FRAME_NEXT] as number;
-      const marks = frames[at + FRAME_MARKS] as number;
-      if (used > keepMax) frames[at + FRAME_MARKS] = marks & ~USED;
+      const place = f * PLACE_WORDS;
+      const marks = places[place + PLACE_MARKS] as number;
+      if (used > keepMax) places[place + PLACE_MARKS] = marks & ~USED;
       else if ((marks & USED) === 0) this.#free(f);
       else {
-        const from = frames[at + FRAME_START] as number;
+        const from = places[place + PLACE_START] as number;
         const bytes = frames[at + FRAME_BYTES] as number;
         if (from !== to) this.#bytes.copyWithin(to, from, from + bytes);
-        frames[at + FRAME_START] = to;
+        places[place + PLACE_START] = to;
         frames[at + FRAME_RESTARTS_AT] = (frames[at + FRAME_RESTARTS_AT] as number) - from + to;
-        frames[at + FRAME_MARKS] = marks & ~USED;
+        places[place + PLACE_MARKS] = marks & ~USED;
         frames[at + FRAME_NEXT] = 0;
         if (last === 0) this.#firstFrame[chunk] = f;
         else frames[last * FRAME_WORDS + FRAME_NEXT] = f;
@@ -349,4 +355,10 @@ export class BlockArena {
     this.#runChunks[chunk] = chunks;
     this.#state.fill(RUN_REST, chunk + 1, chunk + chunks);
   }
+}
+
+function grown(words: Uint32Array): Uint32Array {
+  const larger = new Uint32Array(words.length * 2);
+  larger.set(words);
+  return larger;
 }

@@ -13,7 +13,14 @@ import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import type { Gathering } from '../mvcc/gathering.ts';
 import { type EntryType, TYPE_DELETE, trailerVersion } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
-import { FRAME_MARKS, FRAME_WORDS, USED } from './block-arena.ts';
+import {
+  FRAME_RESTART_COUNT,
+  FRAME_RESTARTS_AT,
+  FRAME_WORDS,
+  PLACE_MARKS,
+  PLACE_WORDS,
+  USED,
+} from './block-arena.ts';
 import type { BlockCache, OwnBlock } from './block-cache.ts';
 import { loadBlock, loadBlockSync } from './block-load.ts';
 import { restartBefore } from './data-block.ts';
@@ -208,8 +215,8 @@ export class TableCursor implements Cursor {
       }
       const frame = ended && block + 1 < state.index.blocks ? (state.slots[block + 1] as number) : 0;
       if (frame === 0) break;
-      at = arena.frames[frame * FRAME_WORDS] as number;
-      limit = arena.frames[frame * FRAME_WORDS + 1] as number;
+      at = arena.places[frame * PLACE_WORDS] as number;
+      limit = arena.frames[frame * FRAME_WORDS + FRAME_RESTARTS_AT] as number;
     }
     gatherer.finish(gathering);
     if (stoodIn === NO_BLOCK) return false;
@@ -413,13 +420,15 @@ export class TableCursor implements Cursor {
       return;
     }
     const at = frame * FRAME_WORDS;
-    const frames = cache.arena.frames;
+    const place = frame * PLACE_WORDS;
+    const { frames, places } = cache.arena;
     // What a scan passes is not thereby worth keeping.
-    if (!this.#cold && !this.#isScan) frames[at + FRAME_MARKS] = (frames[at + FRAME_MARKS] as number) | USED;
+    if (!this.#cold && !this.#isScan)
+      places[place + PLACE_MARKS] = (places[place + PLACE_MARKS] as number) | USED;
     this.valueBytes = cache.heap.bytes;
-    this.#blockStart = frames[at] as number;
-    this.#restartsAt = frames[at + 1] as number;
-    this.#restartCount = frames[at + 2] as number;
+    this.#blockStart = places[place] as number;
+    this.#restartsAt = frames[at + FRAME_RESTARTS_AT] as number;
+    this.#restartCount = frames[at + FRAME_RESTART_COUNT] as number;
   }
 
   /** To the first entry of the next block, or off the end. */

@@ -4,7 +4,9 @@
  *
  * Files code it in half a dozen ways (delta-coded handles, restart intervals, two levels, first keys); all are re-coded
  * into these arrays when the table is opened, so there is one search. Its hot part is one array of six key bytes a
- * block: a search over 60,000 blocks reads whole separators only where those tie.
+ * block: a search over 60,000 blocks reads whole separators only where those tie. Where it begins and ends is told by a
+ * table of where the blocks' heads are on the way from the least to the greatest: a few steps are left of sixteen where keys are
+ * spread evenly, and no more than there were where they are not.
  */
 
 import { ByteReader } from '../base/codec.ts';
@@ -48,6 +50,9 @@ type IndexVisitor = (
   bytes: number,
 ) => void;
 
+/** So many blocks there are to a step of the way from the least head to the greatest. */
+const BLOCKS_A_STEP = 4;
+
 export class TableIndex implements Omit<IndexArrays, 'heads'> {
   readonly blocks: number;
   readonly offsets: Float64Array;
@@ -60,6 +65,11 @@ export class TableIndex implements Omit<IndexArrays, 'heads'> {
   readonly #heads: Float64Array;
   readonly #common: number;
   readonly #arrays: IndexArrays;
+  /** For each step the first block whose head is in it or beyond; `blocks` at the end. */
+  readonly #steps: Uint32Array;
+  readonly #leastHead: number;
+  /** Steps for each unit of a head. */
+  readonly #stepScale: number;
 
   constructor(arrays: IndexArrays) {
     const { offsets, sizes, keys, keyEnds, versions } = arrays;
@@ -71,12 +81,33 @@ export class TableIndex implements Omit<IndexArrays, 'heads'> {
     this.keys = keys;
     this.keyEnds = keyEnds;
     this.versions = versions;
-    this.bytes = keys.length + blocks * (versions === undefined ? 24 : 32);
-    this.#heads = arrays.heads;
+    const heads = arrays.heads;
+    this.#heads = heads;
     this.#common = this.#commonPrefix();
     for (let b = 0; b < blocks; b++) {
-      this.#heads[b] = keyHead(this.keys, this.keyStart(b) + this.#common, this.#end(b));
+      heads[b] = keyHead(this.keys, this.keyStart(b) + this.#common, this.#end(b));
     }
+    const steps = Math.ceil(blocks / BLOCKS_A_STEP);
+    this.#steps = new Uint32Array(steps + 1);
+    this.#leastHead = blocks === 0 ? 0 : (heads[0] as number);
+    const span = blocks === 0 ? 0 : (heads[blocks - 1] as number) - this.#leastHead;
+    this.#stepScale = steps / (span + 1);
+    this.#noteSteps();
+    this.bytes = keys.length + blocks * (versions === undefined ? 24 : 32) + this.#steps.byteLength;
+  }
+
+  #noteSteps(): void {
+    const steps = this.#steps;
+    let next = 0;
+    for (let b = 0; b < this.blocks; b++) {
+      for (const step = this.#stepOf(this.#heads[b] as number); next <= step; next++) steps[next] = b;
+    }
+    steps.fill(this.blocks, next);
+  }
+
+  /** Of a head from the least to the greatest. It never descends as heads ascend, rounded as it is. */
+  #stepOf(head: number): number {
+    return Math.floor((head - this.#leastHead) * this.#stepScale);
   }
 
   /** The end of separator `block`, whose start is `keyStart(block)`. */
@@ -124,8 +155,11 @@ export class TableIndex implements Omit<IndexArrays, 'heads'> {
     if (keyLength < common) return 0;
     const heads = this.#heads;
     const head = keyHead(key, keyStart + common, keyStart + keyLength);
-    let low = 0;
-    let high = this.blocks;
+    if (head < this.#leastHead) return 0;
+    const step = this.#stepOf(head);
+    if (step >= this.#steps.length - 1) return this.blocks;
+    let low = this.#steps[step] as number;
+    let high = this.#steps[step + 1] as number;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const h = heads[middle] as number;

@@ -12,7 +12,14 @@ import { type Cursor, PENDING, READY, type Status } from '../mvcc/cursor.ts';
 import type { PrefixRewrite } from '../mvcc/prefix-rewrite.ts';
 import type { Probe } from '../mvcc/probe.ts';
 import type { Version } from '../mvcc/version.ts';
-import { FRAME_MARKS, FRAME_WORDS, USED } from './block-arena.ts';
+import {
+  FRAME_RESTART_COUNT,
+  FRAME_RESTARTS_AT,
+  FRAME_WORDS,
+  PLACE_MARKS,
+  PLACE_WORDS,
+  USED,
+} from './block-arena.ts';
 import type { BlockCache, OwnBlock } from './block-cache.ts';
 import { loadBlock, loadBlockSync } from './block-load.ts';
 import { EXHAUSTED, FOUND, FoundEntry, findInBlock } from './data-block.ts';
@@ -261,18 +268,20 @@ export class Table {
 
   #find(frame: number, probe: Probe, bound: number, keySet: boolean): number {
     const { heap, arena } = this.cache;
-    const { frames } = arena;
+    const { places } = arena;
     this.cache.hits++;
+    const place = frame * PLACE_WORDS;
+    const start = places[place] as number;
+    const marks = places[place + PLACE_MARKS] as number;
+    if ((marks & USED) === 0) places[place + PLACE_MARKS] = marks | USED;
+    let outcome = UNKNOWN;
+    if (keySet && marks > USED)
+      outcome = heap.kernels.findByHeads(start, start + (marks >>> 1), bound, found);
+    if (outcome !== UNKNOWN) return outcome;
     const at = frame * FRAME_WORDS;
-    const marks = frames[at + FRAME_MARKS] as number;
-    frames[at + FRAME_MARKS] = marks | USED;
-    const start = frames[at] as number;
-    const restartsAt = frames[at + 1] as number;
-    const restarts = frames[at + 2] as number;
-    const heads = marks > USED ? start + (marks >>> 1) : 0;
-    const outcome = keySet
-      ? heap.kernels.findInBlock(start, heads, restartsAt, restarts, bound, found)
-      : UNKNOWN;
+    const restartsAt = arena.frames[at + FRAME_RESTARTS_AT] as number;
+    const restarts = arena.frames[at + FRAME_RESTART_COUNT] as number;
+    if (keySet) outcome = heap.kernels.findInBlock(start, restartsAt, restarts, bound, found);
     if (outcome !== UNKNOWN) return outcome;
     const { key, keyStart, keyLength } = probe;
     return findInBlock(heap.bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);

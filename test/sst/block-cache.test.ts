@@ -7,7 +7,7 @@ import { isSluiceError } from '../../src/base/errors.ts';
 import { PENDING } from '../../src/mvcc/cursor.ts';
 import { Probe } from '../../src/mvcc/probe.ts';
 import { MAX_VERSION, versionOf } from '../../src/mvcc/version.ts';
-import { BlockArena, CHUNK_BYTES } from '../../src/sst/block-arena.ts';
+import { BlockArena, CHUNK_BYTES, PLACE_MARKS, PLACE_WORDS, USED } from '../../src/sst/block-arena.ts';
 import { BlockCache } from '../../src/sst/block-cache.ts';
 import { Table } from '../../src/sst/table.ts';
 import { TableCache } from '../../src/sst/table-cache.ts';
@@ -50,7 +50,7 @@ describe('the arena', () => {
     const verify = (owner: number, block: number): void => {
       const frame = (slots[owner] as Int32Array)[block] as number;
       if (frame === 0) return;
-      const at = arena.frames[frame * 8] as number;
+      const at = arena.places[frame * PLACE_WORDS] as number;
       const size = sizes[owner]?.get(block) ?? 0;
       for (let i = 0; i < size; i += 97) {
         if (bytes[at + i] !== stamp(owner, block)) throw new Error(`block ${owner}/${block} was overwritten`);
@@ -64,7 +64,7 @@ describe('the arena', () => {
       const frame = (slots[owner] as Int32Array)[block] as number;
       verify(owner, block);
       if (frame !== 0) {
-        if (random(3) === 0) arena.frames[frame * 8 + 6] = 1;
+        if (random(3) === 0) arena.places[frame * PLACE_WORDS + PLACE_MARKS] = USED;
         if (random(6) === 0 && pinned.length < 8) {
           arena.pin(frame);
           pinned.push({ frame, owner, block });

@@ -179,12 +179,19 @@ test('lookups find the same, with heads and without', () => {
               bound,
               expected,
             );
-            const found = new FoundEntry();
-            expect(heap.kernels.setKey(key, 0, key.length)).toBe(true);
-            const got = heap.kernels.findInBlock(START, headsAt, restartsAt, restartCount, bound, found);
-            if (got === UNKNOWN) continue;
-            expect(got).toBe(outcome);
-            if (got === FOUND) expect(found).toEqual(expected);
+            const { kernels } = heap;
+            expect(kernels.setKey(key, 0, key.length)).toBe(true);
+            const byHeads = (found: FoundEntry): number =>
+              headsAt === 0 ? UNKNOWN : kernels.findByHeads(START, headsAt, bound, found);
+            const byRestarts = (found: FoundEntry): number =>
+              kernels.findInBlock(START, restartsAt, restartCount, bound, found);
+            for (const find of [byHeads, byRestarts]) {
+              const found = new FoundEntry();
+              const got = find(found);
+              if (got === UNKNOWN) continue;
+              expect(got).toBe(outcome);
+              if (got === FOUND) expect(found).toEqual(expected);
+            }
           }
         }
       },
@@ -208,10 +215,9 @@ test('the kernel answers itself, but for keys whose prefix takes in a trailer', 
   for (const { key } of entries) {
     heap.kernels.setKey(key, 0, key.length);
     const { restartsAt = 0, restartCount = 0 } = shape ?? {};
-    for (const heads of [0, START + block.length]) {
-      const found = heap.kernels.findInBlock(START, heads, restartsAt, restartCount, 1, new FoundEntry());
-      expect(found).toBe(FOUND);
-    }
+    const { kernels } = heap;
+    expect(kernels.findByHeads(START, START + block.length, 1, new FoundEntry())).toBe(FOUND);
+    expect(kernels.findInBlock(START, restartsAt, restartCount, 1, new FoundEntry())).toBe(FOUND);
   }
 });
 

@@ -47,6 +47,10 @@ export class JsKernels implements Kernels {
     return UNKNOWN;
   }
 
+  findByHeads(): number {
+    return UNKNOWN;
+  }
+
   blockChecksum(type: number, start: number, length: number): number {
     const bytes = this.#bytes;
     switch (type) {

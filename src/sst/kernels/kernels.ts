@@ -43,18 +43,16 @@ export interface Kernels {
   setKey(key: Uint8Array, keyStart: number, keyLength: number): boolean;
   /** `keyHash` of that key. */
   hashOfKey(): number;
-  /**
-   * As `findInBlock` of ../data-block.ts, or UNKNOWN when it must be asked. `heads`: where they are, 0 for none.
-   * REQUIRES: a sound block.
-   */
+  /** As `findInBlock` of ../data-block.ts, or UNKNOWN when it must be asked. REQUIRES: a sound block. */
   findInBlock(
     start: number,
-    heads: number,
     restartsAt: number,
     restartCount: number,
     bound: number,
     found: FoundEntry,
   ): number;
+  /** The same by the block's heads, which are at `heads`; UNKNOWN: `findInBlock` must be asked. */
+  findByHeads(start: number, heads: number, bound: number, found: FoundEntry): number;
 
   /**
    * The u32 of a block trailer, for the block [start, start + length) followed in memory by its compression type byte

@@ -2,7 +2,7 @@
 
 import type { EntryType } from '../../mvcc/internal-key.ts';
 import type { Version } from '../../mvcc/version.ts';
-import type { BlockShape, FoundEntry } from '../data-block.ts';
+import { type BlockShape, FOUND, type FoundEntry } from '../data-block.ts';
 import type { FilterPlace, Kernels } from './kernels.ts';
 import { WASM_BASE64 } from './wasm-bytes.ts';
 
@@ -50,14 +50,8 @@ interface Exports {
     filterLines: number,
     filterProbes: number,
   ): number;
-  findInBlock(
-    start: number,
-    heads: number,
-    restartsAt: number,
-    restarts: number,
-    keyLength: number,
-    bound: number,
-  ): number;
+  findInBlock(start: number, restartsAt: number, restarts: number, keyLength: number, bound: number): number;
+  findByHeads(start: number, heads: number, keyLength: number, bound: number): number;
   blockChecksum(type: number, start: number, length: number): number;
   keyHash(start: number, length: number): number;
   setFilterBits(hashesAt: number, count: number, filterAt: number, lines: number, probes: number): void;
@@ -150,21 +144,27 @@ export class WasmKernels implements Kernels {
 
   findInBlock(
     start: number,
-    heads: number,
     restartsAt: number,
     restartCount: number,
     bound: number,
     found: FoundEntry,
   ): number {
-    const outcome = this.#exports.findInBlock(start, heads, restartsAt, restartCount, this.#keyLength, bound);
-    if (outcome === 1) {
-      found.version = this.#foundVersion[0] as Version;
-      const rest = this.#foundRest;
-      found.type = rest[0] as EntryType;
-      found.valueStart = rest[1] as number;
-      found.valueLength = rest[2] as number;
-    }
-    return outcome;
+    const outcome = this.#exports.findInBlock(start, restartsAt, restartCount, this.#keyLength, bound);
+    return outcome === FOUND ? this.#tell(found) : outcome;
+  }
+
+  findByHeads(start: number, heads: number, bound: number, found: FoundEntry): number {
+    const outcome = this.#exports.findByHeads(start, heads, this.#keyLength, bound);
+    return outcome === FOUND ? this.#tell(found) : outcome;
+  }
+
+  #tell(found: FoundEntry): number {
+    found.version = this.#foundVersion[0] as Version;
+    const rest = this.#foundRest;
+    found.type = rest[0] as EntryType;
+    found.valueStart = rest[1] as number;
+    found.valueLength = rest[2] as number;
+    return FOUND;
   }
 
   // WebAssembly returns signed numbers, hence `>>> 0`.

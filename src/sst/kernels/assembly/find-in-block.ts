@@ -1,6 +1,6 @@
 /** Point lookup in a sound data block; see `findInBlock` of ../../data-block.ts. The key is at KEY. */
 
-import { HEADS_AT, PREFIX_BYTES } from './block-heads';
+import { HEADS_AT, headsBytes, PREFIX_BYTES } from './block-heads';
 import { matchLength } from './copy';
 import {
   FOUND_TYPE,
@@ -8,6 +8,7 @@ import {
   FOUND_VALUE_START,
   FOUND_VERSION,
   KEY,
+  TOUCHED,
   VARINT_END,
 } from './layout';
 import { varint32 } from './varint';
@@ -15,65 +16,58 @@ import { varint32 } from './varint';
 const PASSED: u32 = 0;
 const FOUND: u32 = 1;
 const EXHAUSTED: u32 = 2;
-/** Only whole keys can tell: the caller asks the twin. */
+/** Of heads: `findInBlock` is to be asked; of that, the twin, as only whole keys can tell. */
 const UNKNOWN: u32 = 3;
 
-/** `heads`: where they are, 0 for none. */
-export function findInBlock(
-  start: usize,
-  heads: usize,
-  restartsAt: usize,
-  restarts: usize,
-  keyLength: usize,
-  bound: f64,
-): u32 {
-  if (heads != 0) {
-    const outcome = findByHeads(start, heads, restartsAt, keyLength, bound);
-    if (outcome != UNKNOWN) return outcome;
-  }
-  return findFromRestart(start, restartsAt, restarts, keyLength, bound);
-}
-
-function findByHeads(start: usize, heads: usize, restartsAt: usize, keyLength: usize, bound: f64): u32 {
+/** By the block's heads, which are at `heads`. */
+export function findByHeads(start: usize, heads: usize, keyLength: usize, bound: f64): u32 {
   const entries = <usize>load<u16>(heads);
   const common = <usize>load<u16>(heads + 2);
   let prefix = heads + 4;
   if (common > PREFIX_BYTES) {
-    varint32(start + 1, restartsAt);
-    varint32(<usize>load<u32>(VARINT_END), restartsAt);
+    varint32(start + 1, heads);
+    varint32(<usize>load<u32>(VARINT_END), heads);
     prefix = <usize>load<u32>(VARINT_END);
   }
   const n = min(common, keyLength);
-  for (let i: usize = 0; i < n; i++) {
-    const a = load<u8>(KEY + i);
-    const b = load<u8>(prefix + i);
-    if (a != b) return a < b ? PASSED : EXHAUSTED;
-  }
+  const same = matchLength(KEY, prefix, prefix + n);
+  if (same < n) return load<u8>(KEY + same) < load<u8>(prefix + same) ? PASSED : EXHAUSTED;
   if (keyLength < common) return PASSED;
 
   let head = bswap(load<u32>(KEY + common));
   const left = keyLength - common;
   if (left < 4) head = left == 0 ? 0 : head & ~(<u32>0xffffffff >> (<u32>left << 3));
   const array = heads + HEADS_AT;
-  let low: usize = 0;
-  let high = entries;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (load<u32>(array + (middle << 2)) < head) low = middle + 1;
-    else high = middle;
-  }
-  const offsets = array + (entries << 2);
+  const offsets = array + headsBytes(entries);
+  // All lines at once: by halves each would wait for the one before, and for a branch that nobody can foresee.
+  const wanted = i32x4.splat(head);
+  let before = i32x4.splat(0);
+  for (let at = array; at < offsets; at += 16) before = i32x4.add(before, i32x4.lt_u(v128.load(at), wanted));
+  // Each head before it has counted as -1.
+  let low = <usize>-(
+    i32x4.extract_lane(before, 0) +
+    i32x4.extract_lane(before, 1) +
+    i32x4.extract_lane(before, 2) +
+    i32x4.extract_lane(before, 3)
+  );
   for (; low < entries; low++) {
     if (load<u32>(array + (low << 2)) != head) return PASSED;
     let p = start + <usize>load<u16>(offsets + (low << 1));
+    // Asked for now, the lines of the value come while the key is compared, not one by one when it is copied.
+    if (low + 1 < entries) {
+      const next = min(start + <usize>load<u16>(offsets + (low << 1), 2), p + 256);
+      let touched: u32 = 0;
+      for (let line = p + 64; line < next; line += 64) touched |= load<u8>(line);
+      store<u32>(TOUCHED, touched);
+    }
     let shared = <usize>load<u8>(p);
     let unshared = <usize>load<u8>(p + 1);
     let valueLength = <usize>load<u8>(p + 2);
     if ((shared | unshared | valueLength) < 128) p += 3;
     else {
-      shared = varint32(p, restartsAt);
-      unshared = varint32(<usize>load<u32>(VARINT_END), restartsAt);
-      valueLength = varint32(<usize>load<u32>(VARINT_END), restartsAt);
+      shared = varint32(p, heads);
+      unshared = varint32(<usize>load<u32>(VARINT_END), heads);
+      valueLength = varint32(<usize>load<u32>(VARINT_END), heads);
       p = <usize>load<u32>(VARINT_END);
     }
     const user = shared + unshared - 8;
@@ -132,7 +126,7 @@ function restartBefore(start: usize, restartsAt: usize, restarts: usize, keyLeng
   return low;
 }
 
-function findFromRestart(
+export function findInBlock(
   start: usize,
   restartsAt: usize,
   restarts: usize,

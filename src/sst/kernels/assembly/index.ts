@@ -11,7 +11,7 @@ export { decodeIndex } from './decode-index';
 export { delimitedRecords } from './delimited-records';
 export { encodeBlocks } from './encode-blocks';
 export { setFilterBits } from './filter-bits';
-export { findInBlock } from './find-in-block';
+export { findByHeads, findInBlock } from './find-in-block';
 export { gatherEntries } from './gather-entries';
 export { lz4Compress, lz4Decompress } from './lz4';
 export { beginMerge, mergeEntries } from './merge-entries';

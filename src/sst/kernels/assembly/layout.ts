@@ -11,6 +11,8 @@ export const CRC_TABLES: usize = 0x20000;
 export const KEY_HASH_HIGH: usize = 0x22000;
 /** Where the varint read last ended, u32. */
 export const VARINT_END: usize = 0x22004;
+/** Written so that what was read only to have it near is not left out, u32. */
+export const TOUCHED: usize = 0x22008;
 /** What `findInBlock` found: version f64, then type, value start and value length as u32. */
 export const FOUND_VERSION: usize = 0x22010;
 export const FOUND_TYPE: usize = 0x22018;
