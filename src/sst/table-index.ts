@@ -100,7 +100,8 @@ export class TableIndex implements Omit<IndexArrays, 'heads'> {
     const steps = this.#steps;
     let next = 0;
     for (let b = 0; b < this.blocks; b++) {
-      for (const step = this.#stepOf(this.#heads[b] as number); next <= step; next++) steps[next] = b;
+      const step = this.#stepOf(this.#heads[b] as number);
+      while (next <= step) steps[next++] = b;
     }
     steps.fill(this.blocks, next);
   }
