@@ -5,6 +5,7 @@ import { isSluiceError, type SluiceError } from '../base/errors.ts';
 import { backup } from './backup.ts';
 import { backups } from './backups.ts';
 import { checkpoint } from './checkpoint.ts';
+import { clusterCompare } from './cluster-compare.ts';
 import { clusterRepair } from './cluster-repair.ts';
 import { clusterStatus } from './cluster-status.ts';
 import {
@@ -69,6 +70,7 @@ const COMMANDS: readonly Command[] = [
   explain,
   serve,
   clusterStatus,
+  clusterCompare,
   clusterRepair,
   scenario,
   sstBuild,

@@ -1,12 +1,12 @@
 /** The database of a cluster's node: `Db`, and how the cluster is. */
 
-import { createHash } from 'node:crypto';
 import type { EncodingName } from '../base/encoding.ts';
 import { Db, type ImporterMaker } from '../db.ts';
 import type { Home } from '../db-home.ts';
 import type { Settings } from '../db-options.ts';
 import type { Snapshot } from '../txn/snapshot.ts';
 import type { ClusterNode, ClusterStatus } from './cluster-node.ts';
+import { type ContentComparison, contentDigest } from './contents.ts';
 
 export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Db<
   KE,
@@ -39,24 +39,20 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
   async contentDigest(options: { readonly snapshot?: Snapshot } = {}): Promise<string> {
     const given = options.snapshot;
     const snapshot = given ?? this.snapshot();
-    const hash = createHash('sha256');
-    const length = Buffer.alloc(4);
-    const add = (bytes: Uint8Array): void => {
-      length.writeUInt32LE(bytes.length);
-      hash.update(length).update(bytes);
-    };
     try {
-      for (const name of this.engine().catalog.names(snapshot.version)) {
-        add(Buffer.from(name));
-        const keyspace = this.keyspace(name, { snapshot, keyEncoding: 'buffer', valueEncoding: 'buffer' });
-        for await (const [key, value] of keyspace.iterator({ snapshot })) {
-          add(key);
-          add(value);
-        }
-      }
-      return hash.digest('hex');
+      return await contentDigest(this.engine(), snapshot);
     } finally {
       if (given === undefined) snapshot.close();
     }
+  }
+
+  /**
+   * Has all replicas compute `contentDigest` at the same place of the log, which is now, and compares: each reads all that it has. One that does
+   * not hold what a majority holds halts with DIVERGED, and so does one that cannot read what it holds, with the reason.
+   *
+   * @throws SluiceError HALTED, UNAVAILABLE, ABORTED, CLOSED
+   */
+  compareContents(options: { readonly signal?: AbortSignal } = {}): Promise<ContentComparison> {
+    return this.#node.compareContents(options.signal);
   }
 }

@@ -3,13 +3,15 @@
  * halts where it cannot go on without being wrong.
  */
 
+import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
-import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import { versionOf } from '../mvcc/version.ts';
 import type { Engine } from '../txn/engine.ts';
 import { Applied } from './applied.ts';
 import type { ClusterSettings } from './cluster-options.ts';
 import { ClusterProposer } from './cluster-proposer.ts';
+import { type ContentComparison, Contents, compared } from './contents.ts';
 import { Divergence } from './divergence.ts';
 import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
 import { Lag, type ReplicaLag } from './lag.ts';
@@ -23,6 +25,7 @@ import { trimmableThrough } from './trimming.ts';
 
 const TRIM_LEASE = 'trim';
 const RETRY_MS = 200;
+const COMPARE_POLL_MS = 50;
 
 export interface ClusterStatus {
   readonly clusterId: string;
@@ -61,7 +64,10 @@ export class ClusterNode {
   readonly #applied: Applied;
   readonly #replica: Replica;
   readonly #proposals: Proposals;
+  readonly #proposer: ClusterProposer;
   readonly #divergence: Divergence;
+  readonly #contents: Contents;
+  readonly #contentDivergence: Divergence;
   readonly #lag: Lag;
   readonly #unwatch: () => void;
   readonly #running: Promise<unknown>;
@@ -97,11 +103,12 @@ export class ClusterNode {
           this.#applied.advance(revision, digest);
         },
         onFailed: (error) => this.#fail(error),
+        onCompare: (revision) => this.#contents.begin(revision),
         onRecords: (named, revision) => files.named(named, revision),
       },
       positions,
     );
-    engine.proposer = new ClusterProposer({
+    this.#proposer = new ClusterProposer({
       engine,
       proposals: this.#proposals,
       files,
@@ -110,10 +117,18 @@ export class ClusterNode {
       checkRunning: () => this.#checkRunning(),
       caughtUp: () => this.caughtUp(),
     });
+    engine.proposer = this.#proposer;
     const replica = this.#replica;
     engine.active.horizon = () => versionOf(replica.horizon);
     this.#lag = new Lag(env.clock);
     this.#divergence = new Divergence(node, majorityOf(config), this.#applied);
+    this.#contents = new Contents({
+      engine,
+      signal: parts.closing.signal,
+      onDone: () => this.#announceNow(),
+      onFailed: (error) => this.#fail(error),
+    });
+    this.#contentDivergence = new Divergence(node, majorityOf(config), this.#contents);
     this.#unwatch = log.watchMembers((members) => this.#compare(members));
     this.#running = Promise.all([this.#follow(), this.#announceAlways()]);
   }
@@ -132,6 +147,23 @@ export class ClusterNode {
   async caughtUp(): Promise<void> {
     this.#checkRunning();
     await this.#applied.reach(await this.#head());
+  }
+
+  /** What all live nodes hold, as of a record of its own. @throws SluiceError HALTED, UNAVAILABLE, ABORTED, CLOSED */
+  async compareContents(signal: AbortSignal | undefined): Promise<ContentComparison> {
+    const { closing, env, log } = this.#parts;
+    throwIfAborted(signal);
+    await this.#proposer.compare();
+    // Ours, or one that somebody has asked for since.
+    const { begun } = this.#contents;
+    assert(begun !== undefined, 'a record that is applied has begun it');
+    for (;;) {
+      const members = await unlessUnavailable(log.members());
+      const comparison = members && compared(begun, members);
+      if (comparison !== undefined) return comparison;
+      if (closing.signal.aborted) throw new SluiceError('CLOSED', 'The database was closed');
+      await env.clock.sleep(COMPARE_POLL_MS, signal);
+    }
   }
 
   async status(): Promise<ClusterStatus> {
@@ -169,6 +201,7 @@ export class ClusterNode {
     this.#applied.end(closed);
     await this.#running;
     await this.#replica.settled();
+    await this.#contents.close();
     await exchange.close();
     await log.close();
   }
@@ -235,12 +268,23 @@ export class ClusterNode {
   }
 
   #compare(members: readonly MemberState[]): void {
-    const differing = this.#divergence.check(members);
+    this.#haltIf(this.#divergence.check(members), 'has not the same commits as');
+    this.#haltIf(this.#contentDivergence.check(members), 'does not hold the same as');
+  }
+
+  #haltIf(differing: readonly string[] | undefined, what: string): void {
     if (differing === undefined || this.#halted !== undefined) return;
     const message =
-      `This replica has not the same commits as ${differing.join(', ')} at the same place of the log. ` +
+      `This replica ${what} ${differing.join(', ')} at the same place of the log. ` +
       'Make it anew from a node that is right: sluice cluster repair';
     this.#fail(new SluiceError('DIVERGED', message));
+  }
+
+  #announceNow(): void {
+    this.#announce().catch((err: unknown) => {
+      if (!this.#parts.closing.signal.aborted)
+        this.#parts.engine.logger?.warn({ err }, 'this node could not tell the others what it holds');
+    });
   }
 
   async #announceAlways(): Promise<void> {
@@ -272,6 +316,7 @@ export class ClusterNode {
       appliedRevision,
       appliedVersion,
       digest,
+      ...(this.#contents.digests.length > 0 && { contents: this.#contents.digests }),
     });
     this.#compare(await log.members());
   }

@@ -136,6 +136,12 @@ export class ClusterProposer implements Proposer {
     this.#unwatched(this.#propose({ kind: 'release', ingest }, []), 'an ingest could not be released');
   }
 
+  /** Resolves when all up to it is applied here. */
+  async compare(): Promise<void> {
+    this.#parts.checkRunning();
+    await this.#propose({ kind: 'compare' }, []);
+  }
+
   caughtUp(): Promise<void> {
     return this.#parts.caughtUp();
   }

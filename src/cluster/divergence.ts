@@ -1,22 +1,26 @@
 /**
- * Replicas whose rolling digests differ at the same revision have not the same commits: a fault of a disk, of memory or of ours. Those
+ * Replicas whose digests, of records or of contents, differ at the same revision have not the same: a fault of a disk, of memory or of ours. Those
  * that do not agree with a majority stop, and where no majority agrees all do.
  */
 
-import type { Applied } from './applied.ts';
 import type { MemberState } from './log/shared-log.ts';
+
+export interface OwnDigests {
+  /** Whether a member had what this replica had at the same place; undefined: it cannot be told. */
+  agreesWith(member: MemberState): boolean | undefined;
+}
 
 export class Divergence {
   readonly #node: string;
   readonly #majority: number;
-  readonly #applied: Applied;
+  readonly #own: OwnDigests;
   /** By node: what was found when it could be compared last. A difference stays. */
   readonly #agrees = new Map<string, boolean>();
 
-  constructor(node: string, majority: number, applied: Applied) {
+  constructor(node: string, majority: number, own: OwnDigests) {
     this.#node = node;
     this.#majority = majority;
-    this.#applied = applied;
+    this.#own = own;
   }
 
   /** The nodes from which this one differs, when it has to stop for it. */
@@ -24,7 +28,7 @@ export class Divergence {
     // Also those that have applied nothing yet, or are elsewhere: they may come to agree.
     const others = members.filter(({ node }) => node !== this.#node);
     for (const member of others) {
-      const agrees = this.#applied.agreesWith(member);
+      const agrees = this.#own.agreesWith(member);
       if (agrees !== undefined) this.#agrees.set(member.node, agrees);
     }
     const differing = others.filter(({ node }) => this.#agrees.get(node) === false).map(({ node }) => node);

@@ -4,6 +4,7 @@ export type { ImportStatus } from './api/import-routes.ts';
 export type { NodeStatus } from './api/served-node.ts';
 export type { ClusterDb } from './cluster-db.ts';
 export type { ClusterStatus } from './cluster-node.ts';
+export type { ContentComparison } from './contents.ts';
 export type { FileInFlight } from './files/file-exchange.ts';
 export type { PullLimits } from './files/pulls.ts';
 export {

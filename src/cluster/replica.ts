@@ -44,6 +44,8 @@ export interface ReplicaParts {
   /** An entry is applied whole, and visible. */
   readonly onApplied: (entry: LogEntry, digest: Uint8Array) => void;
   readonly onFailed: (error: unknown) => void;
+  /** A record asks what this replica holds: all before it is visible. */
+  readonly onCompare: (revision: number) => void;
   /** Records up to here are applied or refused; their files may be asked for until their versions have left the window. */
   readonly onRecords: (files: readonly RecordFile[], revision: number) => void;
 }
@@ -268,6 +270,7 @@ export class Replica {
       else if (body.kind === 'drop') await keyspaces.dropNow(body.keyspace);
       else if (body.kind === 'dropVersions') await keyspaces.dropVersionsNow(body.keyspace, body.ids);
       else if (body.kind === 'release') releaseNow(this.#engine, body.ingest);
+      else if (body.kind === 'compare') this.#parts.onCompare(place.revision);
       else if (body.kind !== 'none') unreachable(body);
       this.#progress.versions.push(this.#taken);
       return { version: this.#taken === NO_VERSION ? NO_VERSION : publication.visible, ingested };

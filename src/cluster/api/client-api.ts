@@ -1,7 +1,9 @@
 /** All that clients may ask a node: /v1, /metrics, and /healthz for everybody. */
 
 import type { Env } from '../../base/env/env.ts';
+import { tellWhenDone } from '../http/file-routes.ts';
 import type { NodeServer } from '../http/node-server.ts';
+import { RequestError } from '../http/status-codes.ts';
 import { AllowedPaths } from './allowed-paths.ts';
 import { commitRoute } from './commit-route.ts';
 import { ImportRoutes } from './import-routes.ts';
@@ -38,6 +40,16 @@ export function serveClients(settings: ClientApiSettings): () => void {
       path: '/v1/status',
       access: 'client',
       run: async (call) => call.answer(200, await node.status()),
+    },
+    {
+      method: 'POST',
+      path: '/v1/compare',
+      access: 'client',
+      run: async (call) => {
+        const { compareContents } = node;
+        if (compareContents === undefined) throw new RequestError(400, 'this database is in no cluster');
+        await tellWhenDone(call, env.clock, () => compareContents(call.signal));
+      },
     },
     {
       method: 'GET',

@@ -8,6 +8,7 @@ import type { NodeStatus, ServedNode } from './served-node.ts';
 export function replicaNode(db: ClusterDb, store: FileStore): ServedNode {
   return {
     db,
+    compareContents: (signal) => db.compareContents({ signal }),
     catchUp: (signal) => orAborted(db.caughtUp(), signal),
     status: async (): Promise<NodeStatus> => {
       const status = await db.status();

@@ -1,6 +1,7 @@
 /** What the client API needs of a node. A plain database is one too: alone, it has always caught up. */
 
 import type { Db } from '../../db.ts';
+import type { ContentComparison } from '../contents.ts';
 import type { FileInFlight } from '../files/file-exchange.ts';
 import type { ReplicaLag } from '../lag.ts';
 import type { MemberCondition, MemberState } from '../log/shared-log.ts';
@@ -22,6 +23,8 @@ export interface ServedNode {
   /** Resolves when all is applied here that was committed anywhere before the call: then a read is linearizable. */
   catchUp(signal: AbortSignal): Promise<void>;
   status(): Promise<NodeStatus>;
+  /** What all nodes hold; absent of a database that is in no cluster. */
+  compareContents?(signal: AbortSignal): Promise<ContentComparison>;
 }
 
 export interface NodeStatus {

@@ -5,6 +5,7 @@ import { type ClientTls, type HttpAnswer, HttpConnections, HttpFailure } from '.
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { ImportStatus } from '../api/import-routes.ts';
 import type { NodeStatus } from '../api/served-node.ts';
+import type { ContentComparison } from '../contents.ts';
 import {
   type Body,
   base64,
@@ -270,6 +271,14 @@ export class ClusterClient implements AsyncDisposable {
 
   async status(options: CallOptions = {}): Promise<NodeStatus> {
     return (await this.#ask('GET', '/v1/status', undefined, { ...options, again: true })) as NodeStatus;
+  }
+
+  /** Has all nodes compute what they hold at one place of the log, and compares; see `compareContents` of a node's database. */
+  async compareContents(options: CallOptions = {}): Promise<ContentComparison> {
+    const { done } = (await this.#ask('POST', '/v1/compare', undefined, { ...options, again: true })) as {
+      done: ContentComparison;
+    };
+    return done;
   }
 
   close(): void {

@@ -72,6 +72,15 @@ export interface MemberState {
   readonly appliedVersion: number;
   /** Rolling digest over all records applied through `appliedRevision`, lower-case hex; '': not known yet. */
   readonly digest: string;
+  /** Of what it holds, where that was asked for; oldest first. */
+  readonly contents?: readonly ContentDigest[];
+}
+
+/** SHA-256, lower-case hex, of all that a replica held where a record of the log asked for it. */
+export interface ContentDigest {
+  readonly revision: number;
+  readonly version: number;
+  readonly digest: string;
 }
 
 export interface SharedLog {

@@ -7,7 +7,7 @@
  *     file   = [SHA-256 of 32 bytes, bytes, entries, deletes, smallest, largest, [[from, to | null], …],
  *              [prefix in the file, prefix read] | null]
  *     body   = [0, [layer, …]] a commit | [1, keyspace] dropped | [2, keyspace, [id, …]] versions dropped
- *            | [3, ingest] released | [4] nothing
+ *            | [3, ingest] released | [4] nothing | [5] contents compared
  *     layer  = [0, [[keyspace, [key, value | null, key, …]], …]] a run
  *            | [1, [[keyspace, file], …]] runs as tables
  *            | [2, [[keyspace, [[from, to | null], …]], …]] range deletions
@@ -40,6 +40,7 @@ const DROP = 1;
 const DROP_VERSIONS = 2;
 const RELEASE = 3;
 const NONE = 4;
+const COMPARE = 5;
 
 const RUN = 0;
 const TABLES = 1;
@@ -199,6 +200,8 @@ function bodyValues(body: RecordBody): unknown[] {
       return [RELEASE, body.ingest];
     case 'none':
       return [NONE];
+    case 'compare':
+      return [COMPARE];
     default:
       return unreachable(body);
   }
@@ -212,6 +215,7 @@ function bodyOf(values: readonly unknown[]): RecordBody {
   if (kind === DROP_VERSIONS) return { kind: 'dropVersions', keyspace: f.text(), ids: f.list().map(Number) };
   if (kind === RELEASE) return { kind: 'release', ingest: f.text() };
   if (kind === NONE) return { kind: 'none' };
+  if (kind === COMPARE) return { kind: 'compare' };
   throw unknownKind('record', kind);
 }
 

@@ -87,6 +87,8 @@ export type RecordBody =
   | { readonly kind: 'drop'; readonly keyspace: string }
   | { readonly kind: 'dropVersions'; readonly keyspace: string; readonly ids: readonly number[] }
   | { readonly kind: 'release'; readonly ingest: string }
+  /** Replicas tell what they hold at its place. */
+  | { readonly kind: 'compare' }
   /** Only makes its keyspaces. */
   | { readonly kind: 'none' };
 

@@ -15,7 +15,7 @@
  */
 
 import { SluiceError } from '../../../base/errors.ts';
-import type { ClusterConfig, LogWeight, MemberCondition, MemberState } from '../shared-log.ts';
+import type { ClusterConfig, ContentDigest, LogWeight, MemberCondition, MemberState } from '../shared-log.ts';
 import { checkEtcdName } from './etcd-options.ts';
 
 /** A key and the first one after all that begin with it and '/': '0' follows '/'. */
@@ -153,7 +153,21 @@ export function decodeMember(key: Buffer, value: Buffer): MemberState {
     throw corrupt(key);
   if (condition === undefined || typeof digest !== 'string') throw corrupt(key);
   if (url !== undefined && typeof url !== 'string') throw corrupt(key);
-  return { node, url, condition, appliedRevision, appliedVersion, digest };
+  const contents = decodeContents(key, row['contents']);
+  return { node, url, condition, appliedRevision, appliedVersion, digest, ...contents };
+}
+
+function decodeContents(key: Buffer, value: unknown): Pick<MemberState, 'contents'> {
+  if (value === undefined) return {};
+  if (!Array.isArray(value)) throw corrupt(key);
+  const contents = (value as readonly unknown[]).map((each) => {
+    if (typeof each !== 'object' || each === null) throw corrupt(key);
+    const { revision, version, digest }: Partial<Record<keyof ContentDigest, unknown>> = each;
+    if (typeof revision !== 'number' || typeof version !== 'number' || typeof digest !== 'string')
+      throw corrupt(key);
+    return { revision, version, digest };
+  });
+  return { contents };
 }
 
 export function decodeRevision(key: Buffer, value: Buffer): number {
