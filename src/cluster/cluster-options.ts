@@ -20,7 +20,7 @@ export interface ClusterOptions<
   readonly replicas?: number;
   /** How many versions back a transaction's snapshot may lie; 65,536. */
   readonly windowVersions?: number;
-  /** How long a commit waits for the log and for a majority; 30,000. */
+  /** How long a commit waits for the log, for a majority, and, unless it has files, for this node to have applied it; 30,000. */
   readonly commitTimeoutMs?: number;
   /** How often this node tells the others how far it is; 1,000. */
   readonly announceMs?: number;

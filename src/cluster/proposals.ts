@@ -1,6 +1,9 @@
 /**
  * Records on their way into the log: those that come while one append is under way go together in the next. Outcomes come from this
  * node's own apply, so an append whose answer is lost is made again with the same id, and commits once.
+ *
+ * Nobody waits for ever where this node lags, or the log does not answer: what was not appended yet was never made, of the rest the
+ * outcome is not known in time. Records with files wait on: bringing the files of those before them may take long, and is progress.
  */
 
 import type { Env } from '../base/env/env.ts';
@@ -25,6 +28,7 @@ interface Proposal extends Outcome {
   readonly bytes: Uint8Array;
   /** A majority holds them; asked again in the append. */
   readonly files: readonly FileFacts[];
+  readonly deadlineMs: number;
 }
 
 export interface ProposalParts {
@@ -42,6 +46,8 @@ export class Proposals {
   /** By entry, those that wait for their outcome. */
   readonly #proposed = new Map<string, readonly Proposal[]>();
   #pumping = false;
+  /** Nobody's deadline comes before the alarm. */
+  #cancelAlarm: (() => void) | undefined;
   #ended: unknown;
 
   constructor(parts: ProposalParts) {
@@ -51,14 +57,16 @@ export class Proposals {
   /** As `submit`, of what only has a version. */
   submitPuts(bytes: Uint8Array): Promise<Version> {
     return new Promise((resolve, reject) => {
-      this.#submit({ bytes, files: [], resolve: ({ version }) => resolve(version), reject });
+      const deadlineMs = this.#deadlineMs();
+      this.#submit({ bytes, files: [], deadlineMs, resolve: ({ version }) => resolve(version), reject });
     });
   }
 
   /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time */
   submit(bytes: Uint8Array, files: readonly FileFacts[]): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
-      this.#submit({ bytes, files, resolve, reject });
+      const deadlineMs = files.length === 0 ? this.#deadlineMs() : Number.POSITIVE_INFINITY;
+      this.#submit({ bytes, files, deadlineMs, resolve, reject });
     });
   }
 
@@ -74,6 +82,8 @@ export class Proposals {
       return;
     }
     this.#waiting.push(proposal);
+    if (this.#cancelAlarm === undefined && Number.isFinite(proposal.deadlineMs))
+      this.#setAlarm(proposal.deadlineMs);
     if (this.#pumping) return;
     this.#pumping = true;
     // What else this turn brings goes with it.
@@ -99,8 +109,41 @@ export class Proposals {
   /** Nothing is applied any more: what was given to the log is not known, the rest was never made. */
   end(error: unknown): void {
     this.#ended ??= error;
+    this.#cancelAlarm?.();
     for (const proposal of this.#waiting.splice(0)) proposal.reject(error);
     for (const id of [...this.#proposed.keys()]) this.#reject(id, outcomeUnknown(error));
+  }
+
+  #deadlineMs(): number {
+    return this.#parts.env.clock.monotonicMs() + this.#parts.timeoutMs;
+  }
+
+  #setAlarm(deadlineMs: number): void {
+    const { clock } = this.#parts.env;
+    this.#cancelAlarm = clock.after(Math.max(1, deadlineMs - clock.monotonicMs()), () => this.#expire());
+  }
+
+  /** One alarm for all: deadlines come in the order of submission. */
+  #expire(): void {
+    const nowMs = this.#parts.env.clock.monotonicMs();
+    const isLate = ({ deadlineMs }: Proposal): boolean => deadlineMs <= nowMs;
+    const why = `This node has not applied it within ${this.#parts.timeoutMs} ms: it lags behind the log, or the log does not answer`;
+    let next = Number.POSITIVE_INFINITY;
+    for (const proposals of this.#proposed.values()) {
+      for (const proposal of proposals) {
+        if (isLate(proposal)) proposal.reject(outcomeUnknown(new SluiceError('UNAVAILABLE', why)));
+        else next = Math.min(next, proposal.deadlineMs);
+      }
+    }
+    const late = this.#waiting.filter(isLate);
+    this.#waiting = this.#waiting.filter((proposal) => !isLate(proposal));
+    for (const { reject } of late) {
+      const message = `The log has taken nothing of this node's for ${this.#parts.timeoutMs} ms; nothing was committed`;
+      reject(new SluiceError('UNAVAILABLE', message));
+    }
+    for (const { deadlineMs } of this.#waiting) next = Math.min(next, deadlineMs);
+    this.#cancelAlarm = undefined;
+    if (Number.isFinite(next)) this.#setAlarm(next);
   }
 
   async #pump(): Promise<void> {
@@ -134,7 +177,9 @@ export class Proposals {
     const weight = { node, records: proposals.length, bytes: bytes.length + fileBytes };
     const batch = { id, bytes, stagings, weight };
     this.#proposed.set(id, proposals);
-    const deadline = env.clock.monotonicMs() + timeoutMs;
+    const inTime = env.clock.monotonicMs() + timeoutMs;
+    // Not made again once all have been told.
+    const deadline = Math.min(inTime, proposals.at(-1)?.deadlineMs ?? inTime);
     for (
       let pauseMs = RETRY_MS_MIN;
       this.#ended === undefined;
@@ -154,11 +199,12 @@ export class Proposals {
         this.#reject(id, spreading.error);
         return;
       }
-      if (!isSluiceError(answer.error, 'UNAVAILABLE') || env.clock.monotonicMs() >= deadline) {
+      const passes = isSluiceError(answer.error, 'UNAVAILABLE');
+      if (passes) await env.clock.sleep(Math.min(pauseMs, Math.max(0, deadline - env.clock.monotonicMs())));
+      if (!passes || env.clock.monotonicMs() >= deadline) {
         this.#reject(id, outcomeUnknown(answer.error));
         return;
       }
-      await env.clock.sleep(pauseMs);
     }
   }
 

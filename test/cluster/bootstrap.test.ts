@@ -114,7 +114,9 @@ test('a replica that lacks a file waits for it, is read meanwhile, and goes on w
 });
 
 test('an ingest that only a minority could hold is not committed', async () => {
-  const { cluster, a, b } = await threeNodes({ commitTimeoutMs: 200 });
+  const { cluster, b } = await threeNodes();
+  await cluster.stop('a');
+  const a = await cluster.open('a', { commitTimeoutMs: 200 });
   cluster.exchange.cut.add('memory:b').add('memory:c');
   const path = join(cluster.dir, 'in.sst');
   await writeSst(path, [['f', '1']]);
@@ -129,7 +131,9 @@ test('an ingest that only a minority could hold is not committed', async () => {
 });
 
 test('files of a transaction that was never committed go as well', async () => {
-  const { cluster, a, b } = await threeNodes({ ...SMALL, commitTimeoutMs: 100 });
+  const { cluster, b } = await threeNodes(SMALL);
+  await cluster.stop('a');
+  const a = await cluster.open('a', { commitTimeoutMs: 100 });
   const path = join(cluster.dir, 'in.sst');
   await writeSst(path, [['f', '1']]);
   cluster.log.fault = (node, { stagings }) => (node === 'a' && stagings.length > 0 ? 'refuse' : undefined);

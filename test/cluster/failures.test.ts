@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
 import { MemoryLog } from '../../src/cluster/log/memory-log.ts';
-import type { LogEntry } from '../../src/cluster/log/shared-log.ts';
+import type { AppendResult, LogAppend, LogEntry } from '../../src/cluster/log/shared-log.ts';
 import { envOf, outcomeOf } from '../base/database.ts';
 import { FaultyFileSystem } from '../base/faulty-file-system.ts';
+import { writeSst } from '../base/sst-files.ts';
 import { everythingOf, sameOnAll } from './entries.ts';
 import { ALL_KEPT, threeNodes, until } from './nodes.ts';
 
@@ -29,14 +31,67 @@ test('an append whose answer is lost commits once, one that is refused is made a
 });
 
 test('a commit that the log does not answer in time has an unknown outcome; later ones go on', async () => {
-  const { cluster, a, b } = await threeNodes({ commitTimeoutMs: 1 });
+  const { cluster, b } = await threeNodes();
+  await cluster.stop('a');
+  const a = await cluster.open('a', { commitTimeoutMs: 20 });
   cluster.log.fault = (node) => (node === 'a' ? 'refuse' : undefined);
   expect(await outcomeOf(() => a.put('k', '1'))).toBe('OUTCOME_UNKNOWN');
   await b.put('k', '2');
   cluster.log.fault = () => undefined;
-  await a.put('l', '3');
+  await until('a commits again', async () => (await outcomeOf(() => a.put('l', '3'))) === 'ok');
   await b.caughtUp();
   expect(await b.getMany(['k', 'l'])).toEqual(['2', '3']);
+});
+
+/** It takes what it is given when it is let. */
+class StuckLog extends MemoryLog {
+  given = 0;
+  let: () => void = () => undefined;
+  readonly #let = new Promise<void>((resolve) => {
+    this.let = resolve;
+  });
+
+  override async append(batch: LogAppend): Promise<AppendResult> {
+    this.given++;
+    await this.#let;
+    return super.append(batch);
+  }
+}
+
+test('what was not given to the log in time was never made; what was may still come', async () => {
+  const { cluster, b } = await threeNodes();
+  await cluster.stop('a');
+  const log = new StuckLog(cluster.log, 'a');
+  const a = await cluster.open('a', { log, commitTimeoutMs: 50 });
+  const first = outcomeOf(() => a.put('k', '1'));
+  await until('it is being appended', () => log.given > 0);
+  expect(await outcomeOf(() => a.put('never', '1'))).toBe('UNAVAILABLE');
+  expect(await first).toBe('OUTCOME_UNKNOWN');
+  log.let();
+  await until('it has come', async () => (await b.get('k')) === '1');
+  await until('a commits again', async () => (await outcomeOf(() => a.put('l', '1'))) === 'ok');
+  await b.caughtUp();
+  expect(await b.get('never')).toBe(undefined);
+});
+
+test('who commits on a node that lags is told in time that the outcome is not known; it is what it is', async () => {
+  const { cluster, a, b } = await threeNodes(ALL_KEPT);
+  await cluster.stop('c');
+  const c = await cluster.open('c', { commitTimeoutMs: 200 });
+  cluster.exchange.cut.add('memory:c');
+  const path = join(cluster.dir, 'in.sst');
+  await writeSst(path, [['f', '1']]);
+  await a.ingest(path);
+  await until('c waits', async () => (await c.status()).condition === 'lagging');
+  await expect(c.put('k', '1')).rejects.toMatchObject({
+    code: 'OUTCOME_UNKNOWN',
+    cause: { code: 'UNAVAILABLE', message: expect.stringMatching(/not applied it within 200 ms: it lags/) },
+  });
+  await b.caughtUp();
+  expect(await b.get('k')).toBe('1');
+  expect(await c.get('k')).toBe(undefined);
+  cluster.exchange.cut.clear();
+  await sameOnAll([a, b, c]);
 });
 
 test('a transaction whose snapshot lies behind the horizon is refused by all alike, and run again', async () => {
