@@ -1,20 +1,16 @@
 /** All that a replica has, with versions: every entry that is not collected, range deletions, pointers, datasets and ingests. */
 
 import { expect } from 'vitest';
-import { PENDING } from '../../src/mvcc/cursor.ts';
-import { mergeCursors } from '../../src/mvcc/merge.ts';
-import type { Engine } from '../../src/txn/engine.ts';
 import type { TextNode } from './nodes.ts';
+import { engineOf, entriesOf } from './tree-entries.ts';
+
+export { engineOf };
 
 /** Of a node, whatever its encodings. */
 export type Replica = Pick<
   TextNode,
   'caughtUp' | 'version' | 'contentDigest' | 'ingests' | 'status' | 'close'
 >;
-
-export function engineOf(db: Replica): Engine {
-  return (db as unknown as { engine(): Engine }).engine();
-}
 
 /** Alike on all replicas with ALL_KEPT. Ids of trees and tables are a node's own, and how it knows what it has applied. */
 export async function everythingOf(db: Replica): Promise<unknown> {
@@ -25,20 +21,10 @@ export async function everythingOf(db: Replica): Promise<unknown> {
     const tree = catalog.newest(name);
     if (tree === undefined) continue;
     const entries: string[] = [];
-    // What it holds stays while it is read, flushed or not.
-    const held = tree.scan(undefined, undefined, engine.visible);
-    for (const unused of held.cursors) unused.close();
-    const cursor = mergeCursors(tree.view.cursors(undefined, undefined, engine.visible));
-    while (cursor.first() === PENDING) await cursor.load();
-    while (cursor.valid) {
-      const { keyBytes, keyStart, keyLength, version, type, valueBytes, valueStart, valueLength } = cursor;
-      const key = Buffer.from(keyBytes).toString('hex', keyStart, keyStart + keyLength);
-      const value = Buffer.from(valueBytes).toString('hex', valueStart, valueStart + valueLength);
-      entries.push(`${key}@${version}${type === 0 ? ' deleted' : `=${value}`}`);
-      while (cursor.next() === PENDING) await cursor.load();
+    for await (const { key, version, value } of entriesOf(engine, tree)) {
+      const what = value === undefined ? ' deleted' : `=${value.toString('hex')}`;
+      entries.push(`${key.toString('hex')}@${version}${what}`);
     }
-    cursor.close();
-    held.release();
     const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
     keyspaces[name] = { entries, ranges: ranges.map(({ version, spans }) => ({ version, spans })) };
   }

@@ -2,7 +2,6 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -11,7 +10,8 @@ import { isSluiceError } from '../../src/base/errors.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
 import type { EtcdOptions } from '../../src/cluster/log/etcd/etcd-options.ts';
 import type { SharedLog } from '../../src/cluster/log/shared-log.ts';
-import { ETCD_USER, EtcdCluster, type EtcdStart, until } from '../fixtures/etcd.ts';
+import { pem } from '../fixtures/certificates.ts';
+import { ETCD_USER, EtcdCluster, type EtcdStart, nodeTls, until } from '../fixtures/etcd.ts';
 import { appended, bytes, id, member, SETTINGS, take, text } from './logs.ts';
 
 async function startEtcd(start: EtcdStart): Promise<EtcdCluster> {
@@ -73,9 +73,7 @@ test('a member of etcd that has been restarted knows no token any more: nodes ta
 });
 
 describe('an etcd with TLS that asks for certificates', () => {
-  const pem = (name: string): Uint8Array =>
-    readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url));
-  const ours = { ca: pem('ca'), cert: pem('node'), key: pem('node-key') };
+  const ours = nodeTls();
   const BRIEF = { attemptMs: 1_000, callMs: 1_500, silenceMs: 300 };
 
   test('gives all to a node that has one, with a user as well', async () => {
@@ -103,11 +101,11 @@ describe('an etcd with TLS that asks for certificates', () => {
         message: expect.stringContaining(message),
       });
     };
-    const stranger = { ca: ours.ca, cert: pem('stranger'), key: pem('stranger-key') };
+    const stranger = { ca: ours.ca, cert: bytes(pem('stranger')), key: bytes(pem('stranger-key')) };
     await Promise.all([
       refused({ hosts, tls: { ca: ours.ca } }, 'etcd.tls'),
       refused({ hosts, tls: stranger }, 'etcd.tls'),
-      refused({ hosts, tls: { ...ours, ca: pem('stranger') } }, 'etcd.tls'),
+      refused({ hosts, tls: { ...ours, ca: bytes(pem('stranger')) } }, 'etcd.tls'),
       refused({ hosts: hosts.map((host) => host.replace('https:', 'http:')) }, 'does not answer'),
     ]);
   });

@@ -1,6 +1,5 @@
 /** Who may ask a node: tokens, certificates, hosts. */
 
-import { readFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { HttpConnections, HttpFailure } from '../../src/base/env/http.ts';
@@ -8,11 +7,9 @@ import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { HTTP_LIMITS } from '../../src/cluster/http/limits.ts';
 import { NodeServer } from '../../src/cluster/http/node-server.ts';
 import { outcomeOf } from '../base/database.ts';
+import { nodeCertificates, pem } from '../fixtures/certificates.ts';
 import { ECHO, echoServer, post, raw } from './asking.ts';
 import { bearer, startNode, startServer, TOKEN } from './exchange-node.ts';
-
-const pem = (name: string): string =>
-  readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
 
 const CLIENT_TOKEN = 'a-token-of-clients';
 
@@ -92,7 +89,7 @@ test('an address that is taken is told', async () => {
 });
 
 describe('with mutual TLS', () => {
-  const tls = { cert: pem('node'), key: pem('node-key'), ca: pem('ca') };
+  const tls = nodeCertificates();
   const ask = async (url: string, client: ConstructorParameters<typeof HttpConnections>[0]) => {
     const connections = new HttpConnections(client);
     onTestFinished(() => connections.close());

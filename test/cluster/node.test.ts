@@ -11,6 +11,7 @@ import type { NodeOptions, RunningNode } from '../../src/cluster/open-node.ts';
 import { repairReplica } from '../../src/cluster/repair.ts';
 import { outcomeOf } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
+import { nodeCertificates, pem } from '../fixtures/certificates.ts';
 import { clientOf, cluster } from './http-nodes.ts';
 
 test('what one node commits and ingests for clients the others read, at the same version', async () => {
@@ -121,9 +122,7 @@ test('a new node, and one whose directory is lost, begin from a peer over HTTP o
 });
 
 test('with mutual TLS and no token: files, checkpoints and clients go the same ways, and strangers none', async () => {
-  const pem = (name: string): string =>
-    readFileSync(new URL(`../fixtures/tls/${name}.pem`, import.meta.url), 'utf8');
-  const tls = { cert: pem('node'), key: pem('node-key'), ca: pem('ca') };
+  const tls = nodeCertificates();
   const nodes = cluster();
   const start = (name: string): Promise<RunningNode<ClusterDb>> =>
     nodes.start(name, { windowVersions: 16 }, { tls });

@@ -15,8 +15,7 @@ export type Operation =
   | { readonly op: 'get'; readonly key: string; readonly value: Value }
   /** Everything in [lower, upper), which is where the scan really ended. */
   | { readonly op: 'scan'; readonly lower: string; readonly upper: string; readonly found: readonly Found[] }
-  /** `value` undefined: a delete. `by` is for the reader of an explanation. */
-  | { readonly op: 'write'; readonly key: string; readonly value: number | undefined; readonly by: WrittenBy }
+  | Write
   | { readonly op: 'append'; readonly key: string; readonly element: number; readonly by: WrittenBy }
   /** Of registers. */
   | { readonly op: 'deleteRange'; readonly lower: string; readonly upper: string }
@@ -24,8 +23,18 @@ export type Operation =
   /** To the newest savepoint, which stays. */
   | { readonly op: 'rollback' };
 
+/** `value` undefined: a delete. `by` is for the reader of an explanation. */
+export interface Write {
+  readonly op: 'write';
+  readonly key: string;
+  readonly value: number | undefined;
+  readonly by: WrittenBy;
+  /** What readers find there, if it is not the value: what had been written before, and is there again (`again.ts`). */
+  readonly shows?: number;
+}
+
 export type Found = readonly [key: string, value: Exclude<Value, undefined>];
-export type WrittenBy = 'put' | 'ingest';
+export type WrittenBy = 'put' | 'ingest' | 'activation';
 
 /** 'unknown': it may have committed, as when its process was killed. */
 export type Outcome = 'committed' | 'aborted' | 'unknown';
@@ -47,6 +56,8 @@ export interface RecordedTransaction {
    * what such processes have seen before it, and nothing that began after its end.
    */
   readonly upToDate: boolean;
+  /** Names what tells afterwards whether it committed, and at which version: where an outcome may be unknown. */
+  readonly mark?: string;
   readonly operations: readonly Operation[];
 }
 

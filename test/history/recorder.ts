@@ -16,6 +16,8 @@ import {
 /** Keys of lists begin with it, those of registers do not. */
 export const LIST_PREFIX = 'l';
 
+export const MARKED = 'committed';
+
 /** Long enough that some dozens fill a block or two. */
 const VALUE_LENGTH = 48;
 
@@ -29,7 +31,7 @@ export interface Stretch {
   readonly byLimit: boolean;
 }
 
-/** What a snapshot and a transaction have in common. */
+/** What a database, a keyspace and a transaction have in common. */
 type Source = Pick<TextDb, 'get' | 'iterator'>;
 
 /** Of the machine, not of the process: the same in all processes. */
@@ -82,6 +84,8 @@ export interface Journal {
   ended(transaction: RecordedTransaction): void;
   /** Before a snapshot is taken, which then sees all that had ended before. */
   catchUp(): Promise<void>;
+  /** A key that nobody else writes: a transaction that writes puts it too, so that its outcome can be told afterwards. */
+  nextMark?(): string;
 }
 
 export class Recorder {
@@ -113,15 +117,20 @@ export class Recorder {
     await this.#journal?.catchUp();
     const txn = db.begin();
     const writer = new RecordedWriter(txn);
+    let mark: string | undefined;
     const record = (outcome: Outcome, version: number | undefined): void =>
-      this.#record(beganAt, outcome, txn.version, version, writer.operations);
+      this.#record(beganAt, outcome, txn.version, version, writer.operations, mark);
     try {
       if (!(await body(writer))) {
         txn.abort();
         record('aborted', undefined);
         return;
       }
-      this.#journal?.intends(this.#recorded(beganAt, 'unknown', txn.version, undefined, writer.operations));
+      if (writer.wrote) mark = this.#journal?.nextMark?.();
+      if (mark !== undefined) txn.put(mark, MARKED);
+      this.#journal?.intends(
+        this.#recorded(beganAt, 'unknown', txn.version, undefined, writer.operations, mark),
+      );
       const { version } = await txn.commit();
       record('committed', writer.wrote ? version : undefined);
     } catch (error) {
@@ -135,11 +144,15 @@ export class Recorder {
     }
   }
 
-  /** A write call of the database itself, which resolves with its version. */
-  async blind(operations: readonly Operation[], write: () => Promise<number>): Promise<void> {
+  /** A write call of the database itself, which resolves with its version; it puts the mark too, if there is one. */
+  async blind(
+    operations: readonly Operation[],
+    write: (mark: string | undefined) => Promise<number>,
+    mark = this.#journal?.nextMark?.(),
+  ): Promise<void> {
     const beganAt = nowNs();
-    this.#journal?.intends(this.#recorded(beganAt, 'unknown', undefined, undefined, operations));
-    this.#record(beganAt, 'committed', undefined, await write(), operations);
+    this.#journal?.intends(this.#recorded(beganAt, 'unknown', undefined, undefined, operations, mark));
+    this.#record(beganAt, 'committed', undefined, await write(mark), operations, mark);
   }
 
   /** Reads at one snapshot, of the state at `beganAt`: for a process beside the writer, of before its refresh. */
@@ -165,8 +178,9 @@ export class Recorder {
     snapshot: number | undefined,
     version: number | undefined,
     operations: readonly Operation[],
+    mark?: string,
   ): void {
-    const transaction = this.#recorded(beganAt, outcome, snapshot, version, operations);
+    const transaction = this.#recorded(beganAt, outcome, snapshot, version, operations, mark);
     if (this.#journal === undefined) this.#transactions.push(transaction);
     else this.#journal.ended(transaction);
   }
@@ -177,6 +191,7 @@ export class Recorder {
     snapshot: number | undefined,
     version: number | undefined,
     operations: readonly Operation[],
+    mark?: string,
   ): RecordedTransaction {
     return {
       id: 0,
@@ -187,6 +202,7 @@ export class Recorder {
       snapshot,
       version,
       upToDate: this.#upToDate,
+      ...(mark !== undefined && { mark }),
       operations,
     };
   }
@@ -194,22 +210,23 @@ export class Recorder {
 
 export class RecordedReader {
   readonly operations: Operation[] = [];
+  /** What it reads at; a transaction has its own. */
+  readonly snapshot: Snapshot | undefined;
   readonly #source: Source;
-  readonly #snapshot: Snapshot | undefined;
 
   constructor(source: Source, snapshot?: Snapshot) {
     this.#source = source;
-    this.#snapshot = snapshot;
+    this.snapshot = snapshot;
   }
 
   async get(key: string): Promise<Value> {
-    const value = await readValue(this.#source, key, this.#snapshot);
+    const value = await readValue(this.#source, key, this.snapshot);
     this.operations.push({ op: 'get', key, value });
     return value;
   }
 
   async scan(stretch: Stretch): Promise<void> {
-    this.operations.push(await readStretch(this.#source, stretch, this.#snapshot));
+    this.operations.push(await readStretch(this.#source, stretch, this.snapshot));
   }
 }
 
@@ -217,23 +234,23 @@ export class RecordedWriter extends RecordedReader {
   /** Made for ingests, whatever became of the transaction. */
   readonly files: string[] = [];
   wrote = false;
-  readonly #txn: Transaction<'utf8', 'utf8'>;
+  readonly txn: Transaction<'utf8', 'utf8'>;
 
   constructor(txn: Transaction<'utf8', 'utf8'>) {
     super(txn);
-    this.#txn = txn;
+    this.txn = txn;
   }
 
   put(key: string, value: number | undefined): void {
-    if (value === undefined) this.#txn.del(key);
-    else this.#txn.put(key, encode(value));
+    if (value === undefined) this.txn.del(key);
+    else this.txn.put(key, encode(value));
     this.wrote = true;
     this.operations.push({ op: 'write', key, value, by: 'put' });
   }
 
   async append(key: string, element: number): Promise<void> {
     const list = await this.get(key);
-    this.#txn.put(key, encode([...(isList(list) ? list : []), element]));
+    this.txn.put(key, encode([...(isList(list) ? list : []), element]));
     this.wrote = true;
     this.operations.push({ op: 'append', key, element, by: 'put' });
   }
@@ -251,25 +268,25 @@ export class RecordedWriter extends RecordedReader {
     }
     await writeSst(path, entries, { blockBytes: 256 });
     this.files.push(path);
-    await this.#txn.ingest(path, { mode: 'link' });
+    await this.txn.ingest(path, { mode: 'link' });
     this.wrote = true;
     this.operations.push(...writes(registers, 'ingest'));
     if (element !== undefined) this.operations.push({ op: 'append', ...element, by: 'ingest' });
   }
 
   deleteRange(lower: string, upper: string): void {
-    this.#txn.deleteRange({ gte: lower, lt: upper });
+    this.txn.deleteRange({ gte: lower, lt: upper });
     this.wrote = true;
     this.operations.push({ op: 'deleteRange', lower, upper });
   }
 
   /** What `statements` do is undone. */
   async undone(statements: () => Promise<void>): Promise<void> {
-    const savepoint = this.#txn.savepoint();
+    const savepoint = this.txn.savepoint();
     const wrote = this.wrote;
     this.operations.push({ op: 'savepoint' });
     await statements();
-    this.#txn.rollbackTo(savepoint);
+    this.txn.rollbackTo(savepoint);
     this.wrote = wrote;
     this.operations.push({ op: 'rollback' });
   }

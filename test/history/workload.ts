@@ -3,10 +3,11 @@
 import { join } from 'node:path';
 import type { TextDb } from '../base/database.ts';
 import type { SeededRandom } from '../base/seeded-random.ts';
-import { writeSst } from '../base/sst-files.ts';
+import { type Entry, writeSst } from '../base/sst-files.ts';
 import {
   fileEntries,
   LIST_PREFIX,
+  MARKED,
   type RecordedReader,
   type RecordedWriter,
   type Recorder,
@@ -68,19 +69,14 @@ export class Client {
   readonly #names: Names;
   readonly #recorder: Recorder;
   readonly #dir: string;
-  readonly #deletes: boolean;
   #files = 0;
 
-  /**
-   * `dir`: its own, for the files that it ingests. `deletes`: not where outcomes may be unknown, as a miss does not tell which
-   * of the deletions it saw.
-   */
-  constructor(random: SeededRandom, names: Names, recorder: Recorder, dir: string, deletes = true) {
+  /** `dir`: its own, for the files that it ingests. */
+  constructor(random: SeededRandom, names: Names, recorder: Recorder, dir: string) {
     this.#random = random;
     this.#names = names;
     this.#recorder = recorder;
     this.#dir = dir;
-    this.#deletes = deletes;
   }
 
   /** One transaction of any kind. */
@@ -110,10 +106,10 @@ export class Client {
     if (kind < 330) await txn.get(this.#key());
     else if (kind < 450) await txn.scan(randomStretch(random));
     else if (kind < 700) txn.put(this.#key(), this.#names.nextNumber());
-    else if (kind < 780) txn.put(this.#key(), this.#deletes ? undefined : this.#names.nextNumber());
+    else if (kind < 780) txn.put(this.#key(), undefined);
     else if (kind < 850) await txn.get(this.#names.listToRead(random));
     else if (kind < 992) await txn.append(this.#names.listToAppend(random), this.#names.nextNumber());
-    else if (kind < 995 && this.#deletes) {
+    else if (kind < 995) {
       const { lower, upper } = randomStretch(random);
       txn.deleteRange(lower, upper);
     } else await this.#ingest(txn);
@@ -128,25 +124,40 @@ export class Client {
   async #blind(db: TextDb): Promise<void> {
     const random = this.#random;
     const kind = random.below(100);
-    const registers = this.#registers();
-    if (kind < 6) {
-      const path = this.#path();
-      await writeSst(path, fileEntries(registers), { blockBytes: 256 });
-      await this.#recorder.blind(
-        writes(registers, 'ingest'),
-        async () => (await db.ingest(path, { mode: 'move' })).version,
-      );
-    } else if (kind < 9 && this.#deletes) {
-      const { lower, upper } = randomStretch(random);
-      await this.#recorder.blind([{ op: 'deleteRange', lower, upper }], () =>
-        db.deleteRange({ gte: lower, lt: upper }),
-      );
-    } else {
-      const batch = fileEntries(registers).map(([key, value]) =>
+    if (kind < 6) await this.ingestAlone(db);
+    else if (kind < 9) await this.#deleteRangeAlone(db);
+    else {
+      const registers = this.#registers();
+      const puts = fileEntries(registers).map(([key, value]) =>
         value === undefined ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
       );
-      await this.#recorder.blind(writes(registers, 'put'), () => db.batch(batch));
+      await this.#recorder.blind(writes(registers, 'put'), (mark) => {
+        if (mark !== undefined) puts.push({ type: 'put', key: mark, value: MARKED });
+        return db.batch(puts);
+      });
     }
+  }
+
+  /** A file and nothing else. */
+  async ingestAlone(db: TextDb): Promise<void> {
+    const registers = this.#registers();
+    const path = this.#path();
+    await this.#recorder.blind(writes(registers, 'ingest'), async (mark) => {
+      const marked: Entry[] = mark === undefined ? [] : [[mark, MARKED]];
+      await writeSst(path, [...fileEntries(registers), ...marked], { blockBytes: 256 });
+      return (await db.ingest(path, { mode: 'move' })).version;
+    });
+  }
+
+  async #deleteRangeAlone(db: TextDb): Promise<void> {
+    const { lower, upper } = randomStretch(this.#random);
+    await this.#recorder.blind([{ op: 'deleteRange', lower, upper }], async (mark) => {
+      if (mark === undefined) return db.deleteRange({ gte: lower, lt: upper });
+      const txn = db.begin();
+      txn.deleteRange({ gte: lower, lt: upper });
+      txn.put(mark, MARKED);
+      return (await txn.commit()).version;
+    });
   }
 
   /** A few, anywhere: files of them are wide and nearly empty. */
@@ -154,7 +165,7 @@ export class Client {
     const random = this.#random;
     const registers = new Map<string, number | undefined>();
     for (let left = 1 + random.below(4); left > 0; left--)
-      registers.set(this.#key(), this.#deletes && random.chance(0.2) ? undefined : this.#names.nextNumber());
+      registers.set(this.#key(), random.chance(0.2) ? undefined : this.#names.nextNumber());
     return registers;
   }
 

@@ -12,11 +12,22 @@ const encode = (transaction: RecordedTransaction): string => `${JSON.stringify(t
 
 export class FileJournal implements Journal {
   readonly #file: number;
-  readonly catchUp: () => Promise<void>;
+  readonly #marksBeginWith: string;
+  readonly #node: { caughtUp(): Promise<void> };
+  readonly #beforeCommitted: () => void;
+  #marks = 0;
 
-  constructor(path: string, catchUp: () => Promise<void>) {
+  /** `marksBeginWith`: as those of no other journal; `beforeCommitted`: called when a commit is known that nobody was told of. */
+  constructor(
+    path: string,
+    marksBeginWith: string,
+    node: { caughtUp(): Promise<void> },
+    beforeCommitted: () => void,
+  ) {
     this.#file = openSync(path, 'a');
-    this.catchUp = catchUp;
+    this.#marksBeginWith = marksBeginWith;
+    this.#node = node;
+    this.#beforeCommitted = beforeCommitted;
   }
 
   intends(transaction: RecordedTransaction): void {
@@ -24,7 +35,16 @@ export class FileJournal implements Journal {
   }
 
   ended(transaction: RecordedTransaction): void {
+    if (transaction.version !== undefined) this.#beforeCommitted();
     writeSync(this.#file, encode(transaction));
+  }
+
+  catchUp(): Promise<void> {
+    return this.#node.caughtUp();
+  }
+
+  nextMark(): string {
+    return `${this.#marksBeginWith}${++this.#marks}`;
   }
 
   close(): void {

@@ -2,16 +2,19 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { cpSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Reply } from '../../base/child-answers.ts';
+import { SmallDisk } from '../../fixtures/small-disk.ts';
 import { TcpProxy } from '../../fixtures/tcp-proxy.ts';
+import type { Death } from './deaths.ts';
 import type { NodeSetup, Run } from './node-process.ts';
 
 const SCRIPT = new URL('./node-process.ts', import.meta.url);
 const HOOKS = new URL('../../base/typescript-hooks.mjs', import.meta.url).href;
 /** Longer than anything that is right takes on a busy machine. */
 const ANSWER_MS = 180_000;
+const DISK_SIZE = '192m';
 
 export interface NodeState {
   readonly version: number;
@@ -30,6 +33,10 @@ export class FleetNode {
   readonly toEtcd: readonly TcpProxy[];
   /** From its peers. */
   readonly fromPeers: TcpProxy;
+  /** Its own, where mounting is allowed. */
+  readonly disk: SmallDisk | undefined;
+  /** To each of its peers, by the peer's URL. */
+  readonly #toPeers = new Map<string, TcpProxy>();
   readonly #setup: NodeSetup;
   #child: ChildProcess | undefined;
   #asking: Promise<unknown> = Promise.resolve();
@@ -41,6 +48,7 @@ export class FleetNode {
     this.#setup = setup;
     this.toEtcd = toEtcd;
     this.fromPeers = fromPeers;
+    this.disk = SmallDisk.mount(setup.dir, DISK_SIZE);
   }
 
   static async make(
@@ -53,16 +61,36 @@ export class FleetNode {
     const toEtcd = await Promise.all(etcdPorts.map((to) => TcpProxy.start(to)));
     const fromPeers = await TcpProxy.start(port);
     const dir = join(root, node, 'data');
-    mkdirSync(dirname(dir), { recursive: true });
+    mkdirSync(dir, { recursive: true });
     const setup = {
       node,
       dir,
       cluster,
-      etcd: toEtcd.map((proxy) => `http://127.0.0.1:${proxy.port}`),
+      etcd: toEtcd.map((proxy) => `https://127.0.0.1:${proxy.port}`),
       port,
-      url: `http://127.0.0.1:${fromPeers.port}`,
+      url: `https://127.0.0.1:${fromPeers.port}`,
     };
     return new FleetNode(setup, toEtcd, fromPeers);
+  }
+
+  get url(): string {
+    return this.#setup.url;
+  }
+
+  get toPeers(): readonly TcpProxy[] {
+    return [...this.#toPeers.values()];
+  }
+
+  /** From here on it reaches the peer through a proxy of its own. */
+  async route(peer: FleetNode): Promise<void> {
+    const proxy = await TcpProxy.start(peer.fromPeers.port);
+    this.#toPeers.set(peer.url, proxy);
+    if (this.isUp) await this.ask('route', peer.url, urlOf(proxy));
+  }
+
+  async unroute(peer: FleetNode): Promise<void> {
+    await this.#toPeers.get(peer.url)?.close();
+    this.#toPeers.delete(peer.url);
   }
 
   get isUp(): boolean {
@@ -82,7 +110,8 @@ export class FleetNode {
     this.#asking = Promise.resolve();
     running.add(child);
     child.on('exit', () => running.delete(child));
-    await this.ask('open', this.#setup);
+    const routes = [...this.#toPeers].map(([peer, proxy]) => [peer, urlOf(proxy)]);
+    await this.ask('open', this.#setup, routes);
   }
 
   /** Its clients begin, and begin again in each of its lives until `stopClients`. */
@@ -97,15 +126,28 @@ export class FleetNode {
   }
 
   /** A life after one that was ended. */
-  async restart(nextRun: (run: Run) => Run): Promise<void> {
+  async restart(newRun: () => Run): Promise<void> {
     await this.kill();
     await this.start();
-    if (this.#run !== undefined) await this.startClients(nextRun(this.#run));
+    if (this.#run !== undefined) await this.startClients(newRun());
   }
 
   /** As one that was never there. */
   forget(): void {
-    rmSync(this.dir, { recursive: true, force: true });
+    for (const name of readdirSync(this.dir)) rmSync(join(this.dir, name), { recursive: true, force: true });
+  }
+
+  /** It kills itself at this point of an ingest. */
+  async die(death: Death, calls: number): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isUp) throw new Error(`${this.name} is not up`);
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const exit = once(child, 'exit', { signal });
+    // It may end before it answers.
+    this.ask('die', death, calls).catch(() => undefined);
+    await exit.catch(() => {
+      throw new Error(`${this.name} has not come to its end ${death} in ${ANSWER_MS / 1000} s`);
+    });
   }
 
   async kill(): Promise<void> {
@@ -124,8 +166,12 @@ export class FleetNode {
     this.#child?.kill('SIGCONT');
   }
 
-  async state(): Promise<NodeState> {
-    return (await this.ask('state')) as NodeState;
+  async state(epoch: number): Promise<NodeState> {
+    return (await this.ask('state', epoch)) as NodeState;
+  }
+
+  async marks(epoch: number): Promise<readonly (readonly [string, number])[]> {
+    return (await this.ask('marks', epoch)) as [string, number][];
   }
 
   /** One question at a time. @throws what the node has thrown; or that it ended */
@@ -138,9 +184,13 @@ export class FleetNode {
     return await answer;
   }
 
-  async close(): Promise<void> {
+  /** `keep`: what it has is copied from a disk that goes away. */
+  async close(keep = false): Promise<void> {
     await this.kill();
-    await Promise.all([...this.toEtcd, this.fromPeers].map((proxy) => proxy.close()));
+    this.disk?.free();
+    if (keep && this.disk !== undefined) cpSync(this.dir, `${this.dir}.kept`, { recursive: true });
+    await Promise.all([...this.toEtcd, ...this.toPeers, this.fromPeers].map((proxy) => proxy.close()));
+    this.disk?.unmount();
   }
 
   async #askNow(question: readonly unknown[]): Promise<unknown> {
@@ -171,4 +221,8 @@ export class FleetNode {
       ended.catch(() => undefined);
     }
   }
+}
+
+function urlOf({ port }: TcpProxy): string {
+  return `https://127.0.0.1:${port}`;
 }

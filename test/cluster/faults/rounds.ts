@@ -1,25 +1,30 @@
 /**
  * Rounds of faults on a fleet under load. Each ends in quiet: all is set right, the nodes must hold the same, and the round's history,
- * of all clients of all lives of all nodes, must be strictly serializable. A commit that was acknowledged and is lost is a write that
- * the round's last read misses.
+ * of all clients of all lives of all nodes, must be strictly serializable. A commit that was acknowledged and is lost is one whose mark is
+ * missing, and a write that the round's last read misses.
  */
 
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../base/seeded-random.ts';
+import { nameAgain } from '../../history/again.ts';
 import { checkHistory } from '../../history/check-history.ts';
 import type { RecordedTransaction } from '../../history/history.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { readJournal } from './journal.ts';
 import type { Run } from './node-process.ts';
+import { type Marks, settled } from './outcomes.ts';
 
 const CLIENTS_PER_NODE = 3;
-const FAULTS_PER_ROUND = 6;
+const FAULTS_PER_ROUND = 7;
 
 export interface RoundTotals {
   rounds: number;
   transactions: number;
   committed: number;
+  /** To their clients; each was told afterwards by its mark. */
   unknown: number;
   reads: number;
   readonly faults: Map<string, number>;
@@ -50,39 +55,45 @@ export class Rounds {
     return new Rounds(await Fleet.start(), new SeededRandom(seed), tell);
   }
 
+  /** Where journals and what the nodes have said are, while it is open. */
+  get root(): string {
+    return this.#fleet.root;
+  }
+
   /** @throws with what is wrong */
   async next(timeIsUp: () => boolean): Promise<void> {
     const fleet = this.#fleet;
+    const random = this.#random;
     const epoch = ++this.totals.rounds;
     const runs: Run[] = [];
-    const newRun = (seed: number): Run => {
-      const run = fleet.newRun({ seed, epoch, clients: CLIENTS_PER_NODE });
+    const newRun = (): Run => {
+      const run = fleet.newRun({ seed: random.below(1e6), epoch, clients: CLIENTS_PER_NODE });
       runs.push(run);
       return run;
     };
-    await fleet.nodes[0]?.ask('clear');
-    for (const node of fleet.nodes) await node.startClients(newRun(this.#random.below(1e6)));
-    const scene = { fleet, random: this.#random, nextRun: ({ seed }: Run) => newRun(seed + 1) };
+    await fleet.nodes[0]?.ask('begin', newRun());
+    for (const node of fleet.nodes) await node.startClients(newRun());
     for (let n = 0; n < FAULTS_PER_ROUND && (n === 0 || !timeIsUp()); n++) {
-      await sleep(300 + this.#random.below(1_200));
+      await sleep(200 + random.below(800));
       const fault = this.#pick();
       this.#tell(fault.name);
-      const setRight = await fault.strike(scene);
+      appendFileSync(join(fleet.root, 'faults.log'), `${new Date().toISOString()} ${fault.name}\n`);
+      const setRight = await fault.strike({ fleet, random, newRun, epoch });
       this.totals.faults.set(fault.name, (this.totals.faults.get(fault.name) ?? 0) + 1);
-      await sleep(300 + this.#random.below(2_500));
+      await sleep(200 + random.below(1_500));
       await setRight();
     }
-    await sleep(500);
-    for (const node of fleet.nodes) await node.stopClients();
-    await fleet.agreed();
-    const last = newRun(0);
-    await this.#random.pick(fleet.nodes).ask('readAll', last);
-    this.#check(runs);
-    await fleet.agreed();
+    await sleep(300);
+    await Promise.all(fleet.nodes.map((node) => node.stopClients()));
+    await fleet.agreed(epoch);
+    await random.pick(fleet.nodes).ask('readAll', newRun());
+    this.#check(runs, await fleet.agreed(epoch));
+    for (const node of fleet.nodes.filter(({ name }) => name === 'd')) await fleet.remove(node);
   }
 
-  async close(): Promise<void> {
-    await this.#fleet.close();
+  /** `keep`: what is on disk of it stays. */
+  async close(keep: boolean): Promise<void> {
+    await this.#fleet.close(keep);
   }
 
   #pick(): Fault {
@@ -92,9 +103,10 @@ export class Rounds {
     return fault;
   }
 
-  #check(runs: readonly Run[]): void {
-    const transactions: RecordedTransaction[] = [];
-    for (const { journal } of runs) transactions.push(...readJournal(journal, transactions.length));
+  #check(runs: readonly Run[], marks: Marks): void {
+    const recorded: RecordedTransaction[] = [];
+    for (const { journal } of runs) recorded.push(...readJournal(journal, recorded.length));
+    const transactions = nameAgain(settled(recorded, marks));
     const report = checkHistory({ initial: new Map(), transactions });
     if (report.anomalies.length > 0) {
       const told = report.anomalies.map(({ name, explanation }) => `${name}: ${explanation}`).join('\n');
@@ -102,7 +114,7 @@ export class Rounds {
     }
     this.totals.transactions += report.transactions;
     this.totals.committed += report.committed;
-    this.totals.unknown += transactions.filter(({ outcome }) => outcome === 'unknown').length;
+    this.totals.unknown += recorded.filter(({ outcome }) => outcome === 'unknown').length;
     this.totals.reads += report.reads;
     if (report.committed === 0) throw new Error(`nothing was committed in round ${this.totals.rounds}`);
   }

@@ -8,6 +8,7 @@ export const suite: Suite = {
 
   async run({ seed, timeIsUp, progress }) {
     let doing: string[] = [];
+    let hasFailed = true;
     const rounds = await Rounds.start(seed, (fault) => doing.push(fault));
     const { totals } = rounds;
     try {
@@ -16,11 +17,13 @@ export const suite: Suite = {
         await rounds.next(timeIsUp);
         progress(`${totals.committed.toLocaleString('en')} commits in ${totals.rounds} rounds`);
       } while (!timeIsUp());
+      hasFailed = false;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      throw new Error(`after ${doing.join(', then ')}: ${why}`, { cause: error });
+      const where = `faults, journals, and what the nodes said, are in ${rounds.root}`;
+      throw new Error(`after ${doing.join(', then ')}: ${why}\n(${where})`, { cause: error });
     } finally {
-      await rounds.close();
+      await rounds.close(hasFailed);
     }
     const { faults, ...counts } = totals;
     return { ...counts, ...Object.fromEntries(faults) };
