@@ -28,6 +28,10 @@ export class PassedLog implements SharedLog {
     return this.#inner.head();
   }
 
+  backlog(...asked: Parameters<SharedLog['backlog']>): ReturnType<SharedLog['backlog']> {
+    return this.#inner.backlog(...asked);
+  }
+
   trim(revision: number): Promise<void> {
     return this.#inner.trim(revision);
   }
