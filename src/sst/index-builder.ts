@@ -6,6 +6,7 @@
  */
 
 import { fixed32, putFixed32, putVarint } from '../base/codec.ts';
+import { TRAILER_BYTES } from '../mvcc/internal-key.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { INDEX_RECORD_HEAD_BYTES, SPLITS_KEY } from './kernels/js-encode-blocks.ts';
 import { putSeparator, SEPARATOR_SAME_KEY } from './kernels/js-separator.ts';
@@ -16,8 +17,9 @@ interface Room {
   ends: Float64Array;
   offsets: Float64Array;
   sizes: Uint32Array;
-  /** The block that comes of it. */
+  /** The block that comes of it, as yet without restarts, and these, little-endian as they are there. */
   block: Uint8Array;
+  restarts: Uint32Array;
 }
 
 /** Of builders that are done: V8 would let tens of megabytes of it pile up before it looked for what nobody uses. */
@@ -25,6 +27,8 @@ const idleRooms: Room[] = [];
 const IDLE_ROOMS_MAX = 2;
 const IDLE_BLOCKS_MAX = 65_536;
 const IDLE_KEY_BYTES_MAX = 4 << 20;
+/** Of an entry of the block, besides its key. */
+const ENTRY_BYTES_MAX = 32;
 
 export class IndexBuilder {
   readonly #room: Room = idleRooms.pop() ?? {
@@ -33,8 +37,10 @@ export class IndexBuilder {
     offsets: new Float64Array(1024),
     sizes: new Uint32Array(1024),
     block: new Uint8Array(0),
+    restarts: new Uint32Array(1024),
   };
   #keyBytes = 0;
+  #blockBytes = 0;
   #blocks = 0;
   #internalKeys = false;
   #isOver = false;
@@ -100,18 +106,49 @@ export class IndexBuilder {
     offsets[this.#blocks] = offset;
     sizes[this.#blocks] = stored;
     this.#blocks++;
+    if (!this.#internalKeys) this.#encode(this.#blocks - 1);
+  }
+
+  /**
+   * Appends the entry of a data block to the index block, as each comes: in one loop at the end, by functions that V8 has not
+   * compiled by then, it took a thirtieth of the time of a table.
+   */
+  #encode(n: number): void {
+    const room = this.#room;
+    const { keys, ends, offsets, sizes, restarts } = room;
+    const start = n === 0 ? 0 : (ends[n - 1] as number);
+    const end = (ends[n] as number) - (this.#internalKeys ? 0 : TRAILER_BYTES);
+    const most = this.#blockBytes + end - start + ENTRY_BYTES_MAX;
+    if (most > room.block.length) {
+      const grown = new Uint8Array(most * 2);
+      grown.set(room.block.subarray(0, this.#blockBytes));
+      room.block = grown;
+    }
+    const { block } = room;
+    let p = this.#blockBytes;
+    restarts[n] = p;
+    block[p++] = 0;
+    p = putVarint(block, p, end - start);
+    if (end - start > 48) {
+      block.set(keys.subarray(start, end), p);
+      p += end - start;
+    } else for (let i = start; i < end; i++) block[p++] = keys[i] as number;
+    p = putVarint(block, p, offsets[n] as number);
+    this.#blockBytes = putVarint(block, p, sizes[n] as number);
   }
 
   #growBlocks(): void {
     const room = this.#room;
     const n = this.#blocks * 2;
-    const { ends, offsets, sizes } = room;
+    const { ends, offsets, sizes, restarts } = room;
     room.ends = new Float64Array(n);
     room.ends.set(ends);
     room.offsets = new Float64Array(n);
     room.offsets.set(offsets);
     room.sizes = new Uint32Array(n);
     room.sizes.set(sizes);
+    room.restarts = new Uint32Array(n);
+    room.restarts.set(restarts);
   }
 
   /**
@@ -120,32 +157,23 @@ export class IndexBuilder {
    */
   finish(): Uint8Array {
     const room = this.#room;
-    const { keys, ends, offsets, sizes } = room;
-    const trailer = this.#internalKeys ? 0 : 8;
-    const most = this.#keyBytes + this.#blocks * 32 + 8;
-    if (room.block.length < most) room.block = new Uint8Array(most);
-    const { block } = room;
-    let p = 0;
-    let start = 0;
-    for (let b = 0; b < this.#blocks; b++) {
-      const end = ends[b] as number;
-      const length = end - start - trailer;
-      const restart = p;
-      block[p++] = 0;
-      p = putVarint(block, p, length);
-      block.set(keys.subarray(start, start + length), p);
-      p = putVarint(block, p + length, offsets[b] as number);
-      p = putVarint(block, p, sizes[b] as number);
-      sizes[b] = restart;
-      start = end;
+    if (this.#internalKeys) {
+      // Of none of them a separator without a trailer does.
+      this.#blockBytes = 0;
+      for (let n = 0; n < this.#blocks; n++) this.#encode(n);
     }
     // Even an empty block has one restart.
-    if (this.#blocks === 0) sizes[0] = 0;
+    if (this.#blocks === 0) room.restarts[0] = 0;
     const restarts = Math.max(1, this.#blocks);
-    for (let b = 0; b < restarts; b++, p += 4) putFixed32(block, p, sizes[b] as number);
-    putFixed32(block, p, restarts);
+    const end = this.#blockBytes;
+    const length = end + restarts * 4 + 4;
+    const block = room.block.length < length ? new Uint8Array(length) : room.block;
+    if (block !== room.block) block.set(room.block.subarray(0, end));
+    room.block = block;
+    block.set(new Uint8Array(room.restarts.buffer, 0, restarts * 4), end);
+    putFixed32(block, end + restarts * 4, restarts);
     this.abandon();
-    return block.subarray(0, p + 4);
+    return block.subarray(0, length);
   }
 
   /** Gives the memory back, once: after `finish` it may be another builder's. */

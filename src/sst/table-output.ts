@@ -9,8 +9,8 @@ import type { File } from '../base/env/file-system.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import { type CompressionKind, compressBlock, compressionType } from './compression.ts';
 import type { BlockHandle } from './format.ts';
-import { type Heap, type HeapRange, type HeapRoom, heapOf } from './heap.ts';
-import { giveScratchBack, takeScratch } from './scratch-memory.ts';
+import { giveHeapBack, type Heap, type HeapRange, type HeapRoom, takeHeap } from './heap.ts';
+import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 
 export const WRITE_BYTES = 524288;
 
@@ -88,10 +88,10 @@ export class TableOutput {
   }
 
   /** Writes a block from where it is, in any heap, behind which there is room for a trailer. */
-  writeInPlace({ heap, start, length }: HeapRange): BlockHandle {
+  writeInPlace({ heap, start, length }: HeapRange, type = 0): BlockHandle {
     this.#flush();
     const handle = { offset: this.#written, bytes: length };
-    heap.bytes[start + length] = 0;
+    heap.bytes[start + length] = type;
     putFixed32(heap.bytes, start + length + 1, this.#checksum(heap, start, length));
     this.#write(heap.bytes, start, length + BLOCK_TRAILER_BYTES);
     return handle;
@@ -107,16 +107,20 @@ export class TableOutput {
       this.#seal(this.#outAt, length, 0);
       return handle;
     }
-    const packed = compression === 'none' ? undefined : compressed(block, length, compression);
-    const stored = packed === undefined ? length : packed.length - BLOCK_TRAILER_BYTES;
-    const scratch = takeScratch(stored + BLOCK_TRAILER_BYTES);
-    const disk = new Uint8Array(scratch, 0, stored + BLOCK_TRAILER_BYTES);
-    disk.set(packed ?? block.subarray(0, length));
-    disk[stored] = packed === undefined ? 0 : compressionType(compression);
-    putFixed32(disk, stored + 1, this.#checksum(heapOf(disk), 0, stored));
-    const handle = { offset: this.#written, bytes: stored };
-    this.#write(disk, 0, disk.length);
-    giveScratchBack(scratch);
+    return this.#writeLarge(block.length === length ? block : block.subarray(0, length), compression);
+  }
+
+  /** By the kernels of another heap: those over a plain array take ten times as long. */
+  #writeLarge(block: Uint8Array, compression: CompressionKind): BlockHandle {
+    const { length } = block;
+    const packs = compression !== 'none';
+    const raw = KERNEL_RESERVED_BYTES;
+    const heap = takeHeap(raw + length * (packs ? 2 : 1) + BLOCK_TRAILER_BYTES);
+    heap.bytes.set(block, raw);
+    const packed = packs ? compressBlock(heap, compression, raw, length, raw + length, length) : 0;
+    const stored = packed === 0 ? { start: raw, length } : { start: raw + length, length: packed };
+    const handle = this.writeInPlace({ heap, ...stored }, packed === 0 ? 0 : compressionType(compression));
+    giveHeapBack(heap);
     return handle;
   }
 
@@ -141,12 +145,4 @@ export class TableOutput {
     this.#hash?.update(source.subarray(start, start + length));
     this.#written += length;
   }
-}
-
-/** With room for the trailer; undefined when the block is better stored raw. */
-function compressed(block: Uint8Array, length: number, compression: CompressionKind): Uint8Array | undefined {
-  const both = new Uint8Array(length * 2 + BLOCK_TRAILER_BYTES);
-  both.set(block.subarray(0, length));
-  const packed = compressBlock(heapOf(both), compression, 0, length, length, length);
-  return packed === 0 ? undefined : both.subarray(length, length + packed + BLOCK_TRAILER_BYTES);
 }
