@@ -154,22 +154,22 @@ function decompressStream(
   raw: number,
   dictionary: Uint8Array | undefined,
 ): void {
-  const stream = heap.bytes.subarray(src, src + length);
+  const stream = (): Uint8Array => heap.bytes.subarray(src, src + length);
   switch (type) {
     case COMPRESSION_LZ4:
     case COMPRESSION_LZ4HC: {
       const done =
         dictionary === undefined
           ? heap.kernels.lz4Decompress(src, length, dst, raw)
-          : decompressAfterDictionary(stream, heap.bytes, dst, raw, dictionary);
+          : decompressAfterDictionary(stream(), heap.bytes, dst, raw, dictionary);
       if (!done) throw corruption(type, 'it does not decompress');
       return;
     }
     case COMPRESSION_ZLIB:
-      heap.bytes.set(inflate(stream, raw, dictionary), dst);
+      heap.bytes.set(inflate(stream(), raw, dictionary), dst);
       return;
     case COMPRESSION_ZSTD:
-      heap.bytes.set(zstdDecompress(stream, raw, dictionary), dst);
+      heap.bytes.set(zstdDecompress(stream(), raw, dictionary), dst);
       return;
     default:
       unreachable(type);

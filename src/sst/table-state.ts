@@ -91,8 +91,8 @@ export class TableState implements BlockSource {
   }
 
   /**
-   * Lookups of late have all found their key: the filter would cost each a miss of the processor's cache, and save nothing,
-   * where the block is in memory.
+   * Lookups of late have all found their key: the filter would cost each a miss of the processor's cache, and save nothing. It
+   * is asked again from the first that finds nothing, so of so many blocks that are read one is read in vain at most.
    */
   get sureOfKeys(): boolean {
     return this.#met >= SURE_AFTER;

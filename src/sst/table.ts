@@ -198,26 +198,24 @@ export class Table {
       state = this.openSync();
     }
     state.used = true;
-    const { filter, sureOfKeys } = state;
-    if (filter !== undefined && !sureOfKeys && !filterMayContain(filter, probe, this.cache.heap.kernels))
-      return this.#refused(state, probe);
-    return this.#search(state, probe, bound, globalVersion, sureOfKeys);
+    if (this.#refuses(state, probe)) {
+      state.met(false);
+      return this.#done(probe);
+    }
+    return this.#search(state, probe, bound, globalVersion);
   }
 
-  /** `unfiltered`: the filter was not asked; it is before a block is read from the file. */
-  #search(
-    state: TableState,
-    probe: Probe,
-    bound: number,
-    globalVersion: Version | undefined,
-    unfiltered: boolean,
-  ): Status {
+  #refuses(state: TableState, probe: Probe): boolean {
+    const { filter, sureOfKeys } = state;
+    return filter !== undefined && !sureOfKeys && !filterMayContain(filter, probe, this.cache.heap.kernels);
+  }
+
+  #search(state: TableState, probe: Probe, bound: number, globalVersion: Version | undefined): Status {
     const { key, keyStart, keyLength } = probe;
     const { cache } = this;
     const { kernels } = cache.heap;
     const keySet = kernels.setKey(key, keyStart, keyLength);
     const { index } = state;
-    let filter = unfiltered ? state.filter : undefined;
     for (let block = index.search(key, keyStart, keyLength, bound); block < index.blocks; block++) {
       const frame = state.slots[block] as number;
       let bytes = cache.heap.bytes;
@@ -227,9 +225,6 @@ export class Table {
       } else {
         let own = cache.holds === 0 ? undefined : cache.heldOwn(probe, state.owner, block);
         if (own === undefined) {
-          if (filter !== undefined && !filterMayContain(filter, probe, kernels))
-            return this.#refused(state, probe);
-          filter = undefined;
           if (!probe.blocking) return PENDING;
           probe.own();
           own = loadBlockSync(cache, state, block, 0, false);
@@ -287,12 +282,6 @@ export class Table {
     return findInBlock(heap.bytes, start, restartsAt, restarts, key, keyStart, keyLength, bound, found);
   }
 
-  /** By the filter. */
-  #refused(state: TableState, probe: Probe): Status {
-    state.met(false);
-    return this.#done(probe);
-  }
-
   #done(probe: Probe): Status {
     if (this.cache.holds !== 0) this.cache.letGo(probe);
     return READY;
@@ -313,8 +302,8 @@ export class Table {
   #missing(state: TableState, probe: Probe): number {
     const { key, keyStart, keyLength } = probe;
     const bound = this.#hasGlobalVersion ? Number.POSITIVE_INFINITY : probe.snapshot;
-    if (state.filter !== undefined && !filterMayContain(state.filter, probe, this.cache.heap.kernels))
-      return -1;
+    // As `get` will find it: what it is sure of without the filter must be there for it.
+    if (this.#refuses(state, probe)) return -1;
     const index = state.index;
     let block = index.search(key, keyStart, keyLength, bound);
     while (block < index.blocks) {

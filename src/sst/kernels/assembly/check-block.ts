@@ -47,6 +47,7 @@ export function checkDataBlock(
   if (count == 0 || count > (end - start) >> 2) return false;
   const limit = end - (count << 2);
 
+  const blockEnd = start + length;
   let keyLength: usize = 0;
   /** Of the entry before: how much its key shares, and where the rest of it is. */
   let lastShared: usize = 0;
@@ -60,11 +61,15 @@ export function checkDataBlock(
   let greatest: u64 = 0;
   while (p < limit) {
     const entryAt = p;
-    let shared = <usize>load<u8>(p);
-    let unshared = <usize>load<u8>(p + 1);
-    let valueLength = <usize>load<u8>(p + 2);
-    if ((shared | unshared | valueLength) < 128) p += 3;
-    else {
+    // The restart array follows: four bytes can always be read.
+    const header = load<u32>(p);
+    let shared = <usize>(header & 255);
+    let unshared = <usize>((header >> 8) & 255);
+    let valueLength = <usize>((header >> 16) & 255);
+    if ((header & 0x808080) == 0) {
+      p += 3;
+      if (p + unshared + valueLength > limit) return false;
+    } else {
       shared = varint32(p, limit);
       p = <usize>load<u32>(VARINT_END);
       if (p == 0) return false;
@@ -74,10 +79,10 @@ export function checkDataBlock(
       valueLength = varint32(p, limit);
       p = <usize>load<u32>(VARINT_END);
       if (p == 0) return false;
+      if (p > limit || unshared > limit - p || valueLength > limit - p - unshared) return false;
     }
-    if (p > limit || unshared > limit - p || valueLength > limit - p - unshared) return false;
     const nextLength = shared + unshared;
-    if (shared > keyLength || nextLength < TRAILER_BYTES || nextLength > LAST_KEY_BYTES - 16) return false;
+    if (shared > keyLength || nextLength < TRAILER_BYTES || nextLength > LAST_KEY_BYTES - 32) return false;
     if (entryAt == restartAt) {
       if (load<u8>(entryAt) != 0) return false;
       restart++;
@@ -97,8 +102,13 @@ export function checkDataBlock(
     }
     lastShared = shared;
     lastRest = p;
-    // The last copy may reach seven bytes too far: in the block, whose restart array and footer follow.
-    for (let i: usize = 0; i < unshared; i += 8) store<u64>(LAST_KEY + shared + i, load<u64>(p + i));
+    if (unshared <= 32 && p + 32 <= blockEnd) {
+      v128.store(LAST_KEY + shared, v128.load(p));
+      v128.store(LAST_KEY + shared, v128.load(p, 16), 16);
+    } else {
+      // The last copy may reach seven bytes too far: in the block, whose restart array and footer follow.
+      for (let i: usize = 0; i < unshared; i += 8) store<u64>(LAST_KEY + shared + i, load<u64>(p + i));
+    }
     const trailer =
       unshared >= TRAILER_BYTES ? load<u64>(p + unshared - TRAILER_BYTES) : load<u64>(LAST_KEY + user);
     const type = <u32>trailer & 255;
