@@ -101,6 +101,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       signal: sharedSignal(this.#closing.signal),
       onWaiting: (waiting) => this.#node?.setWaiting(waiting),
     });
+    await this.#files.retract();
     const url = exchange.url;
     // The log keeps what this node has not applied, from now on.
     await this.#log.announce({

@@ -88,6 +88,16 @@ export class SharedFiles {
     for (const file of files) this.#keep(file, revision);
   }
 
+  /**
+   * What this node said that it holds and holds no longer, its directory being lost or a file found damaged: it does not count for a
+   * majority any more, and nobody asks it for them.
+   */
+  async retract(): Promise<void> {
+    const { exchange, log, node } = this.#parts;
+    const lost = (await log.heldBy(node)).filter((digest) => !exchange.has(digest));
+    for (const digest of lost) await log.forgetFile(digest, node);
+  }
+
   /** Files of records that are older than what this node reads of the log. */
   adopt(revision: number): void {
     this.#newest = revision;

@@ -113,6 +113,25 @@ test('a replica that lacks a file waits for it, is read meanwhile, and goes on w
   await sameContent(a, c);
 });
 
+test('a node that has lost a file does not count among those that hold it, until it has it again', async () => {
+  const { cluster, a, b, c } = await threeNodes({ announceMs: 5 });
+  const path = join(cluster.dir, 'in.sst');
+  const { sha256 } = await writeSst(path, [['f', '1']]);
+  await a.ingest(path);
+  await Promise.all([b.caughtUp(), c.caughtUp()]);
+  const holders = () => [...(cluster.log.files.get(sha256) ?? [])].sort();
+  await until('all hold it', () => holders().length === 3);
+  await cluster.stop('c');
+  rmSync(cluster.dirOf('c'), { recursive: true });
+  cluster.exchange.cut.add('memory:c');
+  const again = await cluster.open('c');
+  await until('c waits', async () => (await again.status()).condition === 'lagging');
+  expect(holders()).toEqual(['a', 'b']);
+  cluster.exchange.cut.clear();
+  await sameContent(a, again);
+  await until('c holds it', () => holders().length === 3);
+});
+
 test('an ingest that only a minority could hold is not committed', async () => {
   const { cluster, b } = await threeNodes();
   await cluster.stop('a');

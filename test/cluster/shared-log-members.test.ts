@@ -39,7 +39,11 @@ describe.each(LOGS)('members of $name', (implementation) => {
       expect(await a.append({ id: id(3), bytes: bytes('x'), stagings: [one] })).toEqual({ missing: [one] });
       await b.announceFile(one, 'b');
       await appended(a, 3, 'two hold it again', [one]);
+      await b.announceFile(two, 'b');
+      expect([...(await a.heldBy('b'))].sort()).toEqual([one, two].sort());
+      expect(await a.heldBy('a')).toEqual([one]);
       await a.forgetNode('b');
+      expect(await a.heldBy('b')).toEqual([]);
       expect(await a.holders(one)).toEqual(['a']);
       expect(await a.append({ id: id(4), bytes: bytes('x'), stagings: [one] })).toEqual({ missing: [one] });
     });

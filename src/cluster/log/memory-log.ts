@@ -223,6 +223,11 @@ export class MemoryLog implements SharedLog {
     this.#hub.files.get(digest)?.delete(node);
   }
 
+  async heldBy(node: string): Promise<readonly string[]> {
+    await this.#reach();
+    return [...this.#hub.files].flatMap(([digest, holders]) => (holders.has(node) ? [digest] : []));
+  }
+
   async forgetNode(node: string): Promise<void> {
     await this.#reach();
     for (const holders of this.#hub.files.values()) holders.delete(node);

@@ -119,6 +119,8 @@ export interface SharedLog {
   /** The nodes that hold it, sorted; live or not. */
   holders(digest: string): Promise<readonly string[]>;
   forgetFile(digest: string, node: string): Promise<void>;
+  /** The digests of the files that the node holds by its announcements, in no order. */
+  heldBy(node: string): Promise<readonly string[]>;
   /** Durable: the node is gone for good, and so is what it held. */
   forgetNode(node: string): Promise<void>;
 

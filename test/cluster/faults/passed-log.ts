@@ -64,6 +64,10 @@ export class PassedLog implements SharedLog {
     return this.#inner.forgetFile(digest, node);
   }
 
+  heldBy(node: string): Promise<readonly string[]> {
+    return this.#inner.heldBy(node);
+  }
+
   forgetNode(node: string): Promise<void> {
     return this.#inner.forgetNode(node);
   }

@@ -83,11 +83,20 @@ export class EtcdFiles {
     await this.#delete([key], [{ key, target: MOD_REVISION, result: GREATER, mod_revision: '0' }]);
   }
 
+  async heldBy(node: string): Promise<readonly string[]> {
+    return (await this.#keysOf(node)).map((key) => this.#keys.digestOf(key));
+  }
+
+  async #keysOf(node: string): Promise<Buffer[]> {
+    const keys: Buffer[] = [];
+    for await (const { key } of listKeys(this.#etcd, this.#keys.files))
+      if (lastName(key) === node) keys.push(key);
+    return keys;
+  }
+
   async forgetNode(node: string): Promise<void> {
     const member = this.#keys.member(node);
-    const gone: Buffer[] = [];
-    for await (const { key } of listKeys(this.#etcd, this.#keys.files))
-      if (lastName(key) === node) gone.push(key);
+    const gone = await this.#keysOf(node);
     for (let i = 0; i < gone.length; i += OPERATIONS_MAX)
       await this.#delete(gone.slice(i, i + OPERATIONS_MAX), []);
     await this.#etcd.call('forgetting a node', (client, options) =>

@@ -75,6 +75,11 @@ export class EtcdKeys {
     return this.#key(`files/${digest}/${node}`);
   }
 
+  /** Of a key of `files`. */
+  digestOf(key: Buffer): string {
+    return key.toString('latin1').split('/').at(-2) ?? '';
+  }
+
   holders(digest: string): KeyRange {
     return this.#below(`files/${digest}`);
   }

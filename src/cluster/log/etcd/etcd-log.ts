@@ -109,6 +109,10 @@ class EtcdLog implements SharedLog {
     await this.#files.forget(digest, node);
   }
 
+  async heldBy(node: string): Promise<readonly string[]> {
+    return await this.#files.heldBy(node);
+  }
+
   async forgetNode(node: string): Promise<void> {
     await this.#files.forgetNode(node);
   }
