@@ -95,7 +95,7 @@ export class ClusterNode {
       {
         engine,
         windowVersions: config.windowVersions,
-        bring: (record) => files.bring(record),
+        bring: (record, revision) => files.bring(record, revision),
         pathOf: files.pathOf,
         outcomesOf: (entryId) => this.#proposals.outcomesOf(entryId),
         onApplied: ({ id, revision }, digest) => {

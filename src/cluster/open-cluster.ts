@@ -198,7 +198,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     for await (const { bytes, revision } of this.#log.read(oldest.revision - 1, done.signal)) {
       const versions = positions.versionsOf(revision);
       await enterEntry(engine, new EntryRecords(bytes), versions, files.pathOf, async (record) => {
-        await files.bring(record);
+        await files.bring(record, revision);
         files.named(record.files, revision);
       });
       if (revision >= newest.revision) break;

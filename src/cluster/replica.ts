@@ -37,7 +37,7 @@ export interface ReplicaParts {
   readonly engine: Engine;
   readonly windowVersions: number;
   /** Resolves once the files are here: pulls those that are not. */
-  readonly bring: (record: LogRecord) => Promise<void>;
+  readonly bring: (record: LogRecord, revision: number) => Promise<void>;
   readonly pathOf: PathOf;
   /** Of an entry that this node has appended: of each of its records. */
   readonly outcomesOf: (entryId: string) => readonly Outcome[] | undefined;
@@ -266,7 +266,8 @@ export class Replica {
     this.#taken = NO_VERSION;
     try {
       let ingested: CommitResult['ingested'] = [];
-      if (body.kind === 'commit') ingested = (await this.#commitAlone(record, body.layers)).ingested;
+      if (body.kind === 'commit')
+        ingested = (await this.#commitAlone(record, body.layers, place.revision)).ingested;
       else if (body.kind === 'drop') await keyspaces.dropNow(body.keyspace);
       else if (body.kind === 'dropVersions') await keyspaces.dropVersionsNow(body.keyspace, body.ids);
       else if (body.kind === 'release') releaseNow(this.#engine, body.ingest);
@@ -283,9 +284,13 @@ export class Replica {
     }
   }
 
-  async #commitAlone(record: LogRecord, layers: readonly RecordLayer[]): Promise<CommitResult> {
+  async #commitAlone(
+    record: LogRecord,
+    layers: readonly RecordLayer[],
+    revision: number,
+  ): Promise<CommitResult> {
     const { bring, pathOf } = this.#parts;
-    await bring(record);
+    await bring(record, revision);
     const {
       transaction,
       layers: merged,

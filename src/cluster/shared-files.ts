@@ -40,15 +40,18 @@ export class SharedFiles {
 
   pathOf = (digest: string): string => this.#parts.exchange.path(digest);
 
-  /** Pulls what is not here from whoever has it, and waits as long as it takes. @throws SluiceError NO_SPACE …, ABORTED */
-  async bring({ files }: LogRecord): Promise<void> {
+  /**
+   * Pulls what is not here from whoever has it, and waits as long as it takes. `revision`: of the record's entry.
+   * @throws SluiceError TRIMMED where it would wait for ever, NO_SPACE …, ABORTED
+   */
+  async bring({ files }: LogRecord, revision: number): Promise<void> {
     const { exchange, onWaiting } = this.#parts;
     const missing = files.filter(({ digest }) => !exchange.has(digest));
     if (missing.length === 0) return;
     onWaiting(true);
     try {
       await eachAtATime(missing, FILES_AT_A_TIME, (file) =>
-        this.#retrying((signal) => this.#pull(file, signal), this.#parts.signal),
+        this.#retrying((signal) => this.#pull(file, revision, signal), this.#parts.signal),
       );
     } finally {
       onWaiting(false);
@@ -151,20 +154,30 @@ export class SharedFiles {
     throw new SluiceError('UNAVAILABLE', message, { cause: answers.error });
   }
 
-  async #pull(file: FileFacts, signal: AbortSignal): Promise<void> {
+  async #pull(file: FileFacts, revision: number, signal: AbortSignal): Promise<void> {
     const { exchange, log, node } = this.#parts;
     if (exchange.has(file.digest)) return;
     const holders = new Set(await log.holders(file.digest));
     const sources = (await log.members()).flatMap((member) =>
       holders.has(member.node) && member.node !== node && member.url !== undefined ? [member.url] : [],
     );
-    if (sources.length === 0)
+    if (sources.length === 0) {
+      await this.#checkKept(revision);
       throw new SluiceError(
         'UNAVAILABLE',
         `No live node holds the file ${file.digest}, which a record of the log names`,
       );
+    }
     await exchange.pull(file, sources, signal);
     await log.announceFile(file.digest, node);
+  }
+
+  /** All may have let go of what the log has forgotten: an entry that this node has read before that is none to wait with. */
+  async #checkKept(revision: number): Promise<void> {
+    const trimmed = await this.#parts.log.trimmedThrough();
+    if (revision > trimmed) return;
+    const message = `The log is kept from revision ${trimmed} on, and this replica, which is at ${revision}, lacks a file that nobody keeps any more: open it again, and it begins from a peer`;
+    throw new SluiceError('TRIMMED', message);
   }
 
   /** Until it works: what the others cannot give now they may later. */

@@ -132,6 +132,32 @@ test('a node that has lost a file does not count among those that hold it, until
   await until('c holds it', () => holders().length === 3);
 });
 
+test('a replica that waits for a file which all have let go of says so, and begins from a peer', async () => {
+  const { cluster, a, b, c } = await threeNodes(SMALL);
+  await a.put('k', 'before');
+  await c.caughtUp();
+  cluster.exchange.cut.add('memory:c');
+  const path = join(cluster.dir, 'in.sst');
+  await writeSst(path, [['f', '1']]);
+  await a.ingest(path);
+  const head = cluster.log.head;
+  await until('c waits', async () => (await c.status()).condition === 'lagging');
+  // As of a node that is paused: its announcement ends, and the entry is in its hands.
+  cluster.log.cut('c');
+  cluster.log.members.delete('c');
+  await write(b, 60);
+  await trimmed(cluster, head);
+  await until('nobody holds it', () =>
+    [...cluster.log.files.values()].every((holders) => holders.size === 0),
+  );
+  cluster.log.reconnect('c');
+  cluster.exchange.cut.clear();
+  await until('c has halted', async () => (await c.status()).condition === 'halted');
+  expect((await c.status()).error).toMatch(/log is kept from revision \d+ on/);
+  await cluster.stop('c');
+  await sameContent(a, await cluster.open('c'));
+});
+
 test('an ingest that only a minority could hold is not committed', async () => {
   const { cluster, b } = await threeNodes();
   await cluster.stop('a');
