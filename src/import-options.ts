@@ -173,6 +173,10 @@ export interface ImportResult {
 export interface ImportTaskInfo {
   readonly id: string;
   readonly state: ImportState;
+  /** Of a cluster: the node that runs it, or has run it. */
+  readonly node: string | undefined;
+  /** False where nobody is at it: unless it is imported or cancelled, `resumeImport` goes on with it. */
+  readonly running: boolean;
   readonly into: string;
   readonly dataset: string | undefined;
   readonly format: FormatName;

@@ -1,23 +1,40 @@
 /** The database of a cluster's node: `Db`, and how the cluster is. */
 
 import type { EncodingName } from '../base/encoding.ts';
-import { Db, type ImporterMaker } from '../db.ts';
+import { Db } from '../db.ts';
 import type { Home } from '../db-home.ts';
 import type { Settings } from '../db-options.ts';
 import type { Snapshot } from '../txn/snapshot.ts';
 import type { ClusterNode, ClusterStatus } from './cluster-node.ts';
 import { type ContentComparison, contentDigest } from './contents.ts';
+import { ClusterImports } from './imports/cluster-imports.ts';
 
 export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Db<
   KE,
   VE
 > {
   readonly #node: ClusterNode;
+  readonly #imports: ClusterImports | undefined;
 
   /** For `openCluster`. */
-  constructor(home: Home, settings: Settings, node: ClusterNode, makeImporter: ImporterMaker) {
-    super(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE, makeImporter);
+  constructor(home: Home, settings: Settings, node: ClusterNode) {
+    let imports: ClusterImports | undefined;
+    super(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE, (db, engine) => {
+      imports = new ClusterImports(db, engine, node);
+      return imports;
+    });
     this.#node = node;
+    this.#imports = imports;
+  }
+
+  /**
+   * Ends an import, whichever node runs it: nothing of it is committed once this has resolved, unless it was before.
+   *
+   * @throws SluiceError IMPORT_NOT_FOUND; UNAVAILABLE, OUTCOME_UNKNOWN where the log does not answer
+   */
+  async cancelImport(id: string): Promise<void> {
+    this.engine().checkWritable();
+    await this.#imports?.cancel(id);
   }
 
   /** The members of the cluster, how far this one is, and what it waits for. Parts that the log would have to tell are absent while it does not answer. */

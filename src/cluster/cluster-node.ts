@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
+import type { SharedImportRow } from '../manifest/rows.ts';
 import { versionOf } from '../mvcc/version.ts';
 import type { Engine } from '../txn/engine.ts';
 import { Applied } from './applied.ts';
@@ -14,6 +15,7 @@ import { ClusterProposer } from './cluster-proposer.ts';
 import { type ContentComparison, Contents, compared } from './contents.ts';
 import { Divergence } from './divergence.ts';
 import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
+import type { ImportNode } from './imports/cluster-imports.ts';
 import { Lag, type ReplicaLag } from './lag.ts';
 import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
 import { halted } from './outcome.ts';
@@ -50,6 +52,8 @@ export interface NodeParts {
   readonly env: Env;
   readonly engine: Engine;
   readonly settings: ClusterSettings;
+  /** Of this process, as no other has it. */
+  readonly session: string;
   readonly config: ClusterConfig;
   readonly log: SharedLog;
   readonly exchange: FileExchange;
@@ -59,7 +63,7 @@ export interface NodeParts {
   readonly positions: Positions;
 }
 
-export class ClusterNode {
+export class ClusterNode implements ImportNode {
   readonly #parts: NodeParts;
   readonly #applied: Applied;
   readonly #replica: Replica;
@@ -75,11 +79,14 @@ export class ClusterNode {
   #waiting = false;
   #read: number;
   #asking: Promise<number> | undefined;
+  heardSessions: ReadonlySet<string>;
+  onImport: ((id: string) => void) | undefined;
 
   /** From here on the engine is the log's. */
   constructor(parts: NodeParts) {
     const { engine, config, settings, log, env, exchange, files, positions } = parts;
     this.#parts = parts;
+    this.heardSessions = new Set([parts.session]);
     // The entry of the last commit may have more records, which were refused, or are not applied.
     this.#read = Math.max(0, (positions.last?.revision ?? 0) - 1);
     this.#applied = new Applied(this.#read);
@@ -105,6 +112,7 @@ export class ClusterNode {
         onFailed: (error) => this.#fail(error),
         onCompare: (revision) => this.#contents.begin(revision),
         onRecords: (named, revision) => files.named(named, revision),
+        onImport: (id) => this.onImport?.(id),
       },
       positions,
     );
@@ -129,13 +137,30 @@ export class ClusterNode {
       onFailed: (error) => this.#fail(error),
     });
     this.#contentDivergence = new Divergence(node, majorityOf(config), this.#contents);
-    this.#unwatch = log.watchMembers((members) => this.#compare(members));
+    this.#unwatch = log.watchMembers((members) => this.#hear(members));
     this.#running = Promise.all([this.#follow(), this.#announceAlways()]);
   }
 
   get condition(): MemberCondition {
     if (this.#halted !== undefined) return 'halted';
     return this.#waiting ? 'lagging' : 'running';
+  }
+
+  get node(): string {
+    return this.#parts.settings.node;
+  }
+
+  get session(): string {
+    return this.#parts.session;
+  }
+
+  share(expects: number, row: SharedImportRow): Promise<void> {
+    return this.#proposer.shareImport(expects, row);
+  }
+
+  async sessions(): Promise<ReadonlySet<string>> {
+    this.#hear(await this.#parts.log.members());
+    return this.heardSessions;
   }
 
   /** It waits for files. */
@@ -267,6 +292,11 @@ export class ClusterNode {
     if (this.#halted !== undefined) throw halted(this.#halted.error);
   }
 
+  #hear(members: readonly MemberState[]): void {
+    this.heardSessions = new Set(members.map(({ session }) => session));
+    this.#compare(members);
+  }
+
   #compare(members: readonly MemberState[]): void {
     this.#haltIf(this.#divergence.check(members), 'has not the same commits as');
     this.#haltIf(this.#contentDivergence.check(members), 'does not hold the same as');
@@ -304,13 +334,14 @@ export class ClusterNode {
 
   /** What it announces as applied is durable here: the others may let the log forget it. */
   async #announce(): Promise<void> {
-    const { engine, exchange, log, settings } = this.#parts;
+    const { engine, exchange, log, session, settings } = this.#parts;
     const { revision: appliedRevision, digest } = this.#applied;
     const appliedVersion = engine.visible;
     if (this.#halted === undefined && !engine.settings.sync) await engine.wal.sync();
     const { condition } = this;
     await log.announce({
       node: settings.node,
+      session,
       url: exchange.url,
       condition,
       appliedRevision,
@@ -318,7 +349,7 @@ export class ClusterNode {
       digest,
       ...(this.#contents.digests.length > 0 && { contents: this.#contents.digests }),
     });
-    this.#compare(await log.members());
+    this.#hear(await log.members());
   }
 
   async #trim(): Promise<void> {

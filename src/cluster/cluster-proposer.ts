@@ -1,6 +1,7 @@
 /** Writes of this node's callers as records of the log. What can be refused before that, without asking anybody, is refused here. */
 
 import { isSluiceError } from '../base/errors.ts';
+import type { SharedImportRow } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { MergedLayer } from '../txn/commit-layers.ts';
 import { mergeRuns, ownRuns } from '../txn/commit-layers.ts';
@@ -8,7 +9,6 @@ import { type CommitResult, ingestedOf, removeSources } from '../txn/committer.t
 import type { Engine } from '../txn/engine.ts';
 import { checkAdmissions } from '../txn/manifest-commit.ts';
 import type { Proposer } from '../txn/proposer.ts';
-import type { ReadSet } from '../txn/read-set.ts';
 import { RunSection } from '../txn/run.ts';
 import type { TransactionCore } from '../txn/transaction.ts';
 import type { FileExchange } from './files/file-exchange.ts';
@@ -16,7 +16,7 @@ import type { Proposals } from './proposals.ts';
 import { withTimeout } from './proposals.ts';
 import { encodeRecord } from './record/codec.ts';
 import { encodePut, encodePuts } from './record/entry.ts';
-import type { LogRecord, RecordBody, RecordReads } from './record/log-record.ts';
+import type { LogRecord, RecordBody } from './record/log-record.ts';
 import { isTooLarge, RECORD_DATA_BYTES_MAX, RecordBuilder } from './record-builder.ts';
 import type { SharedFiles } from './shared-files.ts';
 
@@ -71,7 +71,7 @@ export class ClusterProposer implements Proposer {
     checkAdmissions(engine, layers);
     let named: CommitResult;
     try {
-      named = await this.#commit(layers, written, core.reads, core.snapshotVersion);
+      named = await this.#commit(layers, written, core);
     } catch (error) {
       // The exchange has what the log may name; what was staged for this transaction is nobody's.
       if (isSluiceError(error, 'OUTCOME_UNKNOWN')) core.discard(core.overlay.layers);
@@ -97,7 +97,7 @@ export class ClusterProposer implements Proposer {
       if (layer.kind === 'run') for (const keyspace of layer.sections.keys()) written.add(keyspace);
       if (layer.kind === 'ranges') for (const keyspace of layer.spans.keys()) written.add(keyspace);
     }
-    return (await this.#commit(layers, written, undefined, NO_VERSION)).version;
+    return (await this.#commit(layers, written, undefined)).version;
   }
 
   ensure(keyspace: string, allowIngestBehind: boolean): void {
@@ -131,6 +131,12 @@ export class ClusterProposer implements Proposer {
     return version === NO_VERSION ? undefined : version;
   }
 
+  /** @throws SluiceError CONFLICT when the import is not as it was expected */
+  async shareImport(expects: number, row: SharedImportRow): Promise<void> {
+    this.#parts.checkRunning();
+    await this.#propose({ kind: 'import', expects, row }, []);
+  }
+
   release(ingest: string): void {
     this.#parts.checkRunning();
     this.#unwatched(this.#propose({ kind: 'release', ingest }, []), 'an ingest could not be released');
@@ -153,16 +159,17 @@ export class ClusterProposer implements Proposer {
   async #commit(
     layers: readonly MergedLayer[],
     written: ReadonlySet<string>,
-    reads: ReadSet | undefined,
-    snapshot: Version,
+    core: TransactionCore | undefined,
   ): Promise<CommitResult> {
     const { exchange, files, timeoutMs } = this.#parts;
+    const { reads, snapshotVersion: snapshot, claim, request } = core ?? NOBODYS;
     for (const keyspace of written) if (!isPublished(layers, keyspace)) this.#requireKeyspace(keyspace);
     const builder = new RecordBuilder(this.#engine, exchange);
     const made = await builder.layers(layers);
     const read = reads === undefined || reads.isEmpty ? undefined : await builder.reads(reads, layers, made);
     const body: RecordBody = { kind: 'commit', layers: made };
-    const propose = () => this.#propose(body, written, { files: builder.files, reads: read, snapshot });
+    const of = { files: builder.files, reads: read, snapshot, claim, request };
+    const propose = () => this.#propose(body, written, of);
     if (builder.files.length === 0) return propose();
     return files.pinning(builder.files, async () => {
       await withTimeout(this.#engine.env, timeoutMs, (signal) => files.spread(builder.files, signal));
@@ -173,20 +180,20 @@ export class ClusterProposer implements Proposer {
   #propose(
     body: RecordBody,
     keyspaces: Iterable<string>,
-    of: {
-      readonly files?: LogRecord['files'];
-      readonly reads?: RecordReads | undefined;
+    of: Partial<Pick<LogRecord, 'files' | 'reads' | 'claim' | 'request'>> & {
       readonly snapshot?: Version;
     } = {},
   ): Promise<CommitResult> {
-    const { files = [], reads, snapshot = NO_VERSION } = of;
+    const { files = [], reads, snapshot = NO_VERSION, claim, request } = of;
     const record: LogRecord = {
       timeMs: this.#engine.env.clock.nowMs(),
-      snapshot: reads === undefined ? NO_VERSION : snapshot,
+      snapshot: reads === undefined && request === undefined ? NO_VERSION : snapshot,
       reads,
       ensures: this.#ensures(keyspaces),
       files,
       body,
+      claim,
+      request,
     };
     return this.#parts.proposals.submit(encodeRecord(record), files);
   }
@@ -220,6 +227,9 @@ function putsOf(layers: readonly MergedLayer[]): ReadonlyMap<string, RunSection>
   if (layers.length !== 1 || only?.kind !== 'run' || isTooLarge(layers)) return undefined;
   return only.sections;
 }
+
+/** Of what is no transaction. */
+const NOBODYS = { reads: undefined, snapshotVersion: NO_VERSION, claim: undefined, request: undefined };
 
 /** A base makes its keyspace. */
 function isPublished(layers: readonly MergedLayer[], keyspace: string): boolean {

@@ -9,7 +9,6 @@ import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Db } from '../db.ts';
 import { type Home, openWriter } from '../db-home.ts';
 import { type InternalOptions, resolveOptions, type Settings } from '../db-options.ts';
-import { Imports } from '../import/imports.ts';
 import { ensureZstd } from '../sst/zstd.ts';
 import { RESERVED_KEYSPACE } from '../txn/catalog.ts';
 import { bootstrap } from './bootstrap.ts';
@@ -57,6 +56,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   readonly #env: Env;
   readonly #cluster: ClusterSettings;
   readonly #log: SharedLog;
+  readonly #session: string;
   readonly #closing = new AbortController();
   #files: SharedFiles | undefined;
   #node: ClusterNode | undefined;
@@ -68,6 +68,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     this.#env = settings.env;
     this.#cluster = cluster;
     this.#log = log;
+    this.#session = this.#env.random.hex(16);
     makeDirectories(this.#env.fs, root);
   }
 
@@ -106,6 +107,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     // The log keeps what this node has not applied, from now on.
     await this.#log.announce({
       node,
+      session: this.#session,
       url,
       condition: 'starting',
       appliedRevision: 0,
@@ -118,6 +120,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       env: this.#env,
       engine,
       settings: this.#cluster,
+      session: this.#session,
       config,
       log: this.#log,
       exchange,
@@ -127,12 +130,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     });
     const opened = this.#node;
     home.beforeClose = () => opened.close();
-    const db = new ClusterDb<KE, VE>(
-      home,
-      this.#settings,
-      opened,
-      (of, engineOf) => new Imports(of, engineOf),
-    );
+    const db = new ClusterDb<KE, VE>(home, this.#settings, opened);
     this.#db = db;
     return db;
   }

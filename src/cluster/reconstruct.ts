@@ -216,8 +216,9 @@ function overlayOf(layers: readonly MergedLayer[]): Overlay {
 
 /** A record's put transaction, which needs no files; undefined: it is more. */
 export function putOf(record: LogRecord): Extract<RecordLayer, { kind: 'run' }> | undefined {
-  if (record.body.kind !== 'commit' || record.body.layers.length !== 1 || record.files.length > 0)
+  const { body, claim, files } = record;
+  if (body.kind !== 'commit' || body.layers.length !== 1 || files.length > 0 || claim !== undefined)
     return undefined;
-  const only = at(record.body.layers, 0);
+  const only = at(body.layers, 0);
   return only.kind === 'run' ? only : undefined;
 }

@@ -16,9 +16,11 @@ import { NO_VERSION, type Version, versionOf } from '../mvcc/version.ts';
 import { RESERVED_KEYSPACE } from '../txn/catalog.ts';
 import type { CommitResult } from '../txn/committer.ts';
 import type { Engine } from '../txn/engine.ts';
+import type { ImportClaim } from '../txn/proposer.ts';
 import { ReadSet } from '../txn/read-set.ts';
 import type { RunSection } from '../txn/run.ts';
 import { releaseNow } from '../txn/undo.ts';
+import { applyImport, checkClaim, committedImport } from './imports/shared-imports.ts';
 import type { LogEntry } from './log/shared-log.ts';
 import { halted, isDecided, tooOld } from './outcome.ts';
 import { FIRST_DIGEST, type Position, type Positions, rollDigest } from './position.ts';
@@ -46,6 +48,8 @@ export interface ReplicaParts {
   readonly onFailed: (error: unknown) => void;
   /** A record asks what this replica holds: all before it is visible. */
   readonly onCompare: (revision: number) => void;
+  /** A record has changed, or may have changed, what all nodes know of the import. */
+  readonly onImport: (id: string) => void;
   /** Records up to here are applied or refused; their files may be asked for until their versions have left the window. */
   readonly onRecords: (files: readonly RecordFile[], revision: number) => void;
 }
@@ -62,6 +66,8 @@ interface Progress {
 interface Place {
   readonly revision: number;
   readonly index: number;
+  /** Of the import that it commits. */
+  readonly claim?: ImportClaim | undefined;
 }
 
 export class Replica {
@@ -90,7 +96,9 @@ export class Replica {
     this.#engine.replicaEdits = (version) => {
       if (this.#current === undefined) return [];
       this.#taken = version;
-      return positions.addRow(this.#positionAt(version, this.#current));
+      const edits = positions.addRow(this.#positionAt(version, this.#current));
+      const { claim } = this.#current;
+      return claim === undefined ? edits : [...edits, ...committedImport(this.#engine, claim, version)];
     };
   }
 
@@ -192,6 +200,8 @@ export class Replica {
     }
     assert(versions.length === before + 1, 'a record has one outcome');
     this.#parts.onRecords(record.files, place.revision);
+    const imported = record.body.kind === 'import' ? record.body.row.id : record.claim?.id;
+    if (imported !== undefined) this.#parts.onImport(imported);
   }
 
   #checkRunning(): void {
@@ -262,16 +272,18 @@ export class Replica {
   async #applyAlone(record: LogRecord, place: Place): Promise<CommitResult> {
     const { body } = record;
     const { keyspaces, publication } = this.#engine;
-    this.#current = place;
+    this.#current = { ...place, claim: record.claim };
     this.#taken = NO_VERSION;
     try {
       let ingested: CommitResult['ingested'] = [];
+      if (record.claim !== undefined) checkClaim(this.#engine, record.claim);
       if (body.kind === 'commit')
         ingested = (await this.#commitAlone(record, body.layers, place.revision)).ingested;
       else if (body.kind === 'drop') await keyspaces.dropNow(body.keyspace);
       else if (body.kind === 'dropVersions') await keyspaces.dropVersionsNow(body.keyspace, body.ids);
       else if (body.kind === 'release') releaseNow(this.#engine, body.ingest);
       else if (body.kind === 'compare') this.#parts.onCompare(place.revision);
+      else if (body.kind === 'import') await applyImport(this.#engine, body);
       else if (body.kind !== 'none') unreachable(body);
       this.#progress.versions.push(this.#taken);
       return { version: this.#taken === NO_VERSION ? NO_VERSION : publication.visible, ingested };

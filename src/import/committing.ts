@@ -26,6 +26,7 @@ export async function commitTables(
     const earlier = engine.ingestOf(row.id);
     if (earlier !== undefined) return earlier.version;
     const core = new TransactionCore(engine, false);
+    core.claim = record.claim;
     const txn = new Transaction(core, BYTES, BYTES);
     try {
       // The threads of this import have just written and synced them.
@@ -48,7 +49,9 @@ export async function commitNothing(engine: Engine, record: ImportRecord): Promi
   }
   const { replace } = ingest;
   if (replace === undefined) return engine.publication.visible;
-  const txn = new Transaction(new TransactionCore(engine, false), BYTES, BYTES);
+  const core = new TransactionCore(engine, false);
+  core.claim = record.claim;
+  const txn = new Transaction(core, BYTES, BYTES);
   try {
     txn.keyspace(into).deleteRange(replace === true ? {} : replace);
     return (await txn.commit()).version;

@@ -10,7 +10,7 @@ import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { ImportProgress, ImportResult, ImportState, ImportTask } from '../import-options.ts';
 import type { Engine } from '../txn/engine.ts';
 import { commitNothing, commitTables, publishedVersion } from './committing.ts';
-import { isOver } from './import-state.ts';
+import { isOver, NOTHING_KEPT } from './import-state.ts';
 import { type ImportWork, rowCounts } from './import-work.ts';
 import { ProgressMeter } from './progress.ts';
 import { writeRejects } from './rejects.ts';
@@ -20,8 +20,6 @@ const PROGRESS_MS = 200;
 
 /** What no second try can mend: nothing is kept for one. */
 const FINAL_CODES = ['BAD_INPUT', 'KEY_EXISTS', 'NOT_SORTED', 'INVALID_KEY', 'INVALID_VALUE'] as const;
-/** Of a row of which nothing can be gone on with. */
-const NOTHING_KEPT = { runs: [], lanes: [], rowsDuplicate: 0, bytesWritten: 0 };
 
 export class ImportRun implements ImportTask {
   readonly id: string;
@@ -146,6 +144,7 @@ export class ImportRun implements ImportTask {
   async #import(): Promise<ImportResult> {
     const work = this.#work;
     this.#enter('feeding');
+    await this.#gate();
     await work.begin();
     await this.#gate();
     await work.feed();
@@ -225,6 +224,7 @@ export class ImportRun implements ImportTask {
       }
       const isFinal = FINAL_CODES.some((code) => isSluiceError(error, code)) || error instanceof TypeError;
       const message = error instanceof Error ? error.message : String(error);
+      record.failure = error;
       await record.put({ state: 'failed', error: message, ...(isFinal ? NOTHING_KEPT : {}) });
       if (isFinal) await record.removeDirectories();
       this.#enter('failed');
@@ -242,7 +242,13 @@ export class ImportRun implements ImportTask {
   }
 
   async #gate(): Promise<void> {
-    await this.#paused?.over;
+    const paused = this.#paused;
+    if (paused !== undefined) {
+      // The step that was under way has written its own state since.
+      const { record } = this.#work;
+      if (record.row.state !== 'paused') await record.put({ state: 'paused' });
+      await paused.over;
+    }
     if (this.#stopped !== undefined) throw new SluiceError('ABORTED', `The import ${this.id} was cancelled`);
   }
 

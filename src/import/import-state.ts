@@ -4,6 +4,8 @@ import type { FileSystem } from '../base/env/file-system.ts';
 import { databasePaths } from '../manifest/directory.ts';
 import type { ImportLaneRow, ImportRow, ImportState } from '../manifest/rows.ts';
 import type { Engine } from '../txn/engine.ts';
+import type { ImportClaim } from '../txn/proposer.ts';
+import type { ImportLedger } from './import-ledger.ts';
 import type { ImportSpec } from './import-spec.ts';
 import type { SourceSpec } from './source/source-spec.ts';
 
@@ -22,6 +24,11 @@ export function keptSpec({ spec }: ImportRow): KeptSpec {
   return JSON.parse(spec, revive) as KeptSpec;
 }
 
+/** Of `JSON.stringify`. */
+export function specOfJson(json: string): ImportSpec {
+  return JSON.parse(json, revive) as ImportSpec;
+}
+
 function revive(_: string, value: unknown): unknown {
   const shape = value as { type?: unknown; data?: unknown } | null;
   return shape?.type === 'Buffer' && Array.isArray(shape.data) ? Buffer.from(shape.data) : value;
@@ -30,10 +37,14 @@ function revive(_: string, value: unknown): unknown {
 export class ImportRecord {
   row: ImportRow;
   kept: KeptSpec;
+  /** Of state 'failed'. */
+  failure: unknown;
   readonly #engine: Engine;
+  readonly #ledger: ImportLedger | undefined;
 
-  constructor(engine: Engine, row: ImportRow) {
+  constructor(engine: Engine, row: ImportRow, ledger?: ImportLedger) {
     this.#engine = engine;
+    this.#ledger = ledger;
     this.row = row;
     this.kept = keptSpec(row);
   }
@@ -47,14 +58,19 @@ export class ImportRecord {
    * Known here at once, durable when it resolves: each edit has the row as it is at its turn, so that none brings an older one
    * back. What the row names is durable before this is called (L2).
    */
-  put(change: Partial<Omit<ImportRow, 'spec' | 'id'>>, kept: KeptSpec = this.kept): Promise<void> {
+  async put(change: Partial<Omit<ImportRow, 'spec' | 'id'>>, kept: KeptSpec = this.kept): Promise<void> {
     const spec = kept === this.kept ? this.row.spec : JSON.stringify(kept);
     this.row = { ...this.row, ...change, spec };
     this.kept = kept;
-    return this.#engine.edits.submit(() => ({
+    await this.#engine.edits.submit(() => ({
       edits: [{ kind: 'putImport', row: this.row }],
       installed: () => undefined,
     }));
+    this.#ledger?.changed(this.row, this.failure);
+  }
+
+  get claim(): ImportClaim | undefined {
+    return this.#ledger?.claimOf(this.row);
   }
 
   get #home(): string {
@@ -122,6 +138,9 @@ export function newLane(source: number): ImportLaneRow {
     ended: false,
   };
 }
+
+/** Of a row of which nothing can be gone on with. */
+export const NOTHING_KEPT = { runs: [], lanes: [], rowsDuplicate: 0, bytesWritten: 0 };
 
 /** Nothing of it is left to be done. */
 export function isOver(state: ImportState): boolean {

@@ -19,45 +19,81 @@ import { type BackgroundRunner, newRunner } from '../levels/compaction/runner.ts
 import type { ImportRow } from '../manifest/rows.ts';
 import type { Engine } from '../txn/engine.ts';
 import { FinishedImport } from './finished-import.ts';
+import type { ImportLedger } from './import-ledger.ts';
 import { ImportRun } from './import-run.ts';
 import { type ImportSpec, specOf } from './import-spec.ts';
-import { ImportRecord, newImportRow, sweepImports } from './import-state.ts';
+import { ImportRecord, isOver, keptSpec, NOTHING_KEPT, newImportRow, sweepImports } from './import-state.ts';
 import { ImportWork, rowCounts } from './import-work.ts';
 import { ByteFeed, EntryFeed, type MainFeed } from './main-feed.ts';
 import { isPut, PutRun } from './put-run.ts';
 import { sourceName } from './source/source-spec.ts';
 
+/** An import by the put path, which has begun; or one that has a row. */
+export type AskedImport = { readonly put: ImportTask } | { readonly id: string; readonly spec: ImportSpec };
+
 export class Imports implements Importer {
   readonly #db: Db<EncodingName, EncodingName>;
   readonly #engine: () => Engine;
+  readonly #ledger: ImportLedger | undefined;
   readonly #runs = new Map<string, ImportRun>();
   readonly #puts = new Set<PutRun>();
   #runner: BackgroundRunner | undefined;
 
-  constructor(db: Db<EncodingName, EncodingName>, engine: () => Engine) {
+  constructor(db: Db<EncodingName, EncodingName>, engine: () => Engine, ledger?: ImportLedger) {
     this.#db = db;
     this.#engine = engine;
+    this.#ledger = ledger;
     if (!db.readOnly) sweepImports(engine());
   }
 
   start(source: ImportSource, options: ImportOptions): ImportTask {
+    const asked = this.ask(source, options);
+    if ('put' in asked) return asked.put;
+    const { id, spec } = asked;
+    const engine = this.#engine();
+    const earlier = engine.manifest.state.imports.get(id);
+    if (earlier !== undefined && earlier.state !== 'cancelled') {
+      checkSame(id, keptSpec(earlier).spec, spec);
+      return this.resume(id, { ...options, source });
+    }
+    checkIngestId(engine, id);
+    return this.begin(id, spec, { ...options, source });
+  }
+
+  /** What is asked for, checked. Of few rows the import is begun: what is put has no row, and nobody resumes it. */
+  ask(source: ImportSource, options: ImportOptions): AskedImport {
     const engine = this.#engine();
     engine.checkWritable();
     const spec = specOf(source, options, this.#db, engine);
-    if (isPut(source, spec, options.id, engine)) return this.#put(engine, spec, source, options);
-    const id = options.id ?? engine.newIngestId();
-    const earlier = engine.manifest.state.imports.get(id);
-    if (earlier !== undefined && earlier.state !== 'cancelled') {
-      checkSame(new ImportRecord(engine, earlier), spec);
-      return this.resume(id, { ...options, source });
-    }
-    if (engine.ingestOf(id) !== undefined) {
-      throw new SluiceError('INGEST_ID_REUSED', `The id ${id} was used for an ingest of files`);
-    }
-    const record = new ImportRecord(engine, newImportRow(engine, id, spec));
+    if (isPut(source, spec, options.id, engine)) return { put: this.#put(engine, spec, source, options) };
+    return { id: options.id ?? engine.newIngestId(), spec };
+  }
+
+  /** Anew, from its first row. REQUIRES: none of this id runs. */
+  begin(id: string, spec: ImportSpec, options: ResumeOptions): ImportTask {
+    const engine = this.#engine();
+    const { source } = options;
+    if (spec.inputs === undefined && source === undefined) throw sourceGone(id);
+    const record = new ImportRecord(engine, newImportRow(engine, id, spec), this.#ledger);
     // L2: from here on the import's directories are not swept.
     record.putSync();
-    return this.#run(engine, record, feedOf(source, spec, engine), options);
+    const feed = source === undefined ? undefined : feedOf(source, spec, engine);
+    return this.#run(engine, record, feed, options);
+  }
+
+  /** What an import that was not ended has here is removed: another node has ended it. */
+  async forget(id: string): Promise<void> {
+    const engine = this.#engine();
+    const row = engine.manifest.state.imports.get(id);
+    if (row === undefined || isOver(row.state)) return;
+    const record = new ImportRecord(engine, row);
+    await record.put({ state: 'cancelled', ...NOTHING_KEPT });
+    await record.removeDirectories();
+  }
+
+  isRunning(id: string): boolean {
+    const run = this.#runs.get(id);
+    return run !== undefined && !run.isOver;
   }
 
   #put(engine: Engine, spec: ImportSpec, source: ImportSource, options: ImportOptions): ImportTask {
@@ -88,7 +124,7 @@ export class Imports implements Importer {
         `There is no import ${id} to go on with; db.tasks() lists them`,
       );
     }
-    const record = new ImportRecord(engine, row);
+    const record = new ImportRecord(engine, row, this.#ledger);
     if (row.result !== undefined) return new FinishedImport(row, JSON.parse(row.result) as ImportResult);
     return this.#run(engine, record, this.#feedAgain(record, options.source), options);
   }
@@ -99,8 +135,7 @@ export class Imports implements Importer {
     if (spec.inputs !== undefined) return undefined;
     if (source !== undefined) return feedOf(source, spec, this.#engine());
     if (row.lanes.length > 0 && row.lanes.every(({ ended }) => ended)) return undefined;
-    const message = `The import ${row.id} reads a stream or entries of the program, which are gone: give them again, as options.source`;
-    throw new SluiceError('SOURCE_GONE', message);
+    throw sourceGone(row.id);
   }
 
   #run(
@@ -129,7 +164,7 @@ export class Imports implements Importer {
     engine.checkOpen();
     return [...engine.manifest.state.imports.values()]
       .sort((a, b) => a.startedMs - b.startedMs)
-      .map((row) => taskInfo(engine, row));
+      .map((row) => taskInfo(engine, row, this.isRunning(row.id)));
   }
 
   async close(): Promise<void> {
@@ -139,12 +174,14 @@ export class Imports implements Importer {
   }
 }
 
-function taskInfo(engine: Engine, row: ImportRow): ImportTaskInfo {
+function taskInfo(engine: Engine, row: ImportRow, running: boolean): ImportTaskInfo {
   const { kept } = new ImportRecord(engine, row);
   const counts = rowCounts(row);
   return {
     id: row.id,
     state: row.state,
+    node: undefined,
+    running,
     into: kept.spec.into,
     dataset: kept.spec.publish?.dataset,
     format: kept.spec.format.format,
@@ -160,12 +197,27 @@ function taskInfo(engine: Engine, row: ImportRow): ImportTaskInfo {
 }
 
 /** A retry with the id of an import is that import, so it has to ask for the same. */
-function checkSame({ row, kept }: ImportRecord, spec: ImportSpec): void {
+export function checkSame(id: string, earlier: ImportSpec, spec: ImportSpec): void {
+  if (isSame(earlier, spec)) return;
+  const message = `The id ${id} was used for another import, into ${JSON.stringify(earlier.into)}; give this one an id of its own`;
+  throw new SluiceError('IMPORT_ID_REUSED', message);
+}
+
+export function isSame(one: ImportSpec, other: ImportSpec): boolean {
   const asked = ({ inputs, into, format, duplicates, publish }: ImportSpec): string =>
     JSON.stringify([inputs, into, format, duplicates, publish]);
-  if (asked(kept.spec) === asked(spec)) return;
-  const message = `The id ${row.id} was used for another import, into ${JSON.stringify(kept.spec.into)}; give this one an id of its own`;
-  throw new SluiceError('IMPORT_ID_REUSED', message);
+  return asked(one) === asked(other);
+}
+
+/** @throws SluiceError INGEST_ID_REUSED */
+export function checkIngestId(engine: Engine, id: string): void {
+  if (engine.ingestOf(id) !== undefined)
+    throw new SluiceError('INGEST_ID_REUSED', `The id ${id} was used for an ingest of files`);
+}
+
+function sourceGone(id: string): SluiceError {
+  const message = `The import ${id} reads a stream or entries of the program, which are gone: give them again, as options.source`;
+  return new SluiceError('SOURCE_GONE', message);
 }
 
 function feedOf(source: ImportSource, spec: ImportSpec, { env }: Engine): MainFeed | undefined {

@@ -22,6 +22,7 @@
  *     "V" + last version, u64          [first version]
  *         big-endian
  *     "M" + import id, UTF-8           import-rows.ts
+ *     "N" + import id, UTF-8           shared-import-row.ts
  *     "A" + version, u64 big-endian    [revision, index, digest]
  *
  * LMDB has no checksums: the CRC tells a damaged row, the count a lost one.
@@ -35,7 +36,8 @@
  *     4   "S", datasets: trees that no keyspace has. "V", commits of several versions; oldestReadable in "C", which
  *         compaction must move
  *     5   prefixes in "F": every key of the file begins with the first, which is read as the second; "M", imports, whose
- *         directories are swept but for what these rows name; "A", commits that a replica of a cluster has applied
+ *         directories are swept but for what these rows name; "A", commits that a replica of a cluster has applied;
+ *         "N", imports of all its nodes
  *
  * A version that is too new is refused. An older one is read as it is, and becomes this one when it is opened for writing.
  */
@@ -66,6 +68,7 @@ import type {
   TreeId,
   TreeRow,
 } from './rows.ts';
+import { sharedImportValues } from './shared-import-row.ts';
 
 export const FORMAT_VERSION = 5;
 export const COMPARATOR = 'leveldb.BytewiseComparator';
@@ -87,6 +90,7 @@ export type RowKind =
   | 'dataset'
   | 'commitBlock'
   | 'import'
+  | 'sharedImport'
   | 'replicaCommit';
 
 const KINDS: ReadonlyMap<string, RowKind> = new Map([
@@ -100,6 +104,7 @@ const KINDS: ReadonlyMap<string, RowKind> = new Map([
   ['S', 'dataset'],
   ['V', 'commitBlock'],
   ['M', 'import'],
+  ['N', 'sharedImport'],
   ['A', 'replicaCommit'],
 ]);
 
@@ -201,6 +206,8 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
       return { key: idKey('A', edit.version), value: undefined };
     case 'putImport':
       return row(nameKey('M', edit.row.id, 'An import id'), importValues(edit.row));
+    case 'putSharedImport':
+      return row(nameKey('N', edit.row.id, 'An import id'), sharedImportValues(edit.row));
     default:
       return unreachable(edit);
   }

@@ -37,6 +37,7 @@ import {
 import { decodeImport } from './import-rows.ts';
 import { checkMetaPages } from './meta-pages.ts';
 import type { Counters, DatabaseRow, Edit } from './rows.ts';
+import { decodeSharedImport } from './shared-import-row.ts';
 import { countersAfter, FIRST_COUNTERS, type ManifestState, MutableState, rowsAfter } from './state.ts';
 import { Store } from './store.ts';
 import { ThreadWriter } from './thread-writer.ts';
@@ -322,6 +323,8 @@ function load(store: Store, pin: boolean): MutableState | undefined {
     else if (kind === 'commitBlock') {
       edits.push({ kind: 'addCommitBlock', block: decodeCommitBlock(key, value) });
     } else if (kind === 'import') edits.push({ kind: 'putImport', row: decodeImport(key, value) });
+    else if (kind === 'sharedImport')
+      edits.push({ kind: 'putSharedImport', row: decodeSharedImport(key, value) });
     else if (kind === 'replicaCommit')
       edits.push({ kind: 'addReplicaCommit', commit: decodeReplicaCommit(key, value) });
     else edits.push({ kind: 'putIngest', ingest: decodeIngest(key, value) });

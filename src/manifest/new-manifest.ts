@@ -41,8 +41,8 @@ function bytesOf(writes: readonly Write[]): number {
 }
 
 function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
-  const { tables, keyspaces, trees, ranges, ingests, datasets, imports, commitBlocks, replicaCommits } =
-    state;
+  const { tables, keyspaces, trees, ranges, ingests, datasets, imports, sharedImports } = state;
+  const { commitBlocks, replicaCommits } = state;
   return [
     ...Array.from(tables.values(), (table) => ({ kind: 'addTable', table }) as const),
     ...Array.from(keyspaces.values(), (keyspace) => ({ kind: 'putKeyspace', keyspace }) as const),
@@ -51,6 +51,7 @@ function editsOf(state: ManifestState): Exclude<Edit, { kind: 'counters' }>[] {
     ...Array.from(ingests.values(), (ingest) => ({ kind: 'putIngest', ingest }) as const),
     ...Array.from(datasets.values(), (dataset) => ({ kind: 'putDataset', dataset }) as const),
     ...Array.from(imports.values(), (row) => ({ kind: 'putImport', row }) as const),
+    ...Array.from(sharedImports.values(), (row) => ({ kind: 'putSharedImport', row }) as const),
     ...Array.from(commitBlocks.values(), (block) => ({ kind: 'addCommitBlock', block }) as const),
     ...Array.from(replicaCommits.values(), (commit) => ({ kind: 'addReplicaCommit', commit }) as const),
   ];

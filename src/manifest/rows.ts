@@ -214,6 +214,22 @@ export interface CommitBlockRow {
   readonly last: Version;
 }
 
+/** An import as all nodes of a cluster know it (cluster/imports/). What only the node that runs it needs is in its ImportRow. */
+export interface SharedImportRow {
+  readonly id: string;
+  /** Of the node that runs it: one that takes it over has a higher one. */
+  readonly epoch: number;
+  readonly node: string;
+  /** Of that node's process. */
+  readonly session: string;
+  readonly state: ImportState;
+  /** Of its commit. */
+  readonly version: Version | undefined;
+  /** JSON, as are the counts in `info`: cluster/imports/import-info.ts. */
+  readonly spec: string;
+  readonly info: string;
+}
+
 /** A commit of a cluster's log that is no put transaction: those have the same in the log, by `~cluster` (cluster/position.ts). */
 export interface ReplicaCommitRow {
   /** Its last. */
@@ -267,4 +283,5 @@ export type Edit =
   | { readonly kind: 'addReplicaCommit'; readonly commit: ReplicaCommitRow }
   | { readonly kind: 'dropReplicaCommit'; readonly version: Version }
   | { readonly kind: 'putImport'; readonly row: ImportRow }
+  | { readonly kind: 'putSharedImport'; readonly row: SharedImportRow }
   | { readonly kind: 'counters'; readonly counters: Counters };

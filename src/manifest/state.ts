@@ -14,6 +14,7 @@ import type {
   KeyspaceRow,
   RangeTombstonesRow,
   ReplicaCommitRow,
+  SharedImportRow,
   TableRow,
   TreeId,
   TreeRow,
@@ -28,6 +29,7 @@ export interface ManifestState {
   readonly ingests: ReadonlyMap<string, IngestRow>;
   readonly datasets: ReadonlyMap<string, DatasetRow>;
   readonly imports: ReadonlyMap<string, ImportRow>;
+  readonly sharedImports: ReadonlyMap<string, SharedImportRow>;
   /** By `rangeKey`. */
   readonly ranges: ReadonlyMap<string, RangeTombstonesRow>;
   /** By last version, ascending. */
@@ -58,6 +60,7 @@ export class MutableState implements ManifestState {
   readonly ingests = new Map<string, IngestRow>();
   readonly datasets = new Map<string, DatasetRow>();
   readonly imports = new Map<string, ImportRow>();
+  readonly sharedImports = new Map<string, SharedImportRow>();
   readonly ranges = new Map<string, RangeTombstonesRow>();
   readonly commitBlocks = new Map<Version, CommitBlockRow>();
   readonly replicaCommits = new Map<Version, ReplicaCommitRow>();
@@ -117,6 +120,9 @@ export class MutableState implements ManifestState {
       case 'putImport':
         this.imports.set(edit.row.id, edit.row);
         return;
+      case 'putSharedImport':
+        this.sharedImports.set(edit.row.id, edit.row);
+        return;
       case 'counters':
         this.counters = edit.counters;
         return;
@@ -162,7 +168,7 @@ export function rowsAfter(state: ManifestState, edits: readonly Edit[]): number 
   const there = new Map<string, boolean>();
   let rows = state.tables.size + state.keyspaces.size + state.trees.size + state.ingests.size;
   rows += state.ranges.size + state.datasets.size + state.commitBlocks.size + state.imports.size;
-  rows += state.replicaCommits.size;
+  rows += state.replicaCommits.size + state.sharedImports.size;
   const set = (key: string, before: boolean, after: boolean): void => {
     rows += Number(after) - Number(there.get(key) ?? before);
     there.set(key, after);
@@ -191,7 +197,9 @@ export function rowsAfter(state: ManifestState, edits: readonly Edit[]): number 
     } else if (edit.kind === 'dropReplicaCommit') {
       set(`A${edit.version}`, state.replicaCommits.has(edit.version), false);
     } else if (edit.kind === 'putImport') set(`M${edit.row.id}`, state.imports.has(edit.row.id), true);
-    else if (edit.kind === 'putKeyspace') {
+    else if (edit.kind === 'putSharedImport') {
+      set(`N${edit.row.id}`, state.sharedImports.has(edit.row.id), true);
+    } else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
     } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);
   }

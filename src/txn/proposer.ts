@@ -28,6 +28,14 @@ export interface Proposer {
   caughtUp(): Promise<void>;
 }
 
+/** A node that commits an import has it still: what all nodes know of it has this epoch (cluster/imports/). */
+export interface ImportClaim {
+  readonly id: string;
+  readonly epoch: number;
+  /** How far it is, as it is to be known from the commit on. */
+  readonly info: string;
+}
+
 /** What the check of a commit needs of its transaction. */
 export interface CheckedTransaction {
   readonly reads: ReadSet | undefined;

@@ -19,8 +19,8 @@ import { type IngestSummary, stageIngest } from './ingest-statement.ts';
 import { Keyspace } from './keyspace.ts';
 import { checkKeyspaceOptions, type KeyspaceOptions } from './keyspace-options.ts';
 import { type Layer, Overlay } from './overlay.ts';
+import type { ImportClaim } from './proposer.ts';
 import { deletedSpan } from './range-argument.ts';
-
 import { ownBytes, ReadSet } from './read-set.ts';
 import type { ReadSource } from './read-source.ts';
 import { type EncodingOptions, type RangeOptions, Readable } from './readable.ts';
@@ -131,6 +131,10 @@ export class TransactionCore implements ActiveTransaction {
   tooOld = false;
   state: 'open' | 'committing' | 'committed' | 'aborted' = 'open';
   result: CommitResult | undefined;
+  /** In a cluster, of the commit of an import. */
+  claim: ImportClaim | undefined;
+  /** In a cluster: of all transactions with the same one is committed. */
+  request: string | undefined;
   /** Ingest statements still being staged. */
   readonly staging = new Set<Promise<unknown>>();
   /** Ingests of this transaction that an earlier commit had made already. */

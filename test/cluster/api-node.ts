@@ -6,12 +6,15 @@ import { onTestFinished } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { serveClients } from '../../src/cluster/api/client-api.ts';
 import { localNode } from '../../src/cluster/api/local-node.ts';
+import { replicaNode } from '../../src/cluster/api/replica-node.ts';
 import type { ServedNode } from '../../src/cluster/api/served-node.ts';
+import type { ClusterDb } from '../../src/cluster/cluster-db.ts';
 import { ClusterClient } from '../../src/cluster/http/client.ts';
 import type { NodeServer } from '../../src/cluster/http/node-server.ts';
 import { type Db, open } from '../../src/index.ts';
 import { memoryDirectory } from '../base/database.ts';
 import { bearer, type ServerOptions, startServer, TOKEN } from './exchange-node.ts';
+import type { TextNode } from './nodes.ts';
 
 export interface ApiNode {
   readonly db: Db;
@@ -59,4 +62,20 @@ export async function startApi(
     };
   };
   return { db, server, client, files, uploads, ask };
+}
+
+/** A replica of a cluster within this process, served to clients as `sluice serve` serves one. */
+export async function serveReplica(
+  db: TextNode,
+  files: string,
+): Promise<{ readonly client: ClusterClient; readonly url: string }> {
+  const server = await startServer();
+  // Its encodings are of no matter: the API has its own.
+  const node = replicaNode(db as unknown as ClusterDb, { bytes: 0, digests: () => [] });
+  const received = (): { files: number; bytes: number } => ({ files: 0, bytes: 0 });
+  const uploadDir = join(memoryDirectory(), 'uploads');
+  onTestFinished(serveClients({ env: nodeEnv, uploadDir, server, node, ingestDirs: [files], received }));
+  const client = new ClusterClient({ urls: [server.url], token: TOKEN });
+  onTestFinished(() => client.close());
+  return { client, url: server.url };
 }

@@ -7,7 +7,8 @@ const RIGHT = Buffer.alloc(16, 1);
 const WRONG = Buffer.alloc(16, 2).toString('hex');
 
 function member(node: string, appliedRevision: number, digest: string): MemberState {
-  return { node, url: undefined, condition: 'running', appliedRevision, appliedVersion: 1, digest };
+  const rest = { url: undefined, condition: 'running', appliedRevision, appliedVersion: 1, digest } as const;
+  return { node, session: `of ${node}`, ...rest };
 }
 
 /** A node 'a' of three, through revision 5. */

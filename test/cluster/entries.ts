@@ -31,6 +31,7 @@ export async function everythingOf(db: Replica): Promise<unknown> {
   return {
     version: db.version,
     keyspaces,
+    imports: [...manifest.state.sharedImports.values()],
     ingests: db.ingests().map(({ files, ...ingest }) => ({
       ...ingest,
       files: files.map(({ table: _, level: __, ...file }) => file),

@@ -7,6 +7,7 @@ const log = await openEtcdLog('leaves', { hosts: process.argv.slice(2) }, nodeEn
 await log.append({ id: '0'.repeat(32), bytes: new Uint8Array(1), stagings: [] });
 await log.announce({
   node: 'a',
+  session: 'one',
   url: undefined,
   condition: 'running',
   appliedRevision: 0,

@@ -53,7 +53,8 @@ export const DIGESTS = ['a', 'b', 'c'].map((c) => c.repeat(64));
 export const SETTINGS = { clusterId: 'one', replicas: 3, windowVersions: 1000 };
 
 export function member(node: string, appliedRevision = 0): MemberState {
-  return { node, url: undefined, condition: 'running', appliedRevision, appliedVersion: 7, digest: 'ff' };
+  const state = { condition: 'running', appliedRevision, appliedVersion: 7, digest: 'ff' } as const;
+  return { node, session: `of ${node}`, url: undefined, ...state };
 }
 
 export async function appended(

@@ -34,6 +34,7 @@ function copyOf(state: ManifestState): ManifestState {
     ingests: new Map(ingests),
     datasets: new Map(datasets),
     imports: new Map(imports),
+    sharedImports: new Map(),
     ranges: new Map(ranges),
     commitBlocks: new Map(state.commitBlocks),
     replicaCommits: new Map(state.replicaCommits),

@@ -9,6 +9,7 @@ import type {
   ImportPublish,
   ImportResult,
   ImportTask,
+  ImportTaskInfo,
   KeySpec,
   ValueSpec,
 } from '../../import-options.ts';
@@ -28,6 +29,17 @@ const REMEMBERED_MAX = 1000;
 export interface ImportStatus {
   readonly id: string;
   readonly state: string;
+  /** Of a cluster: the node that runs it, or has run it. */
+  readonly node?: string;
+  /** False where no node is at it; `resume` goes on with it unless it is imported or cancelled. */
+  readonly running: boolean;
+  /** ISO 8601. */
+  readonly started?: string;
+  readonly into?: string;
+  readonly sources?: readonly string[];
+  /** As far as it is durable. */
+  readonly rowsRead?: number;
+  readonly rowsBad?: number;
   /** Of one that this node has run since it started. */
   readonly progress?: ImportProgress;
   readonly result?: ImportResult;
@@ -95,14 +107,21 @@ export class ImportRoutes {
   }
 
   #resume(call: Call): void {
-    const task = this.#node.db.resumeImport(idOf(call));
+    const id = idOf(call);
+    // It may be another node's, or a program's: what it reads here is asked for by this client.
+    const { sources = [] } = this.#node.db.tasks().find((one) => one.id === id) ?? {};
+    for (const source of sources) this.#allowed.source(source);
+    const task = this.#node.db.resumeImport(id);
     this.#remember(task);
     call.answer(200, this.#status(task.id));
   }
 
   async #cancel(call: Call): Promise<void> {
-    await this.#running(call).task.cancel();
-    call.answer(200, this.#status(idOf(call)));
+    const id = idOf(call);
+    const running = this.#tasks.get(id);
+    if (running === undefined) await this.#node.cancelImport(id);
+    else await running.task.cancel();
+    call.answer(200, this.#status(id));
   }
 
   #running(call: Call): Running {
@@ -140,26 +159,36 @@ export class ImportRoutes {
 
   #status(id: string): ImportStatus {
     const running = this.#tasks.get(id);
+    const kept = this.#node.db.tasks().find((one) => one.id === id);
+    const told = kept === undefined ? {} : toldOf(kept);
     if (running !== undefined) {
       const { task, result, error } = running;
       return {
         id,
         state: task.state,
+        ...told,
+        running: kept?.running ?? (result === undefined && error === undefined),
         progress: task.progress(),
         ...(result !== undefined && { result }),
         ...(error !== undefined && { error }),
       };
     }
-    const kept = this.#node.db.tasks().find((one) => one.id === id);
     if (kept === undefined) throw new SluiceError('IMPORT_NOT_FOUND', `There is no import ${id}`);
     const { state, result, error } = kept;
     return {
       id,
       state,
+      ...told,
+      running: kept.running,
       ...(result !== undefined && { result }),
       ...(error !== undefined && { error: { code: 'FAILED', message: error } }),
     };
   }
+}
+
+function toldOf({ node, started, into, sources, rowsRead, rowsBad }: ImportTaskInfo): Partial<ImportStatus> {
+  const told = { started: started.toISOString(), into, sources, rowsRead, rowsBad };
+  return node === undefined ? told : { node, ...told };
 }
 
 function idOf(call: Call): string {

@@ -1,12 +1,15 @@
 /** A database in no cluster, as a node: what is committed is applied. */
 
+import { isSluiceError } from '../../base/errors.ts';
 import type { Db } from '../../db.ts';
-import type { NodeStatus, ServedNode } from './served-node.ts';
+import type { ImportTask } from '../../import-options.ts';
+import { importsUnderWay, type NodeStatus, type ServedNode } from './served-node.ts';
 
 export function localNode(db: Db, name: string): ServedNode {
   return {
     db,
     catchUp: () => Promise.resolve(),
+    cancelImport: (id) => cancelHere(db, id),
     status: async (): Promise<NodeStatus> => {
       const { poisoned } = db.stats();
       return {
@@ -20,8 +23,22 @@ export function localNode(db: Db, name: string): ServedNode {
         lag: { revisions: 0, records: 0, bytes: 0, seconds: 0 },
         pendingCommits: 0,
         members: [],
+        imports: importsUnderWay(db.tasks()),
         files: { held: 0, bytes: 0, inFlight: [] },
       };
     },
   };
+}
+
+/** One that runs is stopped by whoever has its task; what is left of another goes. */
+async function cancelHere(db: Db, id: string): Promise<void> {
+  let task: ImportTask;
+  try {
+    task = db.resumeImport(id);
+  } catch (error) {
+    // It reads a stream: it is given an empty one, of which nothing will be read.
+    if (!isSluiceError(error, 'SOURCE_GONE')) throw error;
+    task = db.resumeImport(id, { source: [] });
+  }
+  await task.cancel();
 }

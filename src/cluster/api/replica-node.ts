@@ -3,13 +3,14 @@
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { ClusterDb } from '../cluster-db.ts';
 import type { FileStore } from '../files/file-store.ts';
-import type { NodeStatus, ServedNode } from './served-node.ts';
+import { importsUnderWay, type NodeStatus, type ServedNode } from './served-node.ts';
 
-export function replicaNode(db: ClusterDb, store: FileStore): ServedNode {
+export function replicaNode(db: ClusterDb, store: Pick<FileStore, 'bytes' | 'digests'>): ServedNode {
   return {
     db,
     compareContents: (signal) => db.compareContents({ signal }),
     catchUp: (signal) => orAborted(db.caughtUp(), signal),
+    cancelImport: (id) => db.cancelImport(id),
     status: async (): Promise<NodeStatus> => {
       const status = await db.status();
       return {
@@ -23,6 +24,7 @@ export function replicaNode(db: ClusterDb, store: FileStore): ServedNode {
         lag: status.lag,
         pendingCommits: status.pendingCommits,
         members: status.members,
+        imports: importsUnderWay(db.tasks()),
         files: { held: store.digests().length, bytes: store.bytes, inFlight: status.filesInFlight },
       };
     },

@@ -1,6 +1,7 @@
 /** What the client API needs of a node. A plain database is one too: alone, it has always caught up. */
 
 import type { Db } from '../../db.ts';
+import type { ImportTaskInfo } from '../../import-options.ts';
 import type { ContentComparison } from '../contents.ts';
 import type { FileInFlight } from '../files/file-exchange.ts';
 import type { ReplicaLag } from '../lag.ts';
@@ -22,6 +23,8 @@ export interface ServedNode {
   >;
   /** Resolves when all is applied here that was committed anywhere before the call: then a read is linearizable. */
   catchUp(signal: AbortSignal): Promise<void>;
+  /** Wherever in the cluster it runs. @throws SluiceError IMPORT_NOT_FOUND */
+  cancelImport(id: string): Promise<void>;
   status(): Promise<NodeStatus>;
   /** What all nodes hold; absent of a database that is in no cluster. */
   compareContents?(signal: AbortSignal): Promise<ContentComparison>;
@@ -43,9 +46,17 @@ export interface NodeStatus {
   /** Commits of this node's callers that wait for their outcome. */
   readonly pendingCommits: number;
   readonly members: readonly MemberState[];
+  /** Imports of the cluster, or of the database alone, that have not ended: nobody runs those that are not running. */
+  readonly imports: readonly Pick<ImportTaskInfo, 'id' | 'state' | 'node' | 'running'>[];
   readonly files: {
     readonly held: number;
     readonly bytes: number;
     readonly inFlight: readonly FileInFlight[];
   };
+}
+
+export function importsUnderWay(tasks: readonly ImportTaskInfo[]): NodeStatus['imports'] {
+  return tasks
+    .filter(({ state }) => state !== 'imported' && state !== 'cancelled')
+    .map(({ id, state, node, running }) => ({ id, state, node, running }));
 }

@@ -127,7 +127,7 @@ export function errorOf(status: number, body: unknown, from: string): Error {
   return new SluiceError('UNAVAILABLE', `${from} answers ${status}: ${message}`);
 }
 
-function isErrorCode(code: string): code is ErrorCode {
+export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(STATUS_OF, code);
 }
 

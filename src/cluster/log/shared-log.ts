@@ -64,6 +64,8 @@ export type MemberCondition = 'starting' | 'running' | 'lagging' | 'halted';
 /** What a node announces of itself, again and again while it lives. */
 export interface MemberState {
   readonly node: string;
+  /** Of its process, as no other has it: random. */
+  readonly session: string;
   /** Where its peers reach it; undefined while it serves nobody. */
   readonly url: string | undefined;
   readonly condition: MemberCondition;

@@ -1,13 +1,16 @@
 /**
  * Records as bytes, in entries of the shared log (entry.ts, which has a shorter form of those that only put). In MessagePack:
  *
- *     record = [timeMs, snapshot, reads | null, [[keyspace, keepsTombstones], …], [file, …], body]
+ *     record = [timeMs, snapshot, reads | null, [[keyspace, keepsTombstones], …], [file, …], body,
+ *               [import, epoch, info] claimed | null, request | null]
  *     reads  = [[keyspace, [key, …]], …], [[keyspace, [[lower, upper | null], …]], …],
  *              [[keyspace, file, lower, upper, own layers], …], [written keyspace, …]      (one array of these four)
  *     file   = [SHA-256 of 32 bytes, bytes, entries, deletes, smallest, largest, [[from, to | null], …],
  *              [prefix in the file, prefix read] | null]
  *     body   = [0, [layer, …]] a commit | [1, keyspace] dropped | [2, keyspace, [id, …]] versions dropped
  *            | [3, ingest] released | [4] nothing | [5] contents compared
+ *            | [6, import, epoch expected, epoch, node, session, state, version | null, spec, info] what is
+ *               known of an import; its spec is '' where it stays
  *     layer  = [0, [[keyspace, [key, value | null, key, …]], …]] a run
  *            | [1, [[keyspace, file], …]] runs as tables
  *            | [2, [[keyspace, [[from, to | null], …]], …]] range deletions
@@ -21,7 +24,9 @@
 import { unreachable } from '../../base/assert.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { Fields, packr } from '../../manifest/fields.ts';
+import { sharedImportOf, sharedImportValues } from '../../manifest/shared-import-row.ts';
 import type { KeySpan } from '../../mvcc/range-tombstones.ts';
+import type { ImportClaim } from '../../txn/proposer.ts';
 import { keyBytes, keyString } from '../../txn/read-set.ts';
 import { RunSection } from '../../txn/run.ts';
 import type {
@@ -41,6 +46,7 @@ const DROP_VERSIONS = 2;
 const RELEASE = 3;
 const NONE = 4;
 const COMPARE = 5;
+const IMPORT = 6;
 
 const RUN = 0;
 const TABLES = 1;
@@ -49,7 +55,7 @@ const INGEST = 3;
 const SWAP = 4;
 
 export function encodeRecord(record: LogRecord): Uint8Array {
-  const { timeMs, snapshot, reads, ensures, files, body } = record;
+  const { timeMs, snapshot, reads, ensures, files, body, claim, request } = record;
   return packr.pack([
     timeMs,
     snapshot,
@@ -57,6 +63,8 @@ export function encodeRecord(record: LogRecord): Uint8Array {
     ensures.map(({ keyspace, keepsTombstones }) => [keyspace, keepsTombstones]),
     files.map(fileValues),
     bodyValues(body),
+    claim === undefined ? null : [claim.id, claim.epoch, claim.info],
+    request ?? null,
   ]);
 }
 
@@ -81,6 +89,8 @@ export function decodeRecord(bytes: Uint8Array): LogRecord {
     ensures,
     files: f.list().map(fileOf),
     body: bodyOf(f.list()),
+    claim: claimOf(f.listOrNull()),
+    request: f.textOrNull() ?? undefined,
   };
 }
 
@@ -157,6 +167,12 @@ function rangeOf(values: unknown): { readonly lower: string; readonly upper: str
   return { lower: text(from), upper: to === undefined ? undefined : text(to) };
 }
 
+function claimOf(values: readonly unknown[] | null): ImportClaim | undefined {
+  if (values === null) return undefined;
+  const f = fields(values);
+  return { id: f.text(), epoch: f.number(), info: f.text() };
+}
+
 function fileValues(file: RecordFile): unknown[] {
   const { digest, bytes, entries, deletes, smallest, largest, deletedSpans, prefix } = file;
   return [
@@ -198,6 +214,8 @@ function bodyValues(body: RecordBody): unknown[] {
       return [DROP_VERSIONS, body.keyspace, body.ids];
     case 'release':
       return [RELEASE, body.ingest];
+    case 'import':
+      return [IMPORT, body.row.id, body.expects, ...sharedImportValues(body.row)];
     case 'none':
       return [NONE];
     case 'compare':
@@ -214,6 +232,10 @@ function bodyOf(values: readonly unknown[]): RecordBody {
   if (kind === DROP) return { kind: 'drop', keyspace: f.text() };
   if (kind === DROP_VERSIONS) return { kind: 'dropVersions', keyspace: f.text(), ids: f.list().map(Number) };
   if (kind === RELEASE) return { kind: 'release', ingest: f.text() };
+  if (kind === IMPORT) {
+    const [id, expects] = [f.text(), f.number()];
+    return { kind: 'import', expects, row: sharedImportOf(id, f) };
+  }
   if (kind === NONE) return { kind: 'none' };
   if (kind === COMPARE) return { kind: 'compare' };
   throw unknownKind('record', kind);

@@ -3,8 +3,10 @@
  * needs to decide about it and to apply it, and nothing that differs between replicas (docs/ARCHITECTURE.md "Cluster").
  */
 
+import type { SharedImportRow } from '../../manifest/rows.ts';
 import type { PrefixRewrite } from '../../mvcc/prefix-rewrite.ts';
 import type { KeySpan } from '../../mvcc/range-tombstones.ts';
+import type { ImportClaim } from '../../txn/proposer.ts';
 import type { ReadRange } from '../../txn/read-set.ts';
 import type { RunSection } from '../../txn/run.ts';
 
@@ -89,17 +91,23 @@ export type RecordBody =
   | { readonly kind: 'release'; readonly ingest: string }
   /** Replicas tell what they hold at its place. */
   | { readonly kind: 'compare' }
+  /** What all nodes are to know of an import; refused unless its row has this epoch (0: there is none). */
+  | { readonly kind: 'import'; readonly expects: number; readonly row: SharedImportRow }
   /** Only makes its keyspaces. */
   | { readonly kind: 'none' };
 
 export interface LogRecord {
   /** When it was proposed. */
   readonly timeMs: number;
-  /** What its transaction read at; 0 where it has read nothing. */
+  /** What its transaction read at, or when it was asked for; 0 where it has read nothing, and nobody asks again. */
   readonly snapshot: number;
   readonly reads: RecordReads | undefined;
   /** Keyspaces that are made before it where there are none, with `allowIngestBehind`. */
   readonly ensures: readonly { readonly keyspace: string; readonly keepsTombstones: boolean }[];
   readonly files: readonly RecordFile[];
   readonly body: RecordBody;
+  /** Of the commit of an import: refused where another node has it, or it is committed. */
+  readonly claim: ImportClaim | undefined;
+  /** Of whoever asked for it, who may ask again: of all records with the same one is committed. */
+  readonly request: string | undefined;
 }
