@@ -1,7 +1,10 @@
 /** The log in an etcd that asks who one is, and in one that is full; and a process that is done with it. */
 
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -10,6 +13,7 @@ import { isSluiceError } from '../../src/base/errors.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
 import type { EtcdOptions } from '../../src/cluster/log/etcd/etcd-options.ts';
 import type { SharedLog } from '../../src/cluster/log/shared-log.ts';
+import { memoryDirectory } from '../base/database.ts';
 import { pem } from '../fixtures/certificates.ts';
 import { ETCD_USER, EtcdCluster, type EtcdStart, nodeTls, until } from '../fixtures/etcd.ts';
 import { appended, bytes, id, member, SETTINGS, take, text } from './logs.ts';
@@ -70,6 +74,31 @@ test('a member of etcd that has been restarted knows no token any more: nodes ta
   expect((await read).map(text)).toEqual(['before', 'after']);
   await log.announce(member('a', 2));
   expect(await writer.members()).toEqual([member('a', 2)]);
+});
+
+test('tokens that end, and users that are changed, hold nobody up', async () => {
+  const dir = memoryDirectory();
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+  writeFileSync(join(dir, 'public.pem'), publicKey);
+  writeFileSync(join(dir, 'private.pem'), privateKey);
+  const keys = `pub-key=${join(dir, 'public.pem')},priv-key=${join(dir, 'private.pem')}`;
+  const etcd = await startEtcd({ args: ['--auth-token', `jwt,${keys},sign-method=RS256,ttl=1s`] });
+  await etcd.askForUsers();
+  const { hosts } = etcd;
+  const [log, reader] = [await open({ hosts, auth: ETCD_USER }), await open({ hosts, auth: ETCD_USER })];
+  const count = 20;
+  const read = take(reader, 0, count);
+  for (let n = 0; n < count; n++) {
+    await appended(log, n, String(n));
+    if (n % 5 === 0) await reader.announce(member('a', n));
+    if (n % 10 === 4) await etcd.changeUsers();
+    if (n === 9) await nodeEnv.clock.sleep(1_100); // the token has ended
+  }
+  expect((await read).map(text)).toEqual(Array.from({ length: count }, (_, n) => String(n)));
 });
 
 describe('an etcd with TLS that asks for certificates', () => {

@@ -22,8 +22,14 @@ function codeOf(message: string): number | undefined {
   return code === undefined ? undefined : Number(code);
 }
 
+/** Users or roles have been changed since it was given, which tokens of the kind JWT have in them. */
+export function isTokenOld(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('revision of auth store is old');
+}
+
 export function classify(error: unknown): EtcdFailure {
   const message = error instanceof Error ? error.message : String(error);
+  if (isTokenOld(error)) return 'passing';
   if (message.includes('required revision has been compacted')) return 'compacted';
   if (message.includes('requested lease not found')) return 'lease-lost';
   if (message.includes('is expired or revoked')) return 'lease-lost'; // etcd3's own words for it

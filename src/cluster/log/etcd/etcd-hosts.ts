@@ -9,7 +9,7 @@ import type { Etcd3, IOptions } from 'etcd3';
 import { at, unreachable } from '../../../base/assert.ts';
 import type { Env } from '../../../base/env/env.ts';
 import type { SluiceError } from '../../../base/errors.ts';
-import { classify, etcdError } from './etcd-failure.ts';
+import { classify, etcdError, isTokenOld } from './etcd-failure.ts';
 import { closedError, type EtcdOptions } from './etcd-options.ts';
 
 export interface EtcdTiming {
@@ -76,27 +76,32 @@ export class EtcdHosts {
   readonly env: Env;
   readonly timing: EtcdTiming;
   readonly #hosts: readonly string[];
-  readonly #clients: readonly Etcd3[];
+  readonly #connect: (host: string) => Etcd3;
+  readonly #clients: Etcd3[];
   readonly #closing = new AbortController();
   /** How to end what is under way: hundreds of listeners of one signal are slow, and warned of. */
   readonly #waiting = new Set<(reason: Error) => void>();
   #current: number;
 
-  private constructor(env: Env, timing: EtcdTiming, hosts: readonly string[], clients: readonly Etcd3[]) {
+  private constructor(
+    env: Env,
+    timing: EtcdTiming,
+    hosts: readonly string[],
+    connect: (host: string) => Etcd3,
+  ) {
     this.env = env;
     this.timing = timing;
     this.#hosts = hosts;
-    this.#clients = clients;
+    this.#connect = connect;
+    this.#clients = hosts.map(connect);
     this.#current = Math.floor(env.random.float() * hosts.length);
   }
 
   /** Connects to nobody yet. The library is loaded here, and nowhere else. */
   static async load(options: EtcdOptions, env: Env, timing: EtcdTiming): Promise<EtcdHosts> {
     const { Etcd3: Client } = await import('etcd3');
-    const clients = options.hosts.map(
-      (host) => new Client(clientOptions(host, options, env, timing.attemptMs)),
-    );
-    return new EtcdHosts(env, timing, options.hosts, clients);
+    const connect = (host: string): Etcd3 => new Client(clientOptions(host, options, env, timing.attemptMs));
+    return new EtcdHosts(env, timing, options.hosts, connect);
   }
 
   /** Fires when the log is closed. */
@@ -112,6 +117,15 @@ export class EtcdHosts {
   /** That one does not answer, or not with what is new: the next one. A second caller who says so of the same one changes nothing. */
   giveUp(client: Etcd3): void {
     if (client === this.client) this.#current = (this.#current + 1) % this.#clients.length;
+  }
+
+  /** Its token is of before users were changed. etcd3 knows that only of tokens that have ended, so another client takes its place. */
+  #renew(client: Etcd3): void {
+    const place = this.#clients.indexOf(client);
+    const host = this.#hosts[place];
+    if (host === undefined) return; // another call has seen it first
+    this.#clients[place] = this.#connect(host);
+    client.close();
   }
 
   /**
@@ -142,6 +156,7 @@ export class EtcdHosts {
           case 'wrong':
             throw this.error(error, doing);
           case 'passing':
+            if (isTokenOld(error)) this.#renew(client);
             break;
           default:
             unreachable(failure);
