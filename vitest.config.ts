@@ -31,6 +31,7 @@ const LONGEST = [
 /** Of the long form alone, of the test command: they wait for long, or go through every place of one kind. */
 const LONG_ONLY = [
   'test/cluster/etcd-faults.test.ts',
+  'test/cluster/etcd-tokens.test.ts',
   'test/corruption/manifest.test.ts',
   'test/datasets/kill.test.ts',
   'test/faults/one-call.test.ts',

@@ -1,10 +1,7 @@
 /** The log in an etcd that asks who one is, and in one that is full; and a process that is done with it. */
 
 import { spawn } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -12,23 +9,10 @@ import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
 import type { EtcdOptions } from '../../src/cluster/log/etcd/etcd-options.ts';
-import type { SharedLog } from '../../src/cluster/log/shared-log.ts';
-import { memoryDirectory } from '../base/database.ts';
 import { pem } from '../fixtures/certificates.ts';
-import { ETCD_USER, EtcdCluster, type EtcdStart, nodeTls, until } from '../fixtures/etcd.ts';
+import { ETCD_USER, nodeTls, until } from '../fixtures/etcd.ts';
+import { openLog as open, startEtcd } from './etcd-logs.ts';
 import { appended, bytes, id, member, SETTINGS, take, text } from './logs.ts';
-
-async function startEtcd(start: EtcdStart): Promise<EtcdCluster> {
-  const etcd = await EtcdCluster.start({ members: 1, ...start });
-  onTestFinished(() => etcd.stop());
-  return etcd;
-}
-
-async function open(options: EtcdOptions): Promise<SharedLog> {
-  const log = await openEtcdLog('access', options, nodeEnv);
-  onTestFinished(() => log.close());
-  return log;
-}
 
 test('a user with no more than the prefix of nodes can do all; without a user the error says what to check', async () => {
   const etcd = await startEtcd({});
@@ -55,50 +39,6 @@ test('a user with no more than the prefix of nodes can do all; without a user th
   }
   const elsewhere = await open({ hosts, auth: ETCD_USER, prefix: 'not-ours' });
   await expect(appended(elsewhere, 3, 'three')).rejects.toMatchObject({ code: 'PERMISSION' });
-});
-
-test('a member of etcd that has been restarted knows no token any more: nodes take another', async () => {
-  const etcd = await startEtcd({});
-  await etcd.askForUsers();
-  const [log, writer] = [
-    await open({ hosts: etcd.hosts, auth: ETCD_USER }),
-    await open({ hosts: etcd.hosts, auth: ETCD_USER }),
-  ];
-  const read = take(log, 0, 2);
-  await log.announce(member('a'));
-  await appended(writer, 1, 'before');
-  await etcd.members[0]?.kill();
-  etcd.members[0]?.start();
-  await etcd.healthy();
-  await until('it is appended', () => appended(writer, 2, 'after').catch(() => undefined));
-  expect((await read).map(text)).toEqual(['before', 'after']);
-  await log.announce(member('a', 2));
-  expect(await writer.members()).toEqual([member('a', 2)]);
-});
-
-test('tokens that end, and users that are changed, hold nobody up', async () => {
-  const dir = memoryDirectory();
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
-    modulusLength: 2048,
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
-  });
-  writeFileSync(join(dir, 'public.pem'), publicKey);
-  writeFileSync(join(dir, 'private.pem'), privateKey);
-  const keys = `pub-key=${join(dir, 'public.pem')},priv-key=${join(dir, 'private.pem')}`;
-  const etcd = await startEtcd({ args: ['--auth-token', `jwt,${keys},sign-method=RS256,ttl=1s`] });
-  await etcd.askForUsers();
-  const { hosts } = etcd;
-  const [log, reader] = [await open({ hosts, auth: ETCD_USER }), await open({ hosts, auth: ETCD_USER })];
-  const count = 20;
-  const read = take(reader, 0, count);
-  for (let n = 0; n < count; n++) {
-    await appended(log, n, String(n));
-    if (n % 5 === 0) await reader.announce(member('a', n));
-    if (n % 10 === 4) await etcd.changeUsers();
-    if (n === 9) await nodeEnv.clock.sleep(1_100); // the token has ended
-  }
-  expect((await read).map(text)).toEqual(Array.from({ length: count }, (_, n) => String(n)));
 });
 
 describe('an etcd with TLS that asks for certificates', () => {
