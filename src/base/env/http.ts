@@ -133,6 +133,11 @@ export interface HttpAnswer {
   readonly headers: IncomingHttpHeaders;
   /** Must be read to its end, or left by `destroy`. */
   readonly body: AsyncIterable<Uint8Array>;
+  /**
+   * Instead of `body`, at less cost: gives each piece to `take` as it comes, and waits for what that returns. Resolves at the end.
+   * @throws what `take` throws; what breaks the connection
+   */
+  pump(take: (piece: Uint8Array) => Promise<void> | undefined): Promise<void>;
   destroy(): void;
 }
 
@@ -186,6 +191,7 @@ export class HttpConnections {
           status: response.statusCode ?? 0,
           headers: response.headers,
           body: response,
+          pump: (take) => pump(response, take),
           destroy: () => void response.destroy(),
         }),
       );
@@ -197,6 +203,31 @@ export class HttpConnections {
     this.#plain.destroy();
     this.#tls.destroy();
   }
+}
+
+function pump(
+  response: IncomingMessage,
+  take: (piece: Uint8Array) => Promise<void> | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      reject(error);
+      response.destroy();
+    };
+    response.on('data', (piece: Uint8Array) => {
+      try {
+        const wait = take(piece);
+        if (wait === undefined) return;
+        response.pause();
+        wait.then(() => response.resume(), fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    response.on('end', resolve);
+    response.on('error', reject);
+    response.on('close', () => reject(new Error('the connection was closed')));
+  });
 }
 
 /** What fails here fails the request, which tells it. */

@@ -6,6 +6,7 @@
 import { dirname } from 'node:path';
 import { at } from '../../base/assert.ts';
 import type { Env } from '../../base/env/env.ts';
+import type { File } from '../../base/env/file-system.ts';
 import { sharedSignal } from '../../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { CheckpointListing } from '../http/checkpoint-routes.ts';
@@ -27,6 +28,7 @@ export interface CheckpointFetch {
   readonly peer: string;
   readonly transfers: number;
   pace(bytes: number, signal: AbortSignal): Promise<void>;
+  sync(file: File): Promise<void>;
 }
 
 /** @param dir must not exist; @throws SluiceError UNAVAILABLE, NO_SPACE, ABORTED, ALREADY_EXISTS */
@@ -124,7 +126,7 @@ function originalOf(name: string): string | undefined {
 }
 
 async function fetchOne(
-  { env, client, peer, pace }: CheckpointFetch,
+  { env, client, peer, pace, sync }: CheckpointFetch,
   id: string,
   index: number,
   { name, bytes }: { readonly name: string; readonly bytes: number },
@@ -141,6 +143,7 @@ async function fetchOne(
     attemptsMax: ATTEMPTS_MAX,
     ask: (source, from) => client.range(source, url, from, signal),
     pace,
+    sync,
     signal,
   }).run();
 }

@@ -98,9 +98,9 @@ export class NodeFileExchange implements FileExchange {
     if (this.#others([peer]).length === 0)
       throw new SluiceError('UNAVAILABLE', `${peer} is this node itself`);
     const { transfers } = this.#limits;
-    const pace = this.#pulls.pace;
+    const { pace, sync } = this.#pulls;
     const [env, client, store] = [this.#env, this.#client, this.store];
-    await fetchCheckpoint({ env, client, store, peer, transfers, pace }, dir, signal);
+    await fetchCheckpoint({ env, client, store, peer, transfers, pace, sync }, dir, signal);
   }
 
   async close(): Promise<void> {

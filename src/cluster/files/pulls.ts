@@ -1,6 +1,8 @@
 /** Fetching files from other nodes: several at a time, each once however many wait for it, all together within one rate. */
 
 import type { Env } from '../../base/env/env.ts';
+import type { File } from '../../base/env/file-system.ts';
+import { sharedSignal } from '../../base/env/shared-signal.ts';
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
 import { Limiter } from '../../levels/compaction/limiter.ts';
 import type { PeerClient } from '../http/peer-client.ts';
@@ -22,6 +24,7 @@ export const PULL_LIMITS: PullLimits = { transfers: 4, bytesPerSecond: 0 };
 const ATTEMPTS_MAX = 4;
 /** Left for the database itself. */
 const ROOM_BYTES = 64 << 20;
+const SYNCS_AT_A_TIME = 2;
 
 interface Pull {
   readonly file: FileFacts;
@@ -39,6 +42,8 @@ export class Pulls {
   readonly #limits: PullLimits;
   readonly #slots: Slots;
   readonly #limiter: Limiter;
+  readonly #syncs = new Slots(SYNCS_AT_A_TIME);
+  readonly #always = sharedSignal(new AbortController().signal);
   readonly #pulls = new Map<string, Pull>();
   /** Of files that came whole, since the start. */
   bytesReceived = 0;
@@ -81,6 +86,9 @@ export class Pulls {
     }
   }
 
+  /** A thread of Node's pool each, for as long as the disk takes: others are for readers whose blocks are not in memory. */
+  readonly sync = (file: File): Promise<void> => this.#syncs.run(this.#always, () => file.datasync());
+
   /** Resolves when the rate lets so many more bytes in. */
   readonly pace = async (bytes: number, signal: AbortSignal): Promise<void> => {
     const pauseMs = this.#limiter.pauseMs(bytes, this.#limits.bytesPerSecond);
@@ -121,6 +129,7 @@ export class Pulls {
       attemptsMax: ATTEMPTS_MAX,
       ask: (source, from) => this.#client.file(source, file.digest, from, signal),
       pace: this.pace,
+      sync: this.sync,
       signal,
     });
     await pull.transfer.run();

@@ -11,11 +11,9 @@ import type { File } from '../../base/env/file-system.ts';
 import type { HttpAnswer } from '../../base/env/http.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { FileFacts } from './file-exchange.ts';
+import { PieceWriter } from './piece-writer.ts';
 
-/** Hashed and written in one piece; and so long a pause of a rate limit, at its rate. */
-const CHUNK_BYTES = 256 << 10;
-/** That may not be on the disk yet: somebody else's sync may have to wait for it. */
-const UNSYNCED_BYTES = 16 << 20;
+const READ_BYTES = 512 << 10;
 const PAUSE_MS = 100;
 
 export interface TransferSettings {
@@ -28,6 +26,8 @@ export interface TransferSettings {
   /** In a row without a byte, from one source. */
   readonly attemptsMax: number;
   ask(source: string, from: number, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Makes durable what is written to the file; other transfers may come first. */
+  sync(file: File): Promise<void>;
   /** Resolves when the rate limit lets so many more bytes in. */
   pace(bytes: number, signal: AbortSignal): Promise<void>;
   readonly signal: AbortSignal;
@@ -42,7 +42,6 @@ export class Transfer {
   readonly #reasons = new Map<string, string>();
   /** Sources that have sent wrong bytes, or cannot have it. */
   readonly #refused = new Set<string>();
-  readonly #chunk = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)] as const;
   #hash: Hash = createHash('sha256');
   /** A digest was wrong: each source gives all of it from now on. */
   #wholeOnly = false;
@@ -65,7 +64,7 @@ export class Transfer {
         if (source === undefined) throw this.#unavailable();
         if (await this.#takeAllFrom(source, file)) break;
       }
-      await file.datasync();
+      await this.#settings.sync(file);
     } finally {
       file.closeSync();
     }
@@ -81,7 +80,7 @@ export class Transfer {
 
   async #hashWhatThereIs(file: File): Promise<void> {
     const bytes = file.sizeSync();
-    const [chunk] = this.#chunk;
+    const chunk = new Uint8Array(Math.min(READ_BYTES, bytes));
     while (this.received < bytes) {
       throwIfAborted(this.#settings.signal);
       const n = await file.read(chunk, 0, Math.min(chunk.length, bytes - this.received), this.received);
@@ -170,48 +169,39 @@ export class Transfer {
     );
   }
 
-  /** One piece is filled and hashed while the one before is written. */
-  async #write(source: string, { body }: HttpAnswer, file: File): Promise<void> {
-    const { signal, pace } = this.#settings;
-    let [filling, other] = this.#chunk;
-    let filled = 0;
-    let unsynced = 0;
-    let writing: Promise<void> = Promise.resolve();
-    const flush = async (): Promise<void> => {
-      const [piece, n, position] = [filling, filled, this.received];
-      if (n === 0) return;
-      this.#hash.update(piece.subarray(0, n));
-      await writing;
-      writing = file.write(piece, 0, n, position);
-      writing.catch(() => undefined); // told where it is awaited
-      this.received += n;
-      unsynced += n;
-      [filling, other] = [other, filling];
-      filled = 0;
-      await pace(n, signal);
-      if (unsynced < UNSYNCED_BYTES) return;
-      await writing;
-      await file.datasync();
-      unsynced = 0;
+  async #write(source: string, { pump }: HttpAnswer, file: File): Promise<void> {
+    const { signal, pace, sync } = this.#settings;
+    const writer = new PieceWriter(file, this.received, sync);
+    let [arrived, paced] = [this.received, this.received];
+    const keepPace = (): Promise<void> => {
+      const bytes = arrived - paced;
+      paced = arrived;
+      return pace(bytes, signal);
+    };
+    const write = async (piece: Uint8Array): Promise<void> => {
+      await writer.add(piece);
+      this.received = writer.position;
+      await keepPace();
     };
     try {
-      for await (const chunk of piecesOf(source, body)) {
-        if (this.received + filled + chunk.length > this.file.bytes) {
+      await pump((piece) => {
+        arrived += piece.length;
+        if (arrived > this.file.bytes) {
           this.#refused.add(source);
           throw new SluiceError('UNAVAILABLE', `${source} sends more bytes than the file has`);
         }
-        for (let at = 0; at < chunk.length; ) {
-          const n = Math.min(chunk.length - at, filling.length - filled);
-          filling.set(chunk.subarray(at, at + n), filled);
-          filled += n;
-          at += n;
-          if (filled === filling.length) await flush();
-        }
-      }
+        this.#hash.update(piece);
+        return writer.takes(piece) ? undefined : write(piece);
+      });
+      await keepPace();
+    } catch (cause) {
+      if (cause instanceof SluiceError) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new SluiceError('UNAVAILABLE', `${source}: the transfer broke off: ${why}`, { cause });
     } finally {
       // Also of an answer that broke off: what has come is kept.
-      await flush();
-      await writing;
+      await writer.end();
+      this.received = writer.position;
     }
   }
 
@@ -220,15 +210,5 @@ export class Transfer {
     const reasons = [...this.#reasons.values()];
     const why = reasons.length === 0 ? 'no node is known that holds it' : reasons.join('; ');
     return new SluiceError('UNAVAILABLE', `The file ${digest} could not be fetched: ${why}`);
-  }
-}
-
-/** What breaks the connection is UNAVAILABLE. */
-async function* piecesOf(source: string, body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  try {
-    yield* body;
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SluiceError('UNAVAILABLE', `${source}: the transfer broke off: ${why}`, { cause });
   }
 }

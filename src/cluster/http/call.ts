@@ -167,7 +167,18 @@ export class Call {
     throwIfAborted(signal);
     const response = this.#response;
     if (response.write(chunk)) return;
+    await this.#until(signal, (done) => response.on('drain', done));
+  }
+
+  /** As `write`, but resolves when the system has the bytes: they may be written over then. */
+  async send(chunk: Uint8Array): Promise<void> {
+    throwIfAborted(this.signal);
+    await this.#until(this.signal, (done) => this.#response.write(chunk, done));
+  }
+
+  async #until(signal: AbortSignal, begin: (done: () => void) => void): Promise<void> {
     const { clock, limits } = this.#settings;
+    const response = this.#response;
     const cancel = clock.after(limits.stallMs, () => response.destroy());
     try {
       await new Promise<void>((resolve) => {
@@ -177,7 +188,7 @@ export class Call {
           signal.removeEventListener('abort', done);
           resolve();
         };
-        response.on('drain', done);
+        begin(done);
         response.on('close', done);
         signal.addEventListener('abort', done);
       });

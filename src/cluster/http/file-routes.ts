@@ -9,7 +9,8 @@ import type { Call } from './call.ts';
 import type { Route } from './node-server.ts';
 import { RequestError, refusalOf } from './status-codes.ts';
 
-const CHUNK_BYTES = 256 << 10;
+/** Each has to be taken within `stallMs`. */
+const CHUNK_BYTES = 512 << 10;
 const SIGN_OF_LIFE_MS = 3000;
 const SOURCES_MAX = 64;
 
@@ -71,14 +72,23 @@ export async function sendFile(call: Call, file: File): Promise<void> {
 }
 
 async function sendBytes(call: Call, file: File, start: number, end: number): Promise<void> {
-  for (let at = start; at < end; ) {
-    // Its own each time: the socket keeps it until it is sent.
-    const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - at));
-    const n = await file.read(chunk, 0, chunk.length, at);
-    // Shorter than it was: whoever reads must not take it for the whole.
-    if (n === 0) throw new SluiceError('CORRUPTION', `${file.path} ends at byte ${at}, not at ${end}`);
-    await call.write(n === chunk.length ? chunk : chunk.subarray(0, n));
-    at += n;
+  // One is read while the other is sent. Fresh memory for each piece would cost more than all else here.
+  const chunkBytes = Math.min(CHUNK_BYTES, end - start);
+  let [chunk, other] = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)];
+  let sending: Promise<void> = Promise.resolve();
+  try {
+    for (let at = start; at < end; ) {
+      const n = await file.read(chunk, 0, Math.min(chunkBytes, end - at), at);
+      // Shorter than it was: whoever reads must not take it for the whole.
+      if (n === 0) throw new SluiceError('CORRUPTION', `${file.path} ends at byte ${at}, not at ${end}`);
+      await sending;
+      sending = call.send(n === chunk.length ? chunk : chunk.subarray(0, n));
+      sending.catch(() => undefined); // told where it is awaited
+      [chunk, other] = [other, chunk];
+      at += n;
+    }
+  } finally {
+    await sending;
   }
 }
 
