@@ -15,6 +15,7 @@ import { ClusterProposer } from './cluster-proposer.ts';
 import { type ContentComparison, Contents, compared } from './contents.ts';
 import { Divergence } from './divergence.ts';
 import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
+import { HeadStart } from './head-start.ts';
 import type { ImportNode } from './imports/cluster-imports.ts';
 import { Lag, type ReplicaLag } from './lag.ts';
 import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
@@ -121,6 +122,7 @@ export class ClusterNode implements ImportNode {
       proposals: this.#proposals,
       files,
       exchange,
+      headStart: new HeadStart({ engine, exchange, files, signal: parts.closing.signal }),
       timeoutMs,
       checkRunning: () => this.#checkRunning(),
       caughtUp: () => this.caughtUp(),

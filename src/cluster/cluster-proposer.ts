@@ -3,6 +3,7 @@
 import { isSluiceError } from '../base/errors.ts';
 import type { SharedImportRow } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
+import type { Table } from '../sst/table.ts';
 import type { MergedLayer } from '../txn/commit-layers.ts';
 import { mergeRuns, ownRuns } from '../txn/commit-layers.ts';
 import { type CommitResult, ingestedOf, removeSources } from '../txn/committer.ts';
@@ -12,11 +13,12 @@ import type { Proposer } from '../txn/proposer.ts';
 import { RunSection } from '../txn/run.ts';
 import type { TransactionCore } from '../txn/transaction.ts';
 import type { FileExchange } from './files/file-exchange.ts';
+import type { HeadStart } from './head-start.ts';
 import type { Proposals } from './proposals.ts';
 import { withTimeout } from './proposals.ts';
 import { encodeRecord } from './record/codec.ts';
 import { encodePut, encodePuts } from './record/entry.ts';
-import type { LogRecord, RecordBody } from './record/log-record.ts';
+import type { LogRecord, RecordBody, RecordFile } from './record/log-record.ts';
 import { isTooLarge, RECORD_DATA_BYTES_MAX, RecordBuilder } from './record-builder.ts';
 import type { SharedFiles } from './shared-files.ts';
 
@@ -25,6 +27,7 @@ export interface ClusterProposerParts {
   readonly proposals: Proposals;
   readonly files: SharedFiles;
   readonly exchange: FileExchange;
+  readonly headStart: HeadStart;
   readonly timeoutMs: number;
   /** @throws SluiceError HALTED */
   readonly checkRunning: () => void;
@@ -142,6 +145,10 @@ export class ClusterProposer implements Proposer {
     this.#unwatched(this.#propose({ kind: 'release', ingest }, []), 'an ingest could not be released');
   }
 
+  staged(table: Table): void {
+    this.#parts.headStart.begin(table);
+  }
+
   /** Resolves when all up to it is applied here. */
   async compare(): Promise<void> {
     this.#parts.checkRunning();
@@ -161,20 +168,26 @@ export class ClusterProposer implements Proposer {
     written: ReadonlySet<string>,
     core: TransactionCore | undefined,
   ): Promise<CommitResult> {
-    const { exchange, files, timeoutMs } = this.#parts;
     const { reads, snapshotVersion: snapshot, claim, request } = core ?? NOBODYS;
     for (const keyspace of written) if (!isPublished(layers, keyspace)) this.#requireKeyspace(keyspace);
-    const builder = new RecordBuilder(this.#engine, exchange);
-    const made = await builder.layers(layers);
-    const read = reads === undefined || reads.isEmpty ? undefined : await builder.reads(reads, layers, made);
-    const body: RecordBody = { kind: 'commit', layers: made };
-    const of = { files: builder.files, reads: read, snapshot, claim, request };
-    const propose = () => this.#propose(body, written, of);
-    if (builder.files.length === 0) return propose();
-    return files.pinning(builder.files, async () => {
-      await withTimeout(this.#engine.env, timeoutMs, (signal) => files.spread(builder.files, signal));
-      return propose();
-    });
+    const builder = new RecordBuilder(this.#parts);
+    try {
+      const made = await builder.layers(layers);
+      const read =
+        reads === undefined || reads.isEmpty ? undefined : await builder.reads(reads, layers, made);
+      const body: RecordBody = { kind: 'commit', layers: made };
+      const unspread = await builder.unspread();
+      if (unspread.length > 0) await this.#spread(unspread);
+      const of = { files: builder.files, reads: read, snapshot, claim, request };
+      return await this.#propose(body, written, of);
+    } finally {
+      builder.release();
+    }
+  }
+
+  #spread(files: readonly RecordFile[]): Promise<void> {
+    const { engine, files: shared, timeoutMs } = this.#parts;
+    return withTimeout(engine.env, timeoutMs, (signal) => shared.spread(files, signal));
   }
 
   #propose(

@@ -3,7 +3,8 @@
  */
 
 import { unreachable } from '../base/assert.ts';
-import { type StagedFile, sha256Of } from '../ingest/staging.ts';
+import type { StagedFile } from '../ingest/staging.ts';
+import type { Table } from '../sst/table.ts';
 import type { MergedLayer } from '../txn/commit-layers.ts';
 import type { Engine } from '../txn/engine.ts';
 import type { FileRead } from '../txn/file-reads.ts';
@@ -11,9 +12,11 @@ import type { IngestLayer } from '../txn/overlay.ts';
 import { keyBytes, type ReadSet } from '../txn/read-set.ts';
 import type { RunSection } from '../txn/run.ts';
 import { buildRunTable } from '../txn/run-table.ts';
-import type { FileExchange } from './files/file-exchange.ts';
+import type { FileExchange, FileFacts } from './files/file-exchange.ts';
+import type { HeadStart } from './head-start.ts';
 import type { RecordFile, RecordFileRead, RecordLayer, RecordReads } from './record/log-record.ts';
 import { recordedReads } from './record/recorded-reads.ts';
+import type { SharedFiles } from './shared-files.ts';
 
 /** Keys and values of a record together; more of them go as tables. */
 export const RECORD_DATA_BYTES_MAX = 512 << 10;
@@ -21,15 +24,39 @@ export const RECORD_DATA_BYTES_MAX = 512 << 10;
 /** A file has many times this of entries. */
 const ENTRY_OVERHEAD_BYTES = 12;
 
+export interface BuilderParts {
+  readonly engine: Engine;
+  readonly exchange: FileExchange;
+  readonly files: SharedFiles;
+  readonly headStart: HeadStart;
+}
+
 export class RecordBuilder {
   readonly files: RecordFile[] = [];
   readonly #engine: Engine;
   readonly #exchange: FileExchange;
+  readonly #shared: SharedFiles;
+  readonly #headStart: HeadStart;
   readonly #indexes = new Map<string, number>();
+  readonly #pinned: FileFacts[] = [];
+  readonly #held: Table[] = [];
 
-  constructor(engine: Engine, exchange: FileExchange) {
+  constructor({ engine, exchange, files, headStart }: BuilderParts) {
     this.#engine = engine;
     this.#exchange = exchange;
+    this.#shared = files;
+    this.#headStart = headStart;
+  }
+
+  /** Those that a majority may not have. */
+  async unspread(): Promise<readonly RecordFile[]> {
+    const spread = await Promise.all(this.#held.map((table) => this.#headStart.isSpread(table)));
+    return this.files.filter((_, i) => spread[i] !== true);
+  }
+
+  /** Nobody needs the files for this record any more, but what has become of it. */
+  release(): void {
+    for (const file of this.#pinned.splice(0)) this.#shared.unpin(file);
   }
 
   /** What they name is held by the exchange when it resolves. */
@@ -108,7 +135,8 @@ export class RecordBuilder {
 
   async #add(file: StagedFile): Promise<number> {
     const { bytes, entries, deletes, smallest, largest, deletedSpans, prefix } = file;
-    return this.#hold(file.path, { bytes, entries, deletes, smallest, largest, deletedSpans, prefix });
+    const facts = { bytes, entries, deletes, smallest, largest, deletedSpans, prefix };
+    return this.#hold(file.table, facts);
   }
 
   /** Of a statement that was rolled back, the file is only read. */
@@ -118,16 +146,20 @@ export class RecordBuilder {
     const facts = { entries: 0, deletes: 0, deletedSpans: [], prefix: table.prefix };
     const [smallest, largest] = [keyBytes(range.lower), keyBytes(range.upper)];
     const { bytes } = this.#engine.env.fs.statSync(table.path);
-    return this.#hold(table.path, { ...facts, bytes, smallest, largest });
+    return this.#hold(table, { ...facts, bytes, smallest, largest });
   }
 
-  async #hold(path: string, facts: Omit<RecordFile, 'digest'>): Promise<number> {
+  async #hold(table: Table, facts: Omit<RecordFile, 'digest'>): Promise<number> {
+    const { path } = table;
     const known = this.#indexes.get(path);
     if (known !== undefined) return known;
-    const { env, checkThreads } = this.#engine;
-    const digest = await sha256Of(path, env, checkThreads, undefined);
-    await this.#exchange.hold(path, { digest, bytes: facts.bytes });
+    const digest = await this.#headStart.digestOf(table);
+    const file = { digest, bytes: facts.bytes };
+    this.#shared.pin(file);
+    this.#pinned.push(file);
+    await this.#exchange.hold(path, file);
     this.#indexes.set(path, this.files.length);
+    this.#held.push(table);
     return this.files.push({ digest, ...facts }) - 1;
   }
 }

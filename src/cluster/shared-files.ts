@@ -85,6 +85,15 @@ export class SharedFiles {
     );
   }
 
+  /** As `spread` of one that may be proposed, tried once. It is not kept for it. @throws SluiceError UNAVAILABLE … */
+  async offer(file: FileFacts, signal: AbortSignal): Promise<boolean> {
+    const { log, node } = this.#parts;
+    this.#keep(file, this.#newest + 1);
+    await log.announceFile(file.digest, node);
+    await this.#spreadOne(file, signal);
+    return true;
+  }
+
   /** A record that names them stands at this revision. */
   named(files: readonly FileFacts[], revision: number): void {
     this.#newest = revision;
@@ -107,21 +116,16 @@ export class SharedFiles {
     for (const digest of this.#parts.exchange.digests()) this.#named.set(digest, revision + 1);
   }
 
-  /** While `act` runs, they stay. */
-  async pinning<T>(files: readonly FileFacts[], act: () => Promise<T>): Promise<T> {
-    const pin = (by: number): void => {
-      for (const { digest } of files) this.#pinned.set(digest, (this.#pinned.get(digest) ?? 0) + by);
-    };
-    pin(1);
-    try {
-      return await act();
-    } finally {
-      pin(-1);
-      for (const file of files) {
-        if (this.#pinned.get(file.digest) === 0) this.#pinned.delete(file.digest);
-        this.#keep(file, this.#newest + 1);
-      }
-    }
+  /** It stays until it is unpinned: before it is looked for. */
+  pin({ digest }: Pick<FileFacts, 'digest'>): void {
+    this.#pinned.set(digest, (this.#pinned.get(digest) ?? 0) + 1);
+  }
+
+  unpin(file: FileFacts): void {
+    const pins = (this.#pinned.get(file.digest) ?? 1) - 1;
+    if (pins > 0) this.#pinned.set(file.digest, pins);
+    else this.#pinned.delete(file.digest);
+    this.#keep(file, this.#newest + 1);
   }
 
   /** Nothing up to this revision is in anybody's window: what only that has named is let go of. */
@@ -131,6 +135,11 @@ export class SharedFiles {
       if (newest > revision || this.#pinned.has(digest)) continue;
       // In this order: an append asks the log who holds what.
       await log.forgetFile(digest, node);
+      if (this.#pinned.has(digest)) {
+        // Somebody has come to propose it meanwhile, and has found it here.
+        await log.announceFile(digest, node);
+        continue;
+      }
       this.#named.delete(digest);
       exchange.drop(digest);
     }

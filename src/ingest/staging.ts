@@ -76,6 +76,8 @@ export interface StagingOptions {
   newFileId(): FileId;
   tablePath(id: FileId): string;
   openTable(path: string, prefix: PrefixRewrite | undefined): Table;
+  /** All bytes of a file are at the table's path, and are checked next. */
+  readonly onAdopted: (table: Table) => void;
   /** For files of some size, so that the event loop stays free; absent where other threads cannot read them. */
   readonly threads: CheckThreads | undefined;
 }
@@ -210,6 +212,7 @@ export class Staging {
     try {
       await this.#adopt(source, path, options);
       onAdopted();
+      this.#options.onAdopted(table);
       const sha256 = await this.#digest(source, path, index, options, threads);
       const { verify, signal } = options;
       const check = { verify, external: true, threads, signal, onProgress: report };

@@ -139,6 +139,7 @@ export class Engine implements StoreState {
       tablePath: (id) => this.tablePath(id),
       openTable: (path, prefix) => this.openTable(path, prefix),
       threads: parts.checkThreads,
+      onAdopted: (table) => this.proposer?.staged(table),
     });
     this.checkThreads = parts.checkThreads;
     this.committer = new Committer(this);

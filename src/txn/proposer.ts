@@ -5,6 +5,7 @@
 
 import type { Edit } from '../manifest/rows.ts';
 import type { Version } from '../mvcc/version.ts';
+import type { Table } from '../sst/table.ts';
 import type { MergedLayer } from './commit-layers.ts';
 import type { CommitResult } from './committer.ts';
 import type { ReadSet } from './read-set.ts';
@@ -24,6 +25,8 @@ export interface Proposer {
   dropVersions(keyspace: string, ids: readonly number[]): Promise<Version | undefined>;
   /** Of an ingest that is there. */
   release(ingestId: string): void;
+  /** All bytes of a file that is being ingested are at the table's path; they are still to be checked. */
+  staged(table: Table): void;
   /** Resolves when all is applied here that was in the log at the call. */
   caughtUp(): Promise<void>;
 }

@@ -1,10 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { outcomeOf } from '../base/database.ts';
-import { type Entry, writeSst } from '../base/sst-files.ts';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { MemoryExchangeHub } from '../../src/cluster/files/memory-exchange.ts';
+import { MemoryLog, MemoryLogHub } from '../../src/cluster/log/memory-log.ts';
+import { SharedFiles } from '../../src/cluster/shared-files.ts';
+import { memoryDirectory, outcomeOf } from '../base/database.ts';
+import { type Entry, numbered, writeSst } from '../base/sst-files.ts';
 import { sameOnAll } from './entries.ts';
-import { ALL_KEPT, type TestCluster, threeNodes } from './nodes.ts';
+import { ALL_KEPT, type TestCluster, threeNodes, until } from './nodes.ts';
 
 async function file(cluster: TestCluster, name: string, entries: readonly Entry[]): Promise<string> {
   const path = join(cluster.dir, `${name}.sst`);
@@ -139,4 +143,48 @@ test('keys of a file that own statements before it decided were not read of the 
   await c.caughtUp();
   expect(await c.getMany(['k1', 'k2'])).toEqual(['file', 'own']);
   await sameOnAll([a, b, c]);
+});
+
+test('a file goes to the other nodes while it is ingested, before anybody commits it', async () => {
+  const { cluster, a, b } = await threeNodes();
+  const path = join(cluster.dir, 'rows.sst');
+  const { sha256 } = await writeSst(path, numbered(0, 2000));
+  const txn = a.begin();
+  await txn.ingest([path], { into: 'rows' });
+  await until('two have it', () => (cluster.log.files.get(sha256)?.size ?? 0) >= 2);
+  expect(a.version).toBe(b.version);
+  await txn.commit();
+  await b.caughtUp();
+  expect(await b.keyspace('rows').get('k001999')).toBe('v1999');
+});
+
+test('a file that is let go of while it comes to be proposed stays where it is, and so does what the log says of it', async () => {
+  const exchange = await new MemoryExchangeHub(nodeEnv).opener('a')(memoryDirectory(), {
+    stage: () => Promise.resolve(),
+    checkpoint: () => Promise.resolve(),
+  });
+  const path = join(memoryDirectory(), 'rows.sst');
+  const { sha256: digest, bytes } = await writeSst(path, numbered(0, 10));
+  await exchange.hold(path, { digest, bytes });
+  /** In the middle of being let go of, somebody finds it here. */
+  class Log extends MemoryLog {
+    override async forgetFile(file: string, node: string): Promise<void> {
+      await super.forgetFile(file, node);
+      files.pin({ digest });
+    }
+  }
+  const log = new Log(new MemoryLogHub(nodeEnv), 'a');
+  const { signal } = new AbortController();
+  const files = new SharedFiles({
+    env: nodeEnv,
+    node: 'a',
+    majority: 1,
+    log,
+    exchange,
+    signal,
+    onWaiting: () => undefined,
+  });
+  await files.stage({ digest, bytes }, [], signal);
+  await files.forgetThrough(100);
+  expect([exchange.has(digest), await log.holders(digest)]).toEqual([true, ['a']]);
 });

@@ -7,7 +7,7 @@ import type { File } from '../../base/env/file-system.ts';
 
 const BUFFER_BYTES = 512 << 10;
 /** Twice as much may not be on the disk yet. */
-const SYNC_BYTES = 8 << 20;
+const SYNC_BYTES = 16 << 20;
 
 export class PieceWriter {
   readonly #file: File;
