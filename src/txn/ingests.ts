@@ -38,14 +38,19 @@ export interface IngestRecord {
   readonly undoes: string | undefined;
 }
 
-/** Oldest first. */
+/** Oldest first; those of one transaction in the order of its statements. */
 export function listIngests(engine: Engine): IngestRecord[] {
   engine.checkOpen();
   const { visible } = engine.publication;
   return [...engine.manifest.state.ingests.values()]
     .filter(({ version }) => version <= visible)
-    .sort((a, b) => a.version - b.version)
+    .sort((a, b) => a.version - b.version || firstVersion(a) - firstVersion(b))
     .map(ingestRecord);
+}
+
+/** Layers of one commit have ascending versions. */
+function firstVersion({ version, files }: IngestRow): Version {
+  return files[0]?.version ?? version;
 }
 
 export function ingestRecord({

@@ -1,6 +1,8 @@
-/** All that a replica has, with versions: every entry that is not collected, range deletions, pointers, datasets and ingests. */
+/** All that a replica has, with versions: every entry that is not collected, range deletions that hide something, pointers, datasets and ingests. */
 
 import { expect } from 'vitest';
+import type { KeySpan } from '../../src/mvcc/range-tombstones.ts';
+import type { Version } from '../../src/mvcc/version.ts';
 import type { TextNode } from './nodes.ts';
 import { engineOf, entriesOf } from './tree-entries.ts';
 
@@ -21,12 +23,23 @@ export async function everythingOf(db: Replica): Promise<unknown> {
     const tree = catalog.newest(name);
     if (tree === undefined) continue;
     const entries: string[] = [];
+    const found: { readonly key: Uint8Array; readonly version: number }[] = [];
     for await (const { key, version, value } of entriesOf(engine, tree)) {
       const what = value === undefined ? ' deleted' : `=${value.toString('hex')}`;
+      found.push({ key, version });
       entries.push(`${key.toString('hex')}@${version}${what}`);
     }
-    const ranges = [...manifest.state.ranges.values()].filter((row) => row.tree === tree.id);
-    keyspaces[name] = { entries, ranges: ranges.map(({ version, spans }) => ({ version, spans })) };
+    // One that hides nothing is collected in spite of all, when a node comes to it.
+    const hides = ({ from, to }: KeySpan, at: Version): boolean =>
+      found.some(
+        ({ key, version }) =>
+          version < at && Buffer.compare(from, key) <= 0 && (to === undefined || Buffer.compare(key, to) < 0),
+      );
+    const ranges = [...manifest.state.ranges.values()]
+      .filter((row) => row.tree === tree.id)
+      .map(({ version, spans }) => ({ version, spans: spans.filter((span) => hides(span, version)) }))
+      .filter(({ spans }) => spans.length > 0);
+    keyspaces[name] = { entries, ranges };
   }
   return {
     version: db.version,

@@ -6,6 +6,7 @@
  * roam. When it is closed the replicas must have the same.
  */
 
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EncodingName } from '../../src/base/encoding.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
@@ -25,6 +26,9 @@ type Options<KE extends EncodingName, VE extends EncodingName> = DbOptions<KE, V
 export class RoamingClusters {
   readonly #openNode: OpenNode;
   readonly #opened: Roaming[] = [];
+  #last:
+    | { readonly roaming: Roaming; readonly dir: string; readonly reopen: () => Promise<void> }
+    | undefined;
 
   constructor(openNode: OpenNode) {
     this.#openNode = openNode;
@@ -43,16 +47,31 @@ export class RoamingClusters {
       conflictWindowBytes: ____,
       ...own
     } = options;
-    const nodes = [
-      await this.#openNode(dir, 'a', own),
-      await this.#openNode(dir, 'b', own),
-      await this.#openNode(dir, 'c', own),
-    ];
+    const openNode = (node: string) => this.#openNode(dir, node, own);
+    const nodes = [await openNode('a'), await openNode('b'), await openNode('c')];
     const keepsAll = own.compaction === 'off' && (own.keepHistoryMs ?? 0) > 0;
     const roaming = new Roaming(nodes, keepsAll ? sameOnAll : sameContent);
     this.#opened.push(roaming);
+    this.#last = {
+      roaming,
+      dir,
+      reopen: async () => {
+        nodes[AWAY] = await openNode('c');
+      },
+    };
     return roaming.database(nodes);
   };
+
+  /** The last node of the cluster that was opened last is gone until `bringBack`; 'wiped': with all that it had. */
+  async takeAway(how: 'closed' | 'wiped'): Promise<void> {
+    if (this.#last === undefined || !(await this.#last.roaming.takeAway())) return;
+    if (how === 'wiped') rmSync(join(this.#last.dir, 'c'), { recursive: true });
+  }
+
+  /** Where it was there, nothing is done. */
+  async bringBack(): Promise<void> {
+    await this.#last?.roaming.bringBack(this.#last.reopen);
+  }
 
   /** All that is open has applied what there is, and what calls have begun that nobody could wait for. */
   settled = async (): Promise<void> => {
@@ -63,6 +82,10 @@ export class RoamingClusters {
 /** One of the things that a call may be of, as it is on each node. */
 type Kin = (node: number) => object;
 
+/** The node that may be gone for a while: snapshots and transactions by hand are of the others. */
+const AWAY = 2;
+/** What belongs to its node until it is closed. */
+const STAYING: ReadonlySet<PropertyKey> = new Set(['snapshot', 'begin']);
 /** What every node does for itself. */
 const ON_EVERY_NODE: ReadonlySet<PropertyKey> = new Set(['flush', 'compactRange']);
 /** What leaves everything as it is. */
@@ -75,6 +98,7 @@ class Roaming {
   /** Of what belongs to one node. */
   readonly #home = new WeakMap<object, number>();
   #next = 0;
+  #isAway = false;
   #closing: Promise<void> | undefined;
 
   constructor(nodes: readonly Replica[], check: (nodes: readonly Replica[]) => Promise<void>) {
@@ -88,14 +112,34 @@ class Roaming {
 
   async settle(): Promise<void> {
     if (this.#closing !== undefined) return;
-    await Promise.all(this.#nodes.map((node) => node.caughtUp().catch(unlessClosed)));
+    await Promise.all(this.#present.map((node) => node.caughtUp().catch(unlessClosed)));
+  }
+
+  get #present(): readonly Replica[] {
+    return this.#isAway ? this.#nodes.slice(0, AWAY) : this.#nodes;
+  }
+
+  /** False where it is gone, or all are. */
+  async takeAway(): Promise<boolean> {
+    if (this.#isAway || this.#closing !== undefined) return false;
+    this.#isAway = true;
+    if (this.#next === AWAY) this.#next = 0;
+    await this.#at(this.#nodes, AWAY).close();
+    return true;
+  }
+
+  async bringBack(reopen: () => Promise<void>): Promise<void> {
+    if (!this.#isAway || this.#closing !== undefined) return;
+    await reopen();
+    this.#isAway = false;
+    await this.settle();
   }
 
   async settleAll(): Promise<void> {
     if (this.#closing !== undefined) return;
     const isPending = async (node: Replica): Promise<boolean> => (await node.status()).pendingCommits > 0;
     await until('all that was begun is in the log', async () => {
-      return !(await Promise.all(this.#nodes.map(isPending))).includes(true);
+      return !(await Promise.all(this.#present.map(isPending))).includes(true);
     });
     await this.settle();
   }
@@ -130,10 +174,10 @@ class Roaming {
   #call(kin: Kin, name: PropertyKey, args: readonly unknown[]): unknown {
     if (name === 'close' || name === Symbol.asyncDispose) return this.#close();
     if (ON_EVERY_NODE.has(name)) {
-      const answers = this.#nodes.map((_, node) => apply(kin(node), name, this.#given(args, node)));
+      const answers = this.#present.map((_, node) => apply(kin(node), name, this.#given(args, node)));
       return Promise.all(answers).then(() => undefined);
     }
-    const node = this.#homeOf(args) ?? this.#turn();
+    const node = this.#homeOf(args) ?? this.#turn(name);
     const answer = apply(kin(node), name, this.#given(args, node));
     if (answer instanceof Keyspace || answer instanceof Dataset)
       return this.#everywhere(answer, node, kin, name, args);
@@ -143,7 +187,7 @@ class Roaming {
   /** A keyspace or dataset of all nodes: one that is made by this call is soon on the others. */
   #everywhere(answer: object, node: number, kin: Kin, name: PropertyKey, args: readonly unknown[]): object {
     if (this.#homeOf(args) !== undefined) return this.#stay(answer, node);
-    const all = this.#nodes.map((_, other) =>
+    const all = this.#present.map((_, other) =>
       other === node ? answer : asObject(apply(kin(other), name, this.#given(args, other))),
     );
     return this.#roam((other) => this.#at(all, other));
@@ -192,10 +236,10 @@ class Roaming {
     return undefined;
   }
 
-  #turn(): number {
+  #turn(name: PropertyKey): number {
     const node = this.#next;
-    this.#next = (node + 1) % this.#nodes.length;
-    return node;
+    this.#next = (node + 1) % this.#present.length;
+    return STAYING.has(name) ? node % AWAY : node;
   }
 
   #at<T>(all: readonly T[], node: number): T {
@@ -211,9 +255,9 @@ class Roaming {
 
   async #checkAndClose(): Promise<void> {
     try {
-      await this.#check(this.#nodes);
+      await this.#check(this.#present);
     } finally {
-      for (const node of this.#nodes) await node.close();
+      for (const node of this.#present) await node.close();
     }
   }
 }

@@ -58,6 +58,21 @@ test('tells of every ingest, after a reopen and a compaction too', async () => {
   expect((await again.verify({ full: true })).problems).toEqual([]);
 });
 
+test('ingests of one transaction are told of in the order of its statements, after a reopen too', async () => {
+  const home = memoryDirectory();
+  const options = { durability: 'os', compaction: 'off' } as const;
+  const { path } = await writeSst(join(home, 'in.sst'), [['k', '1']]);
+  const db = await openDatabase(join(home, 'db'), options);
+  const ids = ['z', 'b', 'a', 'y'];
+  await db.transaction(async (txn) => {
+    for (const id of ids) await txn.ingest(path, { id, into: 'default' });
+  });
+  expect(db.ingests().map(({ id }) => id)).toEqual(ids);
+  await db.close();
+  const again = await openDatabase(join(home, 'db'), options);
+  expect(again.ingests().map(({ id }) => id)).toEqual(ids);
+});
+
 test('verify({ full }) finds a table that is not the file that was ingested', async () => {
   const dir = memoryDirectory();
   const [one, two] = [join(dir, '1.sst'), join(dir, '2.sst')];

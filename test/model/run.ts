@@ -51,6 +51,14 @@ export interface RunOptions {
    */
   readonly ingestAs?: 'puts' | 'statements';
   readonly open?: TestOptions;
+  /** In the place of a database. */
+  readonly cluster?: {
+    readonly open: (dir: string, options: TestOptions) => Promise<TextDb>;
+    /** After each operation. */
+    readonly settled: () => Promise<void>;
+    /** Before the operation of this number. */
+    readonly upset: (at: number) => Promise<void>;
+  };
   /** At the end reads at every version there was, as far as it is kept. */
   readonly everyVersion?: boolean;
 }
@@ -88,15 +96,15 @@ export class Run {
   static async history(history: History, options: RunOptions = {}): Promise<void> {
     const dir = makeMemoryDirectory();
     try {
-      const run = new Run(
-        dir,
-        options,
-        await openText(join(dir, 'db'), { ...TINY, maxSubcompactions: 3, env: HASTY, ...options.open }),
-      );
+      const run = new Run(dir, options, await openIn(dir, options));
+      const { cluster } = options;
       try {
         for (const keyspace of KEYSPACES) run.#makeKeyspace(keyspace);
-        for (const op of history) {
+        await cluster?.settled();
+        for (const [at, op] of history.entries()) {
+          await cluster?.upset(at);
           await run.#do(op);
+          await cluster?.settled();
           run.#past.note(run.#db.version, run.#state);
         }
         await run.#checkAll();
@@ -352,12 +360,7 @@ export class Run {
 
   async #reopen(): Promise<void> {
     await this.#close();
-    this.#db = await openText(join(this.#dir, 'db'), {
-      ...TINY,
-      maxSubcompactions: 3,
-      env: HASTY,
-      ...this.#options.open,
-    });
+    this.#db = await openIn(this.#dir, this.#options);
   }
 
   async #close(): Promise<void> {
@@ -365,4 +368,10 @@ export class Run {
     this.#snapshots = [];
     await this.#db.close();
   }
+}
+
+function openIn(dir: string, { cluster, open }: RunOptions): Promise<TextDb> {
+  const options: TestOptions = { ...TINY, maxSubcompactions: 3, env: HASTY, ...open };
+  const path = join(dir, 'db');
+  return cluster === undefined ? openText(path, options) : cluster.open(path, options);
 }
