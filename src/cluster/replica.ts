@@ -83,6 +83,8 @@ export class Replica {
   #taken: Version = NO_VERSION;
   /** Of the last put transaction: visible, and all before it. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Of the last entry that was applied whole: `onApplied` was called for it. */
+  #told: Promise<unknown> = Promise.resolve();
   #failed = false;
 
   constructor(parts: ReplicaParts, positions: Positions) {
@@ -130,10 +132,14 @@ export class Replica {
     progress.isWhole = true;
     const digest = rollDigest(this.#digest, versions, entry.bytes);
     this.#digest = digest;
-    this.#last.then(
-      () => this.#failed || this.#parts.onApplied(entry, digest),
-      () => undefined,
-    );
+    // After the entries before it: commits that become visible in one turn are told of by ways of different lengths.
+    const [before, last] = [this.#told, this.#last];
+    this.#told = before
+      .then(() => last)
+      .then(
+        () => this.#failed || this.#parts.onApplied(entry, digest),
+        () => undefined,
+      );
   }
 
   /** Resolves when all that is applied is visible. */

@@ -7,7 +7,7 @@ import { outcomeOf } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
 import { writeSst } from '../base/sst-files.ts';
 import { engineOf, sameOnAll } from './entries.ts';
-import { ALL_KEPT, type TestCluster, type TextNode, threeNodes } from './nodes.ts';
+import { ALL_KEPT, type TestCluster, type TextNode, threeNodes, until } from './nodes.ts';
 
 test('a replica that was away applies what it has missed, once', async () => {
   const { cluster, a, b } = await threeNodes(ALL_KEPT);
@@ -21,6 +21,19 @@ test('a replica that was away applies what it has missed, once', async () => {
   await sameOnAll([a, b, c]);
   await cluster.stop('c');
   await sameOnAll([a, b, await cluster.open('c')]);
+});
+
+test('a replica that applies a transaction and a put after it within one turn has applied both', async () => {
+  const { cluster, a } = await threeNodes();
+  await cluster.stop('c');
+  for (let i = 0; i < 10; i++) {
+    await a.transaction(async (txn) => txn.put('read', `${(await txn.get('k')) ?? ''}${i}`));
+    await a.put('k', String(i));
+  }
+  const c = await cluster.open('c');
+  const head = (await a.status()).appliedRevision;
+  await until('all is applied', async () => (await c.status()).appliedVersion === a.version);
+  await until('it is told', async () => (await c.status()).appliedRevision === head);
 });
 
 /** What is written after a transaction has begun, and what that has read of it. */
