@@ -14,6 +14,7 @@ import type {
   ImportTaskInfo,
   ResumeOptions,
 } from './import-options.ts';
+import { databasePaths } from './manifest/directory.ts';
 import type { Version } from './mvcc/version.ts';
 import { ensureZstd } from './sst/zstd.ts';
 import { type Backup, type BackupOptions, backup } from './txn/backup/backup.ts';
@@ -51,10 +52,19 @@ export async function open<KE extends EncodingName = 'buffer', VE extends Encodi
   makeImporter?: ImporterMaker,
 ): Promise<Db<KE, VE>> {
   const settings = resolveOptions(dir, options);
-  // It can only be loaded asynchronously, and a getSync may meet a block of any kind.
-  await ensureZstd();
+  if (mayMeetZstd(settings)) await ensureZstd();
   const home = settings.readOnly ? openReader(settings) : openWriter(settings);
   return new Db(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE, makeImporter);
+}
+
+/**
+ * The library can only be loaded asynchronously, and a getSync may meet a block of any kind: but for those of a new database, whose
+ * files are ours or have been opened asynchronously. It takes megabytes.
+ */
+function mayMeetZstd({ dir, env, compression, readOnly }: Settings): boolean {
+  if (compression === 'zstd' || readOnly) return true;
+  const { tables } = databasePaths(dir);
+  return env.fs.existsSync(tables) && env.fs.readdirSync(tables).length > 0;
 }
 
 /** Imports sit above the database: whoever opens one that can import brings this. */

@@ -32,7 +32,7 @@ function statLines(stats: DatabaseStats): string[] {
   ];
   const work = backgroundText(stats);
   if (work !== '') rows.push(['compaction', work]);
-  if (removalsWaiting > 0) rows.push(['waiting', `${plural(removalsWaiting, 'file')} to remove, still read`]);
+  if (removalsWaiting > 0) rows.push(['waiting', `${plural(removalsWaiting, 'file')} to remove`]);
   if (poisoned !== undefined) rows.push(['poisoned', poisoned]);
   return [...columns(rows), ...keyspaces.flatMap((keyspace) => ['', ...drawLevels(keyspace)])];
 }

@@ -4,6 +4,7 @@ import { parentPort } from 'node:worker_threads';
 import { EarlySyncFile } from '../base/env/early-sync-file.ts';
 import type { File } from '../base/env/file-system.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
+import { giveWay } from '../base/env/thread-priority.ts';
 import { SluiceError } from '../base/errors.ts';
 import { toThreadError } from '../base/thread-error.ts';
 import { TableBuilder } from '../sst/table-builder.ts';
@@ -98,6 +99,7 @@ class RunningJob {
   }
 }
 
+giveWay();
 parentPort?.on('message', (job: TableJob) => {
   void new RunningJob(job).run();
 });

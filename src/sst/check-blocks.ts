@@ -22,6 +22,8 @@ export interface BlockCheckJob extends BlockSource {
 }
 
 export interface EntriesJob extends EntryRules {
+  /** Blocks may be compressed with it: `ensureZstd` is awaited first. */
+  readonly zstd: boolean;
   /** The filter's block, raw. */
   readonly filter: Uint8Array | undefined;
   /** The first block is another job's: only its last key matters, which the next block's first must come after. */

@@ -20,7 +20,7 @@ import {
   NO_ENTRIES,
 } from './check-blocks.ts';
 import type { Table } from './table.ts';
-import type { TableFacts } from './table-facts.ts';
+import { type TableFacts, usesZstd } from './table-facts.ts';
 import type { TableState } from './table-state.ts';
 
 export type CheckDepth = 'blocks' | 'checksums' | 'footer' | 'none';
@@ -212,6 +212,7 @@ function jobOf(
     entries: rules
       ? {
           ...rules,
+          zstd: usesZstd(state.facts),
           separators: {
             keys: index.keys.slice(keysAt, keysEnd),
             keyEnds: index.keyEnds.slice(first, to).map((end) => end - keysAt),

@@ -80,7 +80,7 @@ function digest(path: string, told: Told): string {
 
 async function answer(task: CheckTask, told: Told): Promise<CheckAnswer> {
   if (task.kind === 'digest') return { kind: 'digest', sha256: digest(task.path, told) };
-  if (task.job.entries !== undefined) await ensureZstd();
+  if (task.job.entries?.zstd) await ensureZstd();
   return { kind: 'checked', result: check(task.job, told) };
 }
 

@@ -63,6 +63,11 @@ export type PropertyFacts = Omit<TableFacts, 'blocks' | ContentFact | 'filter' |
 /** What takes a look at the contents. */
 export type ContentFact = 'smallest' | 'largest' | 'rangeTombstones';
 
+/** 'ZSTD', or from format_version 7 on 'BuiltinV2;' and the types in hex. */
+export function usesZstd({ compression }: Pick<TableFacts, 'compression'>): boolean {
+  return /ZSTD|^BuiltinV2;.*07/.test(compression);
+}
+
 function text(properties: Properties, name: string): string {
   const value = properties.get(name);
   return value === undefined ? '' : Buffer.from(value).toString('utf8');

@@ -34,6 +34,7 @@ import {
   indexForm,
   propertyFacts,
   type TableFacts,
+  usesZstd,
 } from './table-facts.ts';
 import {
   buildIndex,
@@ -231,8 +232,7 @@ function* openSteps(
   readProperties(yield* reader.disk(propertiesAt), propertiesAt, source, properties);
   const facts = propertyFacts(path, fileBytes, footer.formatVersion, checksumType, properties);
   checkReadable(facts);
-  // 'ZSTD', or from format_version 7 on 'BuiltinV2;' and the types in hex.
-  if (/ZSTD|^BuiltinV2;.*07/.test(facts.compression)) yield 'zstd';
+  if (usesZstd(facts)) yield 'zstd';
 
   const indexAt = footer.index ?? metaBlocks.get(META_INDEX);
   if (indexAt === undefined) throw new SluiceError('CORRUPTION', `${path}: the metaindex names no index`);

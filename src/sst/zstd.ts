@@ -65,7 +65,8 @@ export function zstdReady(): boolean {
 export function zstdCompress(bytes: Uint8Array): Uint8Array | undefined {
   if (library === undefined && native.zstdCompressSync !== undefined) return native.zstdCompressSync(bytes);
   if (bytes.length > COMPRESS_BYTES_MAX) return undefined;
-  const { zstd, compressing } = ready();
+  assert(library !== undefined, 'ZSTD used before ensureZstd() was awaited');
+  const { zstd, compressing } = library;
   return zstd.compressUsingDict(compressing, bytes, EMPTY_BYTES, LEVEL);
 }
 
@@ -159,7 +160,9 @@ function decompressor(
   if (library === undefined && dictionary === undefined && byNode !== undefined) {
     return () => byNode(frame, { maxOutputLength: Math.max(1, rawLength) });
   }
-  const { zstd, decompressing } = ready();
+  // Whoever opens a file that names ZSTD has loaded it.
+  if (library === undefined) throw corruption('its file does not say that it has such');
+  const { zstd, decompressing } = library;
   const bytes = frame.length + rawLength;
   if (bytes > DECOMPRESS_BYTES_MAX) {
     throw new SluiceError(
@@ -169,11 +172,6 @@ function decompressor(
   }
   const options = { defaultHeapSize: rawLength };
   return () => zstd.decompressUsingDict(decompressing, frame, dictionary ?? EMPTY_BYTES, options);
-}
-
-function ready(): Loaded {
-  assert(library !== undefined, 'ZSTD used before ensureZstd() was awaited');
-  return library;
 }
 
 /**

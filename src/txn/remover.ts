@@ -8,8 +8,6 @@ import { isSluiceError } from '../base/errors.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 
 const RETRY_MS = 250;
-/** To remove a smaller file costs less than a trip to a thread; of a large one it holds the event loop for tens of milliseconds. */
-export const REMOVE_SYNC_BYTES_MAX = 1 << 20;
 
 interface Removal {
   /** The LMDB commit that dropped it. */
@@ -26,6 +24,8 @@ export class Remover {
   #removals: Removal[] = [];
   #holds = 0;
   readonly #underWay = new Set<Promise<void>>();
+  /** The file that was asked for last. */
+  #unlinked: Promise<void> = Promise.resolve();
   #isClosed = false;
   #cancel: (() => void) | undefined;
 
@@ -55,19 +55,21 @@ export class Remover {
     };
   }
 
-  /** A file that nothing durable names, nor anybody reads. Once this is closed it may be another's: see `close`. */
+  /**
+   * A file that nothing durable names, nor anybody reads. Once this is closed it may be another's: see `close`. One after the
+   * other: a large one takes a thread of Node's pool for tens of milliseconds, and who syncs the log needs one of the few there are.
+   */
   unlink(path: string): void {
-    if (this.#isClosed) return;
-    const { fs } = this.#env;
-    this.#try(() => {
-      if (fs.statSync(path).bytes > REMOVE_SYNC_BYTES_MAX) return fs.unlink(path);
-      return fs.unlinkSync(path);
+    const unlinked = this.#unlinked.then(async () => {
+      if (!this.#isClosed) await this.#env.fs.unlink(path);
     });
+    this.#unlinked = unlinked.catch(() => undefined);
+    this.#try(() => unlinked);
   }
 
-  /** How many removals wait for a hold's end or for readers in other processes. */
+  /** How many removals wait for a hold's end or for readers in other processes, or are under way. */
   get waiting(): number {
-    return this.#removals.length;
+    return this.#removals.length + this.#underWay.size;
   }
 
   /**

@@ -60,7 +60,7 @@ export interface DatabaseStats {
   readonly compaction: CompactionStats;
   /** Whether writers wait for compaction. */
   readonly stall: StallStats;
-  /** Files that wait for a reading process before they can be removed. */
+  /** Removals of files that wait for a process that reads them, or are under way. */
   readonly removalsWaiting: number;
   /** Why nothing more is written; undefined while all is well. */
   readonly poisoned: string | undefined;

@@ -2,6 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { nodeEnv } from '../../base/env/node-env.ts';
+import { giveWay } from '../../base/env/thread-priority.ts';
 import { toThreadError } from '../../base/thread-error.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
 import { ChunkPool } from './chunk-pool.ts';
@@ -57,6 +58,7 @@ function sort({ job, pool: image, place, records }: Extract<ToImportThread, { ki
   });
 }
 
+giveWay();
 parentPort?.on('message', (message: ToImportThread) => {
   ensureZstd()
     .then(() => {

@@ -8,6 +8,7 @@
 
 import type { Clock } from '../../base/env/env.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
+import { ensureZstd } from '../../sst/zstd.ts';
 import { CursorMerge } from './cursor-merge.ts';
 import { readersOf } from './garbage.ts';
 import type { CompactionJob, CompactionResult, JobHost } from './job.ts';
@@ -45,6 +46,8 @@ export async function compact(
     readersOf(job.retention).length,
     job.builder.blockBytes,
   );
+  // Cursors open tables where they come to them, and cannot wait for the library.
+  if (!heap.kernels.merges) await ensureZstd();
   const merge: Merge = heap.kernels.merges
     ? new KernelMerge(job, fs, workspace.cache, heap, places)
     : new CursorMerge(job, fs, workspace.caches(runs));

@@ -9,6 +9,7 @@
 import { at as elementAt } from '../../base/assert.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import { SluiceError } from '../../base/errors.ts';
+import { PENDING } from '../../mvcc/cursor.ts';
 import { type EntryType, TRAILER_BYTES, trailerVersion } from '../../mvcc/internal-key.ts';
 import { RangeTombstones } from '../../mvcc/range-tombstones.ts';
 import { NO_VERSION } from '../../mvcc/version.ts';
@@ -91,14 +92,14 @@ export class KernelMerge implements Merge {
     const { kernels } = this.#heap;
     const words = this.#words;
     let size = 0;
-    for (const run of this.#runs) if (run.advance()) this.#cursors[size++] = run.cursorAt;
+    for (const run of this.#runs) if (await advanced(run)) this.#cursors[size++] = run.cursorAt;
     words[M.HEAP_SIZE] = size;
     kernels.beginMerge(this.#places.state);
     for (;;) {
       const why = kernels.mergeEntries(this.#places.state);
       if (why === M.NEXT_BLOCK) {
         const run = this.#shown();
-        run.advance();
+        if (run.advance() === PENDING) await advanced(run);
         if (pacer.isDue(run.blockBytes)) await pacer.pause();
         continue;
       }
@@ -219,6 +220,15 @@ export class KernelMerge implements Merge {
     const length = Math.min(key.length, KEY_ROOM);
     this.#heap.bytes.set(key.subarray(0, length), to);
     return length;
+  }
+}
+
+/** As `advance`, once that can be said. */
+async function advanced(run: RunFeed): Promise<boolean> {
+  for (;;) {
+    const has = run.advance();
+    if (has !== PENDING) return has;
+    await run.openNext();
   }
 }
 

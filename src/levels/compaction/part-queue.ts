@@ -8,12 +8,13 @@ import type { CompactionResult } from './job.ts';
 import type { RunningJob } from './parts.ts';
 
 export class PartQueue {
-  readonly #max: number;
+  readonly #max: () => number;
   #running = 0;
   /** Each begins a part, in the order in which they came. */
   readonly #waiting: (() => void)[] = [];
 
-  constructor(max: number) {
+  /** `max`: asked when a part comes, and when one ends; at least one runs. */
+  constructor(max: () => number) {
     this.#max = max;
   }
 
@@ -40,7 +41,7 @@ export class PartQueue {
         this.#waiting.splice(place, 1);
         reject(new SluiceError('ABORTED', 'The compaction was cancelled'));
       };
-      if (this.#running < this.#max) begin();
+      if (this.#hasRoom()) begin();
       else this.#waiting.push(begin);
     });
     return {
@@ -56,8 +57,16 @@ export class PartQueue {
     };
   }
 
+  #hasRoom(): boolean {
+    return this.#running < Math.max(1, this.#max());
+  }
+
   #next(): void {
     this.#running--;
-    this.#waiting.shift()?.();
+    while (this.#hasRoom()) {
+      const begin = this.#waiting.shift();
+      if (begin === undefined) return;
+      begin();
+    }
   }
 }

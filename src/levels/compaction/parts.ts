@@ -29,14 +29,18 @@ interface Anchor {
  * Where to split the job so that its parts read about as much each: ascending, at most `partsMax` - 1 keys. Reads the
  * indexes of large inputs. @throws SluiceError CORRUPTION, IO … of an input.
  */
-export function splitKeys(job: CompactionJob, fs: FileSystem, cache: BlockCache): Uint8Array[] {
+export async function splitKeys(
+  job: CompactionJob,
+  fs: FileSystem,
+  cache: BlockCache,
+): Promise<Uint8Array[]> {
   const rows = job.runs.flat();
   const partBytes = sumBytes(rows) / job.partsMax;
-  const anchors = rows.flatMap((row) =>
-    row.bytes * PART_SHARE < partBytes
-      ? [{ key: row.largest, bytes: row.bytes }]
-      : anchorsOf(job, row, fs, cache),
-  );
+  const anchors: Anchor[] = [];
+  for (const row of rows) {
+    if (row.bytes * PART_SHARE < partBytes) anchors.push({ key: row.largest, bytes: row.bytes });
+    else anchors.push(...(await anchorsOf(job, row, fs, cache)));
+  }
   anchors.sort((a, b) => compareBytes(a.key, b.key));
   const keys: Uint8Array[] = [];
   let bytes = 0;
@@ -49,11 +53,16 @@ export function splitKeys(job: CompactionJob, fs: FileSystem, cache: BlockCache)
   return keys;
 }
 
-function anchorsOf(job: CompactionJob, row: TableRow, fs: FileSystem, cache: BlockCache): Anchor[] {
+async function anchorsOf(
+  job: CompactionJob,
+  row: TableRow,
+  fs: FileSystem,
+  cache: BlockCache,
+): Promise<Anchor[]> {
   const path = `${job.inputsDir ?? job.tablesDir}/${tableName(row.id)}`;
   const table = new Table({ path, fs, cache, forMerge: true });
   try {
-    const { index } = table.openSync();
+    const { index } = await table.open();
     const anchors: Anchor[] = [];
     const step = Math.max(1, Math.ceil(index.blocks / ANCHORS));
     let from = 0;

@@ -1,10 +1,12 @@
 /** One run of a merge by the kernels: its tables one after the other, block by block, through a cursor in the heap. */
 
+import { at as elementAt } from '../../base/assert.ts';
 import { putVarint } from '../../base/codec.ts';
 import type { FileSystem } from '../../base/env/file-system.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { tableName } from '../../manifest/directory.ts';
 import type { TableRow } from '../../manifest/rows.ts';
+import { PENDING } from '../../mvcc/cursor.ts';
 import { TRAILER_BYTES } from '../../mvcc/internal-key.ts';
 import { FileKey, type PrefixRewrite, WITHIN } from '../../mvcc/prefix-rewrite.ts';
 import type { BlockCache } from '../../sst/block-cache.ts';
@@ -97,8 +99,8 @@ export class RunFeed {
     return this.#entry?.valueLength ?? (this.#words[M.CURSOR_VALUE_LENGTH] as number);
   }
 
-  /** Loads the next block for the cursor; false when the run has ended. */
-  advance(): boolean {
+  /** Loads the next block for the cursor; false when the run has ended. PENDING: its next table has to be opened first. */
+  advance(): boolean | typeof PENDING {
     const words = this.#words;
     this.#entry = undefined;
     words[M.CURSOR_VALUE_OUTSIDE] = 0;
@@ -117,7 +119,9 @@ export class RunFeed {
           this.#entryBytes = own.bytes;
           this.#entries = entriesOf(own);
         }
-      } else if (!this.#nextTable()) {
+      } else {
+        this.close();
+        if (this.#next < this.#options.rows.length) return PENDING;
         words[M.CURSOR_STATUS] = M.ENDED;
         return false;
       }
@@ -159,22 +163,21 @@ export class RunFeed {
     this.blockBytes = limit - start;
   }
 
-  #nextTable(): boolean {
-    this.close();
+  /** REQUIRES: `advance` is PENDING. */
+  async openNext(): Promise<void> {
     const { rows, from, tablesDir, fs, cache } = this.#options;
-    const row = rows[this.#next++];
-    if (row === undefined) return false;
+    const row = elementAt(rows, this.#next++);
     const path = `${tablesDir}/${tableName(row.id)}`;
     const readBefore = cache.readBytes;
     this.#table = new Table({ path, fs, cache, forMerge: true });
     this.#path = path;
     this.#prefixer = row.prefix && new BlockPrefixer(row.prefix, path);
-    this.#feed.enter(this.#table.openSync(), row.prefix === undefined ? from : fileKeyOf(from, row.prefix));
+    const state = await this.#table.open();
+    this.#feed.enter(state, row.prefix === undefined ? from : fileKeyOf(from, row.prefix));
     this.#readByCache += cache.readBytes - readBefore;
     // The version that the manifest gives the table is baked into the keys that come out.
     this.#words[M.CURSOR_HAS_GLOBAL_VERSION] = row.globalVersion === undefined ? 0 : 1;
     this.#doubles[M.CURSOR_GLOBAL_VERSION / 2] = row.globalVersion ?? 0;
-    return true;
   }
 
   /** An entry of a block that is not in the heap becomes a block by itself; without its value, where that is too large. */

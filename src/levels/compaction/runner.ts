@@ -56,7 +56,7 @@ export class InlineRunner implements BackgroundRunner {
     await this.#env.clock.turn();
     const workspace = idleWorkspaces.pop() ?? new Workspace();
     try {
-      return splitKeys(job, this.#env.fs, workspace.cache);
+      return await splitKeys(job, this.#env.fs, workspace.cache);
     } finally {
       idleWorkspaces.push(workspace);
     }
@@ -102,8 +102,11 @@ export class ThreadRunner implements BackgroundRunner {
   /** Threads that flush, which is soon done: the process stays alive for it. */
   readonly #flushing = new Set<Worker>();
   readonly #idleMs: number;
-  readonly #parts = new PartQueue(cores());
+  /** While memtables are flushed, a core and a thread's memory are for that: writers wait for a flush before they do for compactions. */
+  readonly #parts = new PartQueue(() => cores() - (this.#isFlushing() ? 1 : 0));
   #lastFlush: Promise<unknown> = Promise.resolve();
+  /** When the last one ended. */
+  #flushedMs = Number.NEGATIVE_INFINITY;
   #keepsAlive = false;
 
   constructor(idleMs = IDLE_MS) {
@@ -164,6 +167,10 @@ export class ThreadRunner implements BackgroundRunner {
     return flushed;
   }
 
+  #isFlushing(): boolean {
+    return this.#flushing.size > 0 || nodeEnv.clock.monotonicMs() - this.#flushedMs < this.#idleMs;
+  }
+
   #flushInThread(memtable: Memtable, job: FlushJob): Promise<TableRow> {
     const worker = this.#take();
     this.#flushing.add(worker);
@@ -172,6 +179,7 @@ export class ThreadRunner implements BackgroundRunner {
     const message: ToThread = { kind: 'flush', image: memtable.image, job };
     worker.postMessage(message);
     return done.finally(() => {
+      this.#flushedMs = nodeEnv.clock.monotonicMs();
       this.#flushing.delete(worker);
       this.#refer(worker);
     });

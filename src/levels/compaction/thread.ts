@@ -7,6 +7,7 @@ import { toThreadError } from '../../base/thread-error.ts';
 import type { FileId } from '../../manifest/rows.ts';
 import { tellCollector } from '../../mvcc/arena-pool.ts';
 import { Memtable, type MemtableImage } from '../../mvcc/memtable.ts';
+import type { TableBuilderOptions } from '../../sst/table-builder.ts';
 import { ensureZstd } from '../../sst/zstd.ts';
 import { type FlushJob, flushMemtable } from '../flush.ts';
 import { compact } from './compact.ts';
@@ -39,10 +40,15 @@ const host: JobHost = {
   turn: () => gate.turn(),
 };
 
+/** Tables that are read bring what they need. */
+async function readyToWrite({ compression }: TableBuilderOptions): Promise<void> {
+  if (compression === 'zstd') await ensureZstd();
+}
+
 async function run(job: CompactionJob): Promise<void> {
   gate = new JobGate(nodeEnv.clock);
   try {
-    await ensureZstd();
+    await readyToWrite(job.builder);
     send({
       kind: 'done',
       result: await compact(job, host, { ...nodeEnv, limiter, sliceMs: SLICE_MS, workspace }),
@@ -54,8 +60,7 @@ async function run(job: CompactionJob): Promise<void> {
 
 async function split(job: CompactionJob): Promise<void> {
   try {
-    await ensureZstd();
-    send({ kind: 'split', keys: splitKeys(job, nodeEnv.fs, workspace.cache) });
+    send({ kind: 'split', keys: await splitKeys(job, nodeEnv.fs, workspace.cache) });
   } catch (error) {
     send({ kind: 'failed', error: toThreadError(error) });
   }
@@ -64,7 +69,7 @@ async function split(job: CompactionJob): Promise<void> {
 /** A flush pauses between slices for nobody here, and is not cancelled: it is soon done. */
 async function flush(image: MemtableImage, job: FlushJob): Promise<void> {
   try {
-    await ensureZstd();
+    await readyToWrite(job.builder);
     const heap = workspace.builderHeap(job.builder.blockBytes);
     const memtable = new Memtable(image.capacityBytes, image);
     send({

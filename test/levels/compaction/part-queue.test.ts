@@ -20,11 +20,12 @@ const RESULT: CompactionResult = {
 class Parts {
   /** What was done to them, in order. */
   readonly log: string[] = [];
-  readonly #queue: PartQueue;
+  max: number;
+  readonly #queue = new PartQueue(() => this.max);
   readonly #ends = new Map<string, { resolve: () => void; reject: (error: unknown) => void }>();
 
   constructor(max: number) {
-    this.#queue = new PartQueue(max);
+    this.max = max;
   }
 
   run(name: string): RunningJob {
@@ -84,4 +85,25 @@ test('one that waits is cancelled at once and never starts; it rests from its st
   await c?.done;
   expect(parts.log.at(-1)).toBe('c goes on');
   b?.cancel();
+});
+
+test('how many there may be is asked each time; one is always let run', async () => {
+  const parts = new Parts(0);
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => parts.run(name));
+  expect(parts.log).toEqual(['a starts']);
+  parts.max = 3;
+  parts.end('a');
+  await a?.done;
+  expect(parts.log.slice(1)).toEqual(['b starts', 'c starts', 'd starts']);
+  parts.max = 1;
+  const e = parts.run('e');
+  parts.end('b');
+  parts.end('c');
+  await Promise.all([b?.done, c?.done]);
+  expect(parts.log.length).toBe(4);
+  parts.end('d');
+  await d?.done;
+  expect(parts.log.at(-1)).toBe('e starts');
+  parts.end('e');
+  await e.done;
 });

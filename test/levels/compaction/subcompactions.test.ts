@@ -27,7 +27,7 @@ async function runParts(
 ): Promise<Outcome[] | undefined> {
   const outcomes: Outcome[] = [];
   try {
-    for (const part of partsOf(job, splitKeys(job, nodeEnv.fs, workspace.cache))) {
+    for (const part of partsOf(job, await splitKeys(job, nodeEnv.fs, workspace.cache))) {
       outcomes.push(await run(part, workspace));
     }
     return outcomes;
@@ -47,7 +47,7 @@ test('the parts of a job write together what the whole would', async () => {
       fc.constantFrom(kernels, cursors),
       async (spec, partsMax, workspace) => {
         const job = { ...jobOf(dir, spec), range: ALL_KEYS, partsMax };
-        const keys = splitKeys(job, nodeEnv.fs, workspace.cache);
+        const keys = await splitKeys(job, nodeEnv.fs, workspace.cache);
         expect(keys.length).toBeLessThan(partsMax);
         expect(keys.every((key, i) => i === 0 || compareBytes(keys[i - 1] ?? key, key) < 0)).toBe(true);
         const whole = await runParts({ ...job, partsMax: 1 }, workspace);
