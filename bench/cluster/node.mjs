@@ -53,6 +53,15 @@ const handlers = {
     });
   },
   commits: ({ clients, ms }) => drive(clients, ms, put),
+  /** Each reads a key, and puts another value there. */
+  transactions: ({ clients, ms }) =>
+    drive(clients, ms, () =>
+      db.transaction(async (txn) => {
+        const key = keyOf(random() * 100);
+        await txn.get(key);
+        txn.put(key, valueAt(next++ % VALUES));
+      }),
+    ),
   /** As many commits as are asked for. */
   load: async ({ commits, clients }) => {
     let left = commits;

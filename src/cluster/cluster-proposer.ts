@@ -10,6 +10,7 @@ import { type CommitResult, ingestedOf, removeSources } from '../txn/committer.t
 import type { Engine } from '../txn/engine.ts';
 import { checkAdmissions } from '../txn/manifest-commit.ts';
 import type { Proposer } from '../txn/proposer.ts';
+import type { ReadSet } from '../txn/read-set.ts';
 import { RunSection } from '../txn/run.ts';
 import type { TransactionCore } from '../txn/transaction.ts';
 import type { FileExchange } from './files/file-exchange.ts';
@@ -17,8 +18,9 @@ import type { HeadStart } from './head-start.ts';
 import type { Proposals } from './proposals.ts';
 import { withTimeout } from './proposals.ts';
 import { encodeRecord } from './record/codec.ts';
-import { encodePut, encodePuts } from './record/entry.ts';
 import type { LogRecord, RecordBody, RecordFile } from './record/log-record.ts';
+import { encodeCheckedPuts, encodePut, encodePuts } from './record/put-record.ts';
+import { recordedReads } from './record/recorded-reads.ts';
 import { isTooLarge, RECORD_DATA_BYTES_MAX, RecordBuilder } from './record-builder.ts';
 import type { SharedFiles } from './shared-files.ts';
 
@@ -89,12 +91,8 @@ export class ClusterProposer implements Proposer {
 
   async commitBlind(layers: readonly MergedLayer[]): Promise<Version> {
     this.#parts.checkRunning();
-    const puts = putsOf(layers);
-    if (puts !== undefined && !this.#makesOneOf(puts.keys())) {
-      for (const keyspace of puts.keys()) this.#requireKeyspace(keyspace);
-      return this.#parts.proposals.submitPuts(encodePuts(puts));
-    }
-    ownRuns(layers);
+    // What only puts is encoded before anything waits.
+    if (this.#putsOf(layers) === undefined) ownRuns(layers);
     const written = new Set<string>();
     for (const layer of layers) {
       if (layer.kind === 'run') for (const keyspace of layer.sections.keys()) written.add(keyspace);
@@ -170,6 +168,10 @@ export class ClusterProposer implements Proposer {
   ): Promise<CommitResult> {
     const { reads, snapshotVersion: snapshot, claim, request } = core ?? NOBODYS;
     for (const keyspace of written) if (!isPublished(layers, keyspace)) this.#requireKeyspace(keyspace);
+    const puts = this.#putsOf(layers);
+    const isPlain = claim === undefined && request === undefined;
+    if (puts !== undefined && isPlain && (reads === undefined || reads.files.length === 0))
+      return this.#parts.proposals.submit(encodedPuts(puts, reads, snapshot), []);
     const builder = new RecordBuilder(this.#parts);
     try {
       const made = await builder.layers(layers);
@@ -211,6 +213,13 @@ export class ClusterProposer implements Proposer {
     return this.#parts.proposals.submit(encodeRecord(record), files);
   }
 
+  /** Of a transaction that only puts, not too much for the log, to keyspaces that are there already. */
+  #putsOf(layers: readonly MergedLayer[]): ReadonlyMap<string, RunSection> | undefined {
+    const only = layers[0];
+    if (layers.length !== 1 || only?.kind !== 'run' || isTooLarge(layers)) return undefined;
+    return this.#makesOneOf(only.sections.keys()) ? undefined : only.sections;
+  }
+
   #makesOneOf(keyspaces: Iterable<string>): boolean {
     return this.#awaited.size > 0 && this.#ensures(keyspaces).length > 0;
   }
@@ -234,11 +243,13 @@ export class ClusterProposer implements Proposer {
   }
 }
 
-/** Of a transaction that only puts, and not too much for the log. */
-function putsOf(layers: readonly MergedLayer[]): ReadonlyMap<string, RunSection> | undefined {
-  const only = layers[0];
-  if (layers.length !== 1 || only?.kind !== 'run' || isTooLarge(layers)) return undefined;
-  return only.sections;
+function encodedPuts(
+  puts: ReadonlyMap<string, RunSection>,
+  reads: ReadSet | undefined,
+  snapshot: Version,
+): Uint8Array {
+  if (reads === undefined || reads.isEmpty) return encodePuts(puts);
+  return encodeCheckedPuts(puts, recordedReads(reads, []), snapshot);
 }
 
 /** Of what is no transaction. */

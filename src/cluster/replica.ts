@@ -24,6 +24,7 @@ import { applyImport, checkClaim, committedImport } from './imports/shared-impor
 import type { LogEntry } from './log/shared-log.ts';
 import { halted, isDecided, tooOld } from './outcome.ts';
 import { FIRST_DIGEST, type Position, type Positions, rollDigest } from './position.ts';
+import { gatherRun, type PutRun } from './put-run.ts';
 import { type PathOf, putOf, reconstruct } from './reconstruct.ts';
 import { decodeRecord } from './record/codec.ts';
 import { EntryRecords } from './record/entry.ts';
@@ -106,7 +107,12 @@ export class Replica {
 
   /** Commits older than this are no more in the window: transactions that read before it are refused. */
   get horizon(): number {
-    return Math.max(0, this.#engine.publication.last - this.#parts.windowVersions);
+    return this.#horizonAfter(0);
+  }
+
+  /** As it will be so many versions later. */
+  #horizonAfter(versions: number): number {
+    return Math.max(0, this.#engine.publication.last + versions - this.#parts.windowVersions);
   }
 
   /** Rejects with what has failed on this node; nothing more is applied then. */
@@ -122,7 +128,7 @@ export class Replica {
     const { versions } = progress;
     while (versions.length < records.count) {
       const place = { revision, index: versions.length };
-      if (records.isPuts(place.index)) await this.#applyRun(records, place, outcomes);
+      if (records.isPut(place.index)) await this.#applyRun(records, place, outcomes);
       else await this.#applyRecord(records.record(place.index), place, outcomes?.[place.index]);
     }
     if (versions.length > records.count) {
@@ -147,34 +153,56 @@ export class Replica {
     await this.#last;
   }
 
-  /**
-   * Put transactions that have read nothing, as many as follow each other: they get their versions in one turn. All that can refuse one
-   * is that its keyspace is not there.
-   */
+  /** A put transaction, and those after it that can have their versions in the same turn. */
   async #applyRun(
     records: EntryRecords,
-    { revision, index }: Place,
+    place: Place,
     outcomes: readonly Outcome[] | undefined,
   ): Promise<void> {
-    const { catalog, pipeline, publication, throttle } = this.#engine;
+    const { catalog, committer, throttle } = this.#engine;
     const { versions } = this.#progress;
-    const run = records.runFrom(index, (keyspace) => catalog.newest(keyspace) !== undefined);
-    const count = run.spans.length / 2;
-    if (count === 0) {
+    const first = records.put(place.index, this.#isThere);
+    const transaction = {
+      reads: first.reads,
+      snapshotVersion: versionOf(first.snapshot),
+      tooOld: false,
+    };
+    let run: PutRun | undefined;
+    try {
+      if (first.lacking !== undefined) throw catalog.notFound(first.lacking);
+      this.#checkHorizon(first);
+      await committer.whenClear(transaction, first.dataBytes, () => {
+        this.#checkRunning();
+        run = gatherRun(records, place.index, first, {
+          window: this.#engine.window,
+          isThere: this.#isThere,
+          horizonAfter: (versions) => this.#horizonAfter(versions),
+        });
+        this.#takeRun(run, place, outcomes);
+      });
+    } catch (error) {
+      if (run !== undefined || this.#failed || !isDecided(error)) throw error;
       versions.push(NO_VERSION);
-      this.#refuse(outcomes?.[index], catalog.notFound(run.lacking ?? ''));
-      return;
+      this.#refuse(outcomes?.[place.index], error);
     }
-    for (let full = throttle.room(run.dataBytes); full !== undefined; full = throttle.hardRoom()) await full;
-    this.#checkRunning();
-    this.#engine.checkWritable();
+    this.#parts.onRecords([], place.revision);
+    // The first has had its own.
+    const more = (run?.dataBytes ?? 0) - first.dataBytes;
+    if (more > 0) await throttle.room(more);
+  }
+
+  #isThere = (keyspace: string): boolean => this.#engine.catalog.newest(keyspace) !== undefined;
+
+  #takeRun(run: PutRun, { revision, index }: Place, outcomes: readonly Outcome[] | undefined): void {
+    const { pipeline, publication } = this.#engine;
+    const { count } = run;
     const version = versionOf(publication.last + 1);
     const position = { version, count, revision, index, digest: this.#digest };
     const section = this.#positions.section(position);
     const published = pipeline.submitRun(run, { keyspace: RESERVED_KEYSPACE, section });
     assert(publication.last === version + count - 1, 'a version was taken beside the log');
     this.#positions.addRun(position);
-    for (let n = 0; n < count; n++) versions.push(version + n);
+    for (let n = 0; n < count; n++) this.#progress.versions.push(version + n);
     this.#last = published.then(
       () => {
         for (let n = 0; n < count; n++)
@@ -182,7 +210,6 @@ export class Replica {
       },
       (error: unknown) => this.#fail(error),
     );
-    this.#parts.onRecords([], revision);
   }
 
   async #applyRecord(bytes: Uint8Array, place: Place, outcome: Outcome | undefined): Promise<void> {
@@ -234,7 +261,7 @@ export class Replica {
   }
 
   /** L5: the window reaches back to the horizon on every replica, and it may reach further on some. */
-  #checkHorizon({ reads, snapshot }: LogRecord): void {
+  #checkHorizon({ reads, snapshot }: Pick<LogRecord, 'snapshot'> & { readonly reads: unknown }): void {
     if (reads !== undefined && snapshot < this.horizon) throw tooOld(snapshot, this.horizon);
   }
 

@@ -17,7 +17,7 @@ import { LogBatch } from '../txn/wal/log-batch.ts';
 import type { ConflictWindow, PendingRun, WrittenRange } from '../txn/window.ts';
 import { type PathOf, stagedAt } from './reconstruct.ts';
 import { decodeRecord } from './record/codec.ts';
-import type { EntryRecords, EntryRun } from './record/entry.ts';
+import type { EntryRecords } from './record/entry.ts';
 import type { LogRecord, RecordLayer } from './record/log-record.ts';
 
 type IngestOf = Extract<RecordLayer, { kind: 'ingest' }>;
@@ -36,13 +36,8 @@ export async function enterEntry(
   for (let index = 0; index < records.count; index++) {
     const version = versions[index] ?? 0;
     if (version === 0) continue;
-    if (records.isPuts(index)) {
-      index +=
-        enterRun(
-          engine,
-          records.runFrom(index, () => true),
-          versions.slice(index),
-        ) - 1;
+    if (records.isPut(index)) {
+      index += enterRun(engine, records, index, versions) - 1;
       continue;
     }
     const record = decodeRecord(records.record(index));
@@ -51,17 +46,23 @@ export async function enterEntry(
   }
 }
 
-/** Returns how many it has entered: those at versions one after the other. */
-function enterRun({ window }: Engine, { bytes, spans }: EntryRun, versions: readonly number[]): number {
-  const first = versionOf(at(versions, 0));
+/** Returns how many it has entered: those from `index` on at versions one after the other. */
+function enterRun(
+  { window }: Engine,
+  records: EntryRecords,
+  index: number,
+  versions: readonly number[],
+): number {
+  const first = versionOf(at(versions, index));
   const batch = new LogBatch();
   const encoder = new CommitEncoder();
   const payloads: number[] = [];
   let count = 0;
-  for (; 2 * count < spans.length && versions[count] === first + count; count++) {
-    const [start, end] = [at(spans, 2 * count), at(spans, 2 * count + 1)];
+  for (; index + count < records.count && records.isPut(index + count); count++) {
+    if (versions[index + count] !== first + count) break;
+    const { start, end } = records.put(index + count, () => true);
     encoder.begin(batch, versionOf(first + count), CommitEncoder.bytesMax(0, end - start, []));
-    encoder.sections(bytes, start, end);
+    encoder.sections(records.bytes, start, end);
     payloads.push(encoder.payloadStart, encoder.end());
   }
   enterRecords(window, { first, last: versionOf(first + count - 1), bytes: batch.bytes, payloads });

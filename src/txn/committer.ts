@@ -94,6 +94,17 @@ export class Committer {
   }
 
   /**
+   * Calls `act` once nothing that the transaction has read was written since, in the turn in which that is known.
+   * @throws SluiceError CONFLICT; what `act` throws
+   */
+  async whenClear(transaction: CheckedTransaction, dataBytes: number, act: () => void): Promise<void> {
+    await this.#checked(transaction, dataBytes, undefined, async () => {
+      act();
+      return true;
+    });
+  }
+
+  /**
    * A transaction that has read nothing. Keys and values may be the caller's: they are encoded before this returns, or else copied.
    * REQUIRES: it has a layer.
    */

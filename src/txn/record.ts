@@ -17,7 +17,7 @@ import { compareBytes } from '../base/bytes.ts';
 import { ByteReader, putVarint, varintLength } from '../base/codec.ts';
 import { SluiceError } from '../base/errors.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
-import { type Version, versionOf } from '../mvcc/version.ts';
+import { NO_VERSION, type Version, versionOf } from '../mvcc/version.ts';
 import type { LogBatch } from './wal/log-batch.ts';
 
 export const RECORD_COMMIT = 1;
@@ -159,16 +159,24 @@ export function readRecord(
   if (kind === RECORD_VISIBLE) return { kind, version };
   if (kind !== RECORD_COMMIT)
     throw new SluiceError('CORRUPTION', `A log record has the unknown kind ${kind}`);
-  if (visitor === undefined) return { kind, version };
+  if (visitor !== undefined) readSections(reader, version, visitor);
+  return { kind, version };
+}
+
+/** Sections without a version yet, which have been checked. */
+export function visitSections(bytes: Uint8Array, start: number, end: number, visitor: RecordVisitor): void {
+  readSections(new ByteReader(bytes, start, end), NO_VERSION, visitor);
+}
+
+function readSections(reader: ByteReader, version: Version, visitor: RecordVisitor): void {
   while (!reader.done) {
     const nameLength = reader.varint();
     const nameStart = reader.skip(nameLength);
-    const keyspace = nameLength === 0 ? DEFAULT_KEYSPACE : decodeName(bytes, nameStart, nameLength);
+    const keyspace = nameLength === 0 ? DEFAULT_KEYSPACE : decodeName(reader.bytes, nameStart, nameLength);
     const operations = reader.varint();
     visitor.section(keyspace, version, operations, reader.varint());
     for (let i = 0; i < operations; i++) readOp(reader, visitor, version);
   }
-  return { kind, version };
 }
 
 /**

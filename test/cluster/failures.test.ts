@@ -3,12 +3,13 @@ import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
 import { MemoryLog } from '../../src/cluster/log/memory-log.ts';
-import type { AppendResult, LogAppend, LogEntry } from '../../src/cluster/log/shared-log.ts';
+import type { LogEntry } from '../../src/cluster/log/shared-log.ts';
 import { envOf, outcomeOf } from '../base/database.ts';
 import { FaultyFileSystem } from '../base/faulty-file-system.ts';
 import { writeSst } from '../base/sst-files.ts';
 import { everythingOf, sameOnAll } from './entries.ts';
 import { ALL_KEPT, threeNodes, until } from './nodes.ts';
+import { StuckLog } from './stuck-log.ts';
 
 test('an append whose answer is lost commits once, one that is refused is made again', async () => {
   const { cluster, a, b } = await threeNodes(ALL_KEPT);
@@ -42,21 +43,6 @@ test('a commit that the log does not answer in time has an unknown outcome; late
   await b.caughtUp();
   expect(await b.getMany(['k', 'l'])).toEqual(['2', '3']);
 });
-
-/** It takes what it is given when it is let. */
-class StuckLog extends MemoryLog {
-  given = 0;
-  let: () => void = () => undefined;
-  readonly #let = new Promise<void>((resolve) => {
-    this.let = resolve;
-  });
-
-  override async append(batch: LogAppend): Promise<AppendResult> {
-    this.given++;
-    await this.#let;
-    return super.append(batch);
-  }
-}
 
 test('what was not given to the log in time was never made; what was may still come', async () => {
   const { cluster, b } = await threeNodes();

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { Lag } from '../../src/cluster/lag.ts';
-import { encodeEntry, encodePut } from '../../src/cluster/record/entry.ts';
+import { encodeEntry } from '../../src/cluster/record/entry.ts';
+import { encodePut } from '../../src/cluster/record/put-record.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
 import { threeNodes, until } from './nodes.ts';
 
