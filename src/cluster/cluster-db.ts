@@ -52,6 +52,11 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
     return this.#node.caughtUp();
   }
 
+  /** For the server of this node: where a request that a client named is committed. */
+  requestVersion(id: string): number | undefined {
+    return this.#node.requestVersion(id);
+  }
+
   /** SHA-256 of all keyspaces' names, keys and values at a snapshot, or now, in hex: the same on every node at the same version. */
   async contentDigest(options: { readonly snapshot?: Snapshot } = {}): Promise<string> {
     const given = options.snapshot;

@@ -7,7 +7,7 @@ import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { SharedImportRow } from '../manifest/rows.ts';
-import { versionOf } from '../mvcc/version.ts';
+import { type Version, versionOf } from '../mvcc/version.ts';
 import type { Engine } from '../txn/engine.ts';
 import { Applied } from './applied.ts';
 import type { ClusterSettings } from './cluster-options.ts';
@@ -23,6 +23,7 @@ import { halted } from './outcome.ts';
 import type { Positions } from './position.ts';
 import { Proposals } from './proposals.ts';
 import { Replica } from './replica.ts';
+import type { RequestIds } from './request-ids.ts';
 import type { SharedFiles } from './shared-files.ts';
 import { trimmableThrough } from './trimming.ts';
 
@@ -62,6 +63,8 @@ export interface NodeParts {
   /** Fires when the node ends; the files' signal. */
   readonly closing: AbortController;
   readonly positions: Positions;
+  /** Of the commits there. */
+  readonly requests: RequestIds;
 }
 
 export class ClusterNode implements ImportNode {
@@ -103,6 +106,7 @@ export class ClusterNode implements ImportNode {
       {
         engine,
         windowVersions: config.windowVersions,
+        requests: parts.requests,
         bring: (record, revision) => files.bring(record, revision),
         pathOf: files.pathOf,
         outcomesOf: (entryId) => this.#proposals.outcomesOf(entryId),
@@ -150,6 +154,11 @@ export class ClusterNode implements ImportNode {
 
   get node(): string {
     return this.#parts.settings.node;
+  }
+
+  /** Where a client's request is committed, as far as this replica knows and the window reaches. */
+  requestVersion(id: string): Version | undefined {
+    return this.#parts.requests.versionOf(id, this.#replica.horizon);
   }
 
   get session(): string {

@@ -18,6 +18,7 @@ export {
   type ClientWrite,
   ClusterClient,
   type ClusterClientOptions,
+  type CommitOptions,
   type ReadOptions,
   type ScanOptions,
   type UploadedFile,

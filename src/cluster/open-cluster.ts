@@ -19,6 +19,7 @@ import type { FileExchange, PeerService } from './files/file-exchange.ts';
 import type { ClusterConfig, SharedLog } from './log/shared-log.ts';
 import { Positions } from './position.ts';
 import { EntryRecords } from './record/entry.ts';
+import { RequestIds } from './request-ids.ts';
 import { SharedFiles } from './shared-files.ts';
 import { enterEntry } from './window-rebuild.ts';
 
@@ -59,6 +60,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   readonly #session: string;
   readonly #closing = new AbortController();
   #files: SharedFiles | undefined;
+  #requests = new RequestIds();
   #node: ClusterNode | undefined;
   #db: ClusterDb<KE, VE> | undefined;
 
@@ -127,6 +129,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       files: this.#files,
       closing: this.#closing,
       positions,
+      requests: this.#requests,
     });
     const opened = this.#node;
     home.beforeClose = () => opened.close();
@@ -189,15 +192,17 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
 
   /** L5: before anything is applied, the window has what those of the other replicas have. */
   async #rebuildWindow(engine: Home['engine'], positions: Positions): Promise<void> {
+    this.#requests = new RequestIds();
     const [oldest, newest, files] = [positions.all[0], positions.last, this.#files];
     files?.adopt(newest?.revision ?? 0);
     if (oldest === undefined || newest === undefined || files === undefined) return;
     const done = new AbortController();
     for await (const { bytes, revision } of this.#log.read(oldest.revision - 1, done.signal)) {
       const versions = positions.versionsOf(revision);
-      await enterEntry(engine, new EntryRecords(bytes), versions, files.pathOf, async (record) => {
+      await enterEntry(engine, new EntryRecords(bytes), versions, files.pathOf, async (record, version) => {
         await files.bring(record, revision);
         files.named(record.files, revision);
+        if (record.request !== undefined) this.#requests.enter(record.request, version, 0);
       });
       if (revision >= newest.revision) break;
     }

@@ -29,6 +29,7 @@ import { type PathOf, putOf, reconstruct } from './reconstruct.ts';
 import { decodeRecord } from './record/codec.ts';
 import { EntryRecords } from './record/entry.ts';
 import type { LogRecord, RecordFile, RecordLayer } from './record/log-record.ts';
+import type { RequestIds } from './request-ids.ts';
 
 /** Whoever waits for a record's outcome. */
 export interface Outcome {
@@ -39,6 +40,7 @@ export interface Outcome {
 export interface ReplicaParts {
   readonly engine: Engine;
   readonly windowVersions: number;
+  readonly requests: RequestIds;
   /** Resolves once the files are here: pulls those that are not. */
   readonly bring: (record: LogRecord, revision: number) => Promise<void>;
   readonly pathOf: PathOf;
@@ -221,8 +223,15 @@ export class Replica {
       if (put === undefined || this.#lacksKeyspace(record)) await this.#last;
       this.#checkRunning();
       this.#makeKeyspaces(record);
-      this.#checkHorizon(record);
-      if (put === undefined) {
+      const first = this.#firstOf(record);
+      if (first === undefined) this.#checkHorizon(record);
+      if (first !== undefined) {
+        versions.push(NO_VERSION);
+        this.#last.then(
+          () => outcome?.resolve({ version: first, ingested: [] }),
+          () => undefined,
+        );
+      } else if (put === undefined) {
         const result = await this.#applyAlone(record, place);
         outcome?.resolve(result);
       } else await this.#applyPut(record, put.sections, place, outcome);
@@ -260,9 +269,26 @@ export class Replica {
       this.#engine.keyspaces.make(keyspace, keepsTombstones);
   }
 
-  /** L5: the window reaches back to the horizon on every replica, and it may reach further on some. */
-  #checkHorizon({ reads, snapshot }: Pick<LogRecord, 'snapshot'> & { readonly reads: unknown }): void {
-    if (reads !== undefined && snapshot < this.horizon) throw tooOld(snapshot, this.horizon);
+  /** Of a request that is committed: it is not again. */
+  #firstOf({ request }: LogRecord): Version | undefined {
+    return request === undefined ? undefined : this.#parts.requests.versionOf(request, this.horizon);
+  }
+
+  #enterRequest({ request }: LogRecord, version: Version): void {
+    if (request !== undefined) this.#parts.requests.enter(request, version, this.horizon);
+  }
+
+  /**
+   * L5: the window reaches back to the horizon on every replica, and it may reach further on some. A request that comes so late may
+   * have been committed where nobody knows of it any more.
+   */
+  #checkHorizon({
+    reads,
+    request,
+    snapshot,
+  }: Partial<Pick<LogRecord, 'request'>> & Pick<LogRecord, 'snapshot'> & { readonly reads: unknown }): void {
+    if ((reads !== undefined || request !== undefined) && snapshot < this.horizon)
+      throw tooOld(snapshot, this.horizon);
   }
 
   async #applyPut(
@@ -290,6 +316,7 @@ export class Replica {
         hasVersion = true;
         this.#positions.addRun(position);
         this.#progress.versions.push(position.version);
+        this.#enterRequest(record, position.version);
         begin();
       },
     });
@@ -319,6 +346,7 @@ export class Replica {
       else if (body.kind === 'import') await applyImport(this.#engine, body);
       else if (body.kind !== 'none') unreachable(body);
       this.#progress.versions.push(this.#taken);
+      if (this.#taken !== NO_VERSION) this.#enterRequest(record, this.#taken);
       return { version: this.#taken === NO_VERSION ? NO_VERSION : publication.visible, ingested };
     } catch (error) {
       // What has a version is no outcome any more.

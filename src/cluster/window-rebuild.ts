@@ -24,14 +24,14 @@ type IngestOf = Extract<RecordLayer, { kind: 'ingest' }>;
 
 /**
  * Enters the records of an entry, each of which was committed at its version; 0, or none: it was not. REQUIRES: in the order of versions.
- * @param bring resolves when the record's files are here
+ * @param bring is told of those that are no puts alone, and resolves when the record's files are here
  */
 export async function enterEntry(
   engine: Engine,
   records: EntryRecords,
   versions: readonly number[],
   pathOf: PathOf,
-  bring: (record: LogRecord) => Promise<void>,
+  bring: (record: LogRecord, version: Version) => Promise<void>,
 ): Promise<void> {
   for (let index = 0; index < records.count; index++) {
     const version = versions[index] ?? 0;
@@ -41,7 +41,7 @@ export async function enterEntry(
       continue;
     }
     const record = decodeRecord(records.record(index));
-    await bring(record);
+    await bring(record, versionOf(version));
     enterRecord(engine, record, versionOf(version), pathOf);
   }
 }

@@ -254,6 +254,14 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
     return this.#core.state;
   }
 
+  /**
+   * For the server of a cluster's node: of all transactions of this id, on any node, one is committed, and the others resolve with its
+   * version. A database alone passes it over.
+   */
+  nameRequest(id: string): void {
+    this.#core.request = id;
+  }
+
   /** What `commit()` resolved with: the commit's version, and where ingested files went. Undefined until then. */
   get result(): CommitResult | undefined {
     return this.#core.result;

@@ -44,27 +44,40 @@ async function commit(node: ServedNode, call: Call): Promise<void> {
   const conditions = (body.objects('if') ?? []).map((one) => conditionOf(one, keyspace, encoding));
   const writes = (body.objects('ops') ?? []).map((one) => writeOf(one, keyspace, encoding));
   const maxRetries = body.count('maxRetries', 0, 1000);
+  const id = idOf(body);
+  const again = body.flag('again') ?? false;
   body.end();
   checkItems(conditions.length + writes.length, call);
   const options = maxRetries === undefined ? {} : { maxRetries };
   const run = (): Promise<number> =>
-    node.db.transaction((txn) => attempt(txn, conditions, writes), { ...options, signal: call.signal });
-  let version: number;
-  try {
-    version = await run();
-  } catch (error) {
-    if (!(error instanceof ConditionFailed)) throw error;
-    // This node may be behind: what did not hold here may hold where the log is.
-    const before = node.db.version;
-    await node.catchUp(call.signal);
-    if (node.db.version === before) throw error;
-    version = await run();
-  }
+    node.db.transaction((txn) => attempt(txn, id, conditions, writes), { ...options, signal: call.signal });
+  const commitNow = async (): Promise<number> => {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof ConditionFailed)) throw error;
+      // This node may be behind: what did not hold here may hold where the log is. Or it failed for what the request itself has written.
+      const before = node.db.version;
+      await node.catchUp(call.signal);
+      const first = id === undefined ? undefined : node.requestVersion(id);
+      if (first !== undefined) return first;
+      if (node.db.version === before) throw error;
+      return run();
+    }
+  };
+  const version = await (id === undefined ? commitNow() : node.once(id, again, commitNow));
   call.answer(200, { version });
+}
+
+function idOf(body: Fields): string | undefined {
+  const id = body.text('id');
+  if (id === undefined || /^[A-Za-z0-9._-]{1,64}$/.test(id)) return id;
+  throw new TypeError('body.id must be 1 to 64 letters, digits, dots, underscores and hyphens');
 }
 
 async function attempt(
   txn: Transaction,
+  id: string | undefined,
   conditions: readonly Condition[],
   writes: readonly Write[],
 ): Promise<number> {
@@ -85,6 +98,7 @@ async function attempt(
   }
   if (failed.length > 0) throw new ConditionFailed(failed);
   for (const write of writes) apply(keyspaceOf(write.keyspace), write);
+  if (id !== undefined) txn.nameRequest(id);
   return (await txn.commit()).version;
 }
 

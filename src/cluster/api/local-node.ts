@@ -3,11 +3,15 @@
 import { isSluiceError } from '../../base/errors.ts';
 import type { Db } from '../../db.ts';
 import type { ImportTask } from '../../import-options.ts';
+import { NamedRequests } from './named-requests.ts';
 import { importsUnderWay, type NodeStatus, type ServedNode } from './served-node.ts';
 
 export function localNode(db: Db, name: string): ServedNode {
+  const requests = new NamedRequests();
   return {
     db,
+    once: (id, again, commit) => requests.once(id, again, commit),
+    requestVersion: (id) => requests.versionOf(id),
     catchUp: () => Promise.resolve(),
     cancelImport: (id) => cancelHere(db, id),
     status: async (): Promise<NodeStatus> => {

@@ -10,6 +10,8 @@ export function replicaNode(db: ClusterDb, store: Pick<FileStore, 'bytes' | 'dig
     db,
     compareContents: (signal) => db.compareContents({ signal }),
     catchUp: (signal) => orAborted(db.caughtUp(), signal),
+    once: async (id, _again, commit) => db.requestVersion(id) ?? commit(),
+    requestVersion: (id) => db.requestVersion(id),
     cancelImport: (id) => db.cancelImport(id),
     status: async (): Promise<NodeStatus> => {
       const status = await db.status();

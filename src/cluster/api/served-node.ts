@@ -23,6 +23,13 @@ export interface ServedNode {
   >;
   /** Resolves when all is applied here that was committed anywhere before the call: then a read is linearizable. */
   catchUp(signal: AbortSignal): Promise<void>;
+  /**
+   * Commits a request that its client has named, unless it was committed before. `again`: the client has sent it before.
+   * @throws SluiceError OUTCOME_UNKNOWN where it cannot be told whether it was; else what `commit` throws
+   */
+  once(id: string, again: boolean, commit: () => Promise<number>): Promise<number>;
+  /** Where it is committed, as far as this node knows. */
+  requestVersion(id: string): number | undefined;
   /** Wherever in the cluster it runs. @throws SluiceError IMPORT_NOT_FOUND */
   cancelImport(id: string): Promise<void>;
   status(): Promise<NodeStatus>;

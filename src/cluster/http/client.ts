@@ -2,7 +2,8 @@
 
 import { checkOptions } from '../../base/arguments.ts';
 import { type ClientTls, type HttpAnswer, HttpConnections, HttpFailure } from '../../base/env/http.ts';
-import { SluiceError, throwIfAborted } from '../../base/errors.ts';
+import { nodeEnv } from '../../base/env/node-env.ts';
+import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { ImportStatus } from '../api/import-routes.ts';
 import type { NodeStatus } from '../api/served-node.ts';
 import type { ContentComparison } from '../contents.ts';
@@ -33,6 +34,11 @@ export interface ClusterClientOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface CommitOptions extends CallOptions {
+  /** 1 to 64 letters, digits, `.`, `_` and `-`: of all commits of this id, by any node, one is made. Kept for as many versions as the cluster's window has. */
+  readonly id?: string;
 }
 
 export interface ReadOptions extends CallOptions {
@@ -184,22 +190,46 @@ export class ClusterClient implements AsyncDisposable {
   }
 
   /**
-   * One transaction. Resolves with its version.
+   * One transaction. Resolves with its version. It has an id, of its own unless one is given: where an answer is lost it is asked for again,
+   * of the next node too, and committed once. In a cluster, that is: a database alone knows its ids while its process lives.
    *
-   * @throws SluiceError CONDITION_FAILED, CONFLICT, OUTCOME_UNKNOWN when the connection broke after the request was sent
+   * @throws SluiceError CONDITION_FAILED, CONFLICT; OUTCOME_UNKNOWN when no node could tell what became of it
    */
-  async commit(batch: ClientBatch, options: CallOptions = {}): Promise<number> {
+  async commit(batch: ClientBatch, options: CommitOptions = {}): Promise<number> {
+    const { id = nodeEnv.random.hex(16), signal } = options;
     const question = {
       encoding: 'base64',
+      id,
       ...(batch.keyspace !== undefined && { keyspace: batch.keyspace }),
       if: (batch.if ?? []).map(encodedCondition),
       ops: batch.ops.map(encodedWrite),
     };
-    const answer = await this.#ask('POST', '/v1/commit', question, { ...options, again: false });
-    return (answer as { version: number }).version;
+    let unknown: unknown;
+    for (let attempt = 0; attempt <= this.#urls.length; attempt++) {
+      const again = attempt > 0 && { again: true };
+      try {
+        const answer = await this.#ask(
+          'POST',
+          '/v1/commit',
+          { ...question, ...again },
+          { signal, again: false },
+        );
+        return (answer as { version: number }).version;
+      } catch (error) {
+        throwIfAborted(signal);
+        if (!isUnknown(error, attempt > 0)) throw error;
+        unknown ??= error;
+        this.#current = (this.#current + 1) % this.#urls.length;
+      }
+    }
+    throw unknown;
   }
 
-  put(key: Bytes, value: Bytes, options: CallOptions & { readonly keyspace?: string } = {}): Promise<number> {
+  put(
+    key: Bytes,
+    value: Bytes,
+    options: CommitOptions & { readonly keyspace?: string } = {},
+  ): Promise<number> {
     const { keyspace, ...call } = options;
     return this.commit(
       { ops: [{ type: 'put', key, value }], ...(keyspace !== undefined && { keyspace }) },
@@ -207,7 +237,7 @@ export class ClusterClient implements AsyncDisposable {
     );
   }
 
-  del(key: Bytes, options: CallOptions & { readonly keyspace?: string } = {}): Promise<number> {
+  del(key: Bytes, options: CommitOptions & { readonly keyspace?: string } = {}): Promise<number> {
     const { keyspace, ...call } = options;
     return this.commit({ ops: [{ type: 'del', key }], ...(keyspace !== undefined && { keyspace }) }, call);
   }
@@ -345,6 +375,11 @@ export class ClusterClient implements AsyncDisposable {
     }
     throw failure;
   }
+}
+
+/** Of a commit that was sent before, a node that cannot be asked tells no more than one that does not know. */
+function isUnknown(error: unknown, again: boolean): boolean {
+  return isSluiceError(error, 'OUTCOME_UNKNOWN') || (again && isSluiceError(error, 'UNAVAILABLE'));
 }
 
 interface Asking {
