@@ -1,10 +1,11 @@
 /** A node that begins: the database of another, over HTTP, while that one goes on. */
 
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import type { CheckpointListing } from '../../src/cluster/http/checkpoint-routes.ts';
 import { memoryDirectory, openDatabase, outcomeOf, type TextDb } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
 import {
@@ -59,6 +60,26 @@ test('a checkpoint arrives whole, with the originals; what came after it stays t
   // Nothing is left of it on either side.
   await expect.poll(() => readdirSync(`${a.dir}/cluster/checkpoints`)).toEqual([]);
   expect(leftovers(target)).toEqual(['fetched']);
+});
+
+test('a table that is an original comes by the digest that is known of it: it is not read once more, and damage is found', async () => {
+  const [a, b] = [await databaseNode(), await startNode()];
+  const [digest = ''] = a.exchange.digests();
+  const answer = await fetch(`${a.server.url}/checkpoints`, { method: 'POST', headers: bearer() });
+  const { done } = (await answer.json()) as { done: CheckpointListing };
+  const place = done.files.findIndex(({ sha256 }) => sha256 === digest);
+  expect(done.files[place]?.name).toMatch(/^tables\//);
+  expect(done.files.filter(({ sameAs }) => sameAs === place).map(({ name }) => name)).toEqual([
+    `cluster/files/${digest}`,
+  ]);
+  const original = a.exchange.path(digest);
+  const bytes = readFileSync(original);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  writeFileSync(original, bytes); // the table's too
+  const target = join(memoryDirectory(), 'fetched');
+  const failure = await b.exchange.fetchCheckpoint(a.server.url, target, never()).catch(String);
+  expect(failure).toContain('sends bytes that have another digest');
+  expect(leftovers(target)).toEqual([]);
 });
 
 test('who is told to stop leaves nothing behind, on either side', async () => {

@@ -9,7 +9,7 @@ import type { Env } from '../../base/env/env.ts';
 import type { File } from '../../base/env/file-system.ts';
 import { sharedSignal } from '../../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
-import type { CheckpointListing } from '../http/checkpoint-routes.ts';
+import type { CheckpointListing, ListedFile } from '../http/checkpoint-routes.ts';
 import type { PeerClient } from '../http/peer-client.ts';
 import { removeTree, syncTree } from './directory-tree.ts';
 import { type FileStore, isDigest } from './file-store.ts';
@@ -129,12 +129,12 @@ async function fetchOne(
   { env, client, peer, pace, sync }: CheckpointFetch,
   id: string,
   index: number,
-  { name, bytes }: { readonly name: string; readonly bytes: number },
+  { name, bytes, sha256 }: ListedFile,
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
   const url = `/checkpoints/${id}/${index}`;
-  const digest = originalOf(name) ?? (await askDigest(client, peer, url, signal));
+  const digest = originalOf(name) ?? sha256 ?? (await askDigest(client, peer, url, signal));
   await new Transfer({
     env,
     file: { digest, bytes },
@@ -172,13 +172,15 @@ function isListing(value: unknown): value is CheckpointListing {
   return Array.isArray(files) && files.length <= FILES_MAX && files.every(isListed) && isOrdered(files);
 }
 
-function isListed(file: unknown): file is CheckpointListing['files'][number] {
+function isListed(file: unknown): file is ListedFile {
   if (typeof file !== 'object' || file === null || !('name' in file) || !('bytes' in file)) return false;
   const { name, bytes } = file;
   const sameAs = 'sameAs' in file ? file.sameAs : undefined;
   const named = typeof name === 'string' && NAME.test(name);
   const sized = typeof bytes === 'number' && Number.isSafeInteger(bytes) && bytes >= 0;
-  return named && sized && (sameAs === undefined || typeof sameAs === 'number');
+  const sha256 = 'sha256' in file ? file.sha256 : undefined;
+  const digested = sha256 === undefined || (typeof sha256 === 'string' && isDigest(sha256));
+  return named && sized && digested && (sameAs === undefined || typeof sameAs === 'number');
 }
 
 /** Each name once, and other names only of files that come before and have one of their own. */

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { Env } from '../../base/env/env.ts';
 import { makeDirectories } from '../../base/env/make-directories.ts';
 import { isSluiceError, throwIfAborted } from '../../base/errors.ts';
@@ -15,10 +16,19 @@ import { sendFile, tellWhenDone } from './file-routes.ts';
 import type { Route } from './node-server.ts';
 import { RequestError } from './status-codes.ts';
 
-/** What a `POST /checkpoints` is answered with. `sameAs`: the place in the list of a file that is another name of the same. */
+/** What a `POST /checkpoints` is answered with. */
 export interface CheckpointListing {
   readonly id: string;
-  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sameAs?: number }[];
+  readonly files: readonly ListedFile[];
+}
+
+export interface ListedFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** The place in the list of a file that is another name of the same. */
+  readonly sameAs?: number;
+  /** Where it is known: of a table that is an original too. Of others it is asked. */
+  readonly sha256?: string;
 }
 
 const CHECKPOINTS_MAX = 2;
@@ -130,10 +140,13 @@ export class CheckpointOffers {
     this.#offered.set(id, offered);
     this.#untilUnused(id, offered);
     const firsts = new Map<string, number>();
-    const listed = files.map(({ name, bytes, identity }, index) => {
+    const digests = new Map(files.filter(isOriginal).map(({ name, identity }) => [identity, basename(name)]));
+    const listed = files.map(({ name, bytes, identity }, index): ListedFile => {
       const sameAs = firsts.get(identity);
-      if (sameAs === undefined) firsts.set(identity, index);
-      return { name, bytes, ...(sameAs !== undefined && { sameAs }) };
+      if (sameAs !== undefined) return { name, bytes, sameAs };
+      firsts.set(identity, index);
+      const sha256 = digests.get(identity);
+      return { name, bytes, ...(sha256 !== undefined && { sha256 }) };
     });
     return { id, files: listed };
   }
