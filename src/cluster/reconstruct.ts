@@ -111,21 +111,13 @@ class Parts {
   }
 
   reads({ points, ranges, files, written }: RecordReads, layers: readonly MergedLayer[]): ReadSet {
-    const reads = new ReadSet();
-    for (const [keyspace, keys] of points) reads.points.set(keyspace, new Set(keys));
-    for (const [keyspace, list] of ranges) {
-      reads.ranges.set(
-        keyspace,
-        list.map((range) => ({ ...range })),
-      );
-    }
+    const reads = readSetOf({ points, ranges, written });
     for (const { keyspace, file, range, ownLayers } of files) {
       const { digest, prefix } = fileAt(this.#record, file);
       const table = this.#engine.openTable(this.#pathOf(digest), prefix);
       this.#read.push(table);
       reads.files.push({ keyspace, table, range, own: overlayOf(layers.slice(0, ownLayers)) });
     }
-    reads.written = new Set(written);
     return reads;
   }
 
@@ -212,6 +204,25 @@ function overlayOf(layers: readonly MergedLayer[]): Overlay {
     }
   }
   return overlay;
+}
+
+/** Of a record that has read no files. */
+export function transactionOf({ reads, snapshot }: LogRecord): CheckedTransaction {
+  const set = reads === undefined ? undefined : readSetOf(reads);
+  return { reads: set, snapshotVersion: versionOf(snapshot), tooOld: false };
+}
+
+function readSetOf({ points, ranges, written }: Omit<RecordReads, 'files'>): ReadSet {
+  const reads = new ReadSet();
+  for (const [keyspace, keys] of points) reads.points.set(keyspace, new Set(keys));
+  for (const [keyspace, list] of ranges) {
+    reads.ranges.set(
+      keyspace,
+      list.map((range) => ({ ...range })),
+    );
+  }
+  reads.written = new Set(written);
+  return reads;
 }
 
 /** A record's put transaction, which needs no files; undefined: it is more. */

@@ -17,7 +17,6 @@ import { RESERVED_KEYSPACE } from '../txn/catalog.ts';
 import type { CommitResult } from '../txn/committer.ts';
 import type { Engine } from '../txn/engine.ts';
 import type { ImportClaim } from '../txn/proposer.ts';
-import { ReadSet } from '../txn/read-set.ts';
 import type { RunSection } from '../txn/run.ts';
 import { releaseNow } from '../txn/undo.ts';
 import { applyImport, checkClaim, committedImport } from './imports/shared-imports.ts';
@@ -25,7 +24,7 @@ import type { LogEntry } from './log/shared-log.ts';
 import { halted, isDecided, tooOld } from './outcome.ts';
 import { FIRST_DIGEST, type Position, type Positions, rollDigest } from './position.ts';
 import { gatherRun, type PutRun } from './put-run.ts';
-import { type PathOf, putOf, reconstruct } from './reconstruct.ts';
+import { type PathOf, putOf, reconstruct, transactionOf } from './reconstruct.ts';
 import { decodeRecord } from './record/codec.ts';
 import { EntryRecords } from './record/entry.ts';
 import type { LogRecord, RecordFile, RecordLayer } from './record/log-record.ts';
@@ -396,24 +395,4 @@ export class Replica {
     }
     return error;
   }
-}
-
-function transactionOf({ reads, snapshot }: LogRecord): {
-  reads: ReadSet | undefined;
-  snapshotVersion: Version;
-  tooOld: boolean;
-} {
-  let set: ReadSet | undefined;
-  if (reads !== undefined) {
-    set = new ReadSet();
-    for (const [keyspace, keys] of reads.points) set.points.set(keyspace, new Set(keys));
-    for (const [keyspace, list] of reads.ranges) {
-      set.ranges.set(
-        keyspace,
-        list.map((range) => ({ ...range })),
-      );
-    }
-    set.written = new Set(reads.written);
-  }
-  return { reads: set, snapshotVersion: versionOf(snapshot), tooOld: false };
 }
