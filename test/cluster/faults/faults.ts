@@ -83,7 +83,7 @@ const pauseMember = (who: string, pick: typeof leaderOf): Fault => ({
   },
 });
 
-const loseQuorum: Fault = {
+export const loseQuorum: Fault = {
   name: 'two members of etcd are killed',
   async strike(scene) {
     const { etcd } = scene.fleet;
@@ -148,14 +148,19 @@ const deaths = DEATHS.map(
   }),
 );
 
-export const FAULTS: readonly Fault[] = [
-  killNode,
-  killAll,
-  pauseNode,
+/** Of one member: whatever happens to nodes may happen beside it. */
+export const ETCD_FAULTS: readonly Fault[] = [
   killMember('a member', async (scene) => pickMember(scene)),
   killMember('the leader', leaderOf),
   pauseMember('a member', async (scene) => pickMember(scene)),
   pauseMember('the leader', leaderOf),
+];
+
+export const FAULTS: readonly Fault[] = [
+  killNode,
+  killAll,
+  pauseNode,
+  ...ETCD_FAULTS,
   loseQuorum,
   cut('a node is cut from etcd', (scene) => pickNode(scene).toEtcd, true),
   cut('a node is cut from its peers', (scene) => peersOf(scene, []), false),

@@ -4,14 +4,14 @@
  * missing, and a write that the round's last read misses.
  */
 
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SeededRandom } from '../../base/seeded-random.ts';
 import { nameAgain } from '../../history/again.ts';
 import { checkHistory } from '../../history/check-history.ts';
 import type { RecordedTransaction } from '../../history/history.ts';
-import { FAULTS, type Fault } from './faults.ts';
+import { ETCD_FAULTS, FAULTS, type Fault, loseQuorum } from './faults.ts';
 import { Fleet } from './fleet.ts';
 import { readJournal } from './journal.ts';
 import type { Run } from './node-process.ts';
@@ -19,6 +19,9 @@ import { type Marks, settled } from './outcomes.ts';
 
 const CLIENTS_PER_NODE = 3;
 const FAULTS_PER_ROUND = 7;
+
+/** With another of etcd beside them, etcd would have lost more than it is made to lose. */
+const OF_ETCD: ReadonlySet<Fault> = new Set([...ETCD_FAULTS, loseQuorum]);
 
 export interface RoundTotals {
   rounds: number;
@@ -75,13 +78,15 @@ export class Rounds {
     for (const node of fleet.nodes) await node.startClients(newRun());
     for (let n = 0; n < FAULTS_PER_ROUND && (n === 0 || !timeIsUp()); n++) {
       await sleep(200 + random.below(800));
-      const fault = this.#pick();
-      this.#tell(fault.name);
-      appendFileSync(join(fleet.root, 'faults.log'), `${new Date().toISOString()} ${fault.name}\n`);
-      const setRight = await fault.strike({ fleet, random, newRun, epoch });
-      this.totals.faults.set(fault.name, (this.totals.faults.get(fault.name) ?? 0) + 1);
+      const setRight = [];
+      for (const fault of this.#pick()) {
+        this.#tell(fault.name);
+        appendFileSync(join(fleet.root, 'faults.log'), `${new Date().toISOString()} ${fault.name}\n`);
+        setRight.push(await fault.strike({ fleet, random, newRun, epoch }));
+        this.totals.faults.set(fault.name, (this.totals.faults.get(fault.name) ?? 0) + 1);
+      }
       await sleep(200 + random.below(1_500));
-      await setRight();
+      for (const each of random.chance(0.5) ? setRight : setRight.reverse()) await each();
     }
     await sleep(300);
     await Promise.all(fleet.nodes.map((node) => node.stopClients()));
@@ -96,11 +101,13 @@ export class Rounds {
     await this.#fleet.close(keep);
   }
 
-  #pick(): Fault {
+  /** One; or one beside one of etcd. */
+  #pick(): readonly Fault[] {
     if (this.#left.length === 0) this.#left = [...FAULTS];
     const [fault] = this.#left.splice(this.#random.below(this.#left.length), 1);
     if (fault === undefined) throw new Error('there are no faults');
-    return fault;
+    if (OF_ETCD.has(fault) || this.#random.chance(0.75)) return [fault];
+    return [this.#random.pick(ETCD_FAULTS), fault];
   }
 
   #check(runs: readonly Run[], marks: Marks): void {
@@ -117,5 +124,7 @@ export class Rounds {
     this.totals.unknown += recorded.filter(({ outcome }) => outcome === 'unknown').length;
     this.totals.reads += report.reads;
     if (report.committed === 0) throw new Error(`nothing was committed in round ${this.totals.rounds}`);
+    for (const { journal } of runs)
+      for (const path of [journal, `${journal}-files`]) rmSync(path, { recursive: true, force: true });
   }
 }
