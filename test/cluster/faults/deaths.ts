@@ -27,7 +27,7 @@ export class Doom {
   /** Of the entry that is to be the last. */
   #entry: string | undefined;
 
-  /** From now on. `calls`: of the file system, where the point is among those. */
+  /** From now on. `calls`: of the file system that still pass, or turns of the event loop, where the point is among those. */
   expect(death: Death, calls: number): void {
     this.#death = death;
     this.#calls = calls;
@@ -41,6 +41,12 @@ export class Doom {
 
   call(): void {
     if (this.#callsCount && this.#calls-- <= 0) process.kill(process.pid, 'SIGKILL');
+  }
+
+  /** While an append is under way. */
+  async passes(): Promise<void> {
+    if (this.#death !== 'while it is appended') return;
+    for (let turns = this.#calls; turns > 0; turns -= 4) await new Promise(setImmediate);
   }
 
   appends(id: string): void {
@@ -73,7 +79,7 @@ export class DyingLog extends PassedLog {
     this.#doom.reached('before it is appended');
     this.#doom.appends(batch.id);
     const appending = super.append(batch);
-    for (let turns = Math.random() * 4; turns > 0; turns--) await new Promise(setImmediate);
+    await this.#doom.passes();
     this.#doom.reached('while it is appended');
     const result = await appending;
     if ('revision' in result) this.#doom.reached('between append and apply');

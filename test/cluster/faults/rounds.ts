@@ -16,6 +16,7 @@ import { Fleet } from './fleet.ts';
 import { readJournal } from './journal.ts';
 import type { Run } from './node-process.ts';
 import { type Marks, settled } from './outcomes.ts';
+import { HAS_DIVERGED } from './scene.ts';
 
 const CLIENTS_PER_NODE = 3;
 const FAULTS_PER_ROUND = 7;
@@ -111,6 +112,8 @@ export class Rounds {
   }
 
   #check(runs: readonly Run[], marks: Marks): void {
+    for (const { name, said } of this.#fleet.nodes)
+      if (HAS_DIVERGED.test(said)) throw new Error(`${name} had not what the others had, and said so`);
     const recorded: RecordedTransaction[] = [];
     for (const { journal } of runs) recorded.push(...readJournal(journal, recorded.length));
     const transactions = nameAgain(settled(recorded, marks));

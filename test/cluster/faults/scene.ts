@@ -20,6 +20,9 @@ export interface Fault {
   strike(scene: Scene): Promise<() => Promise<void>>;
 }
 
+/** As a node says it that holds something else than the others. */
+export const HAS_DIVERGED = /at the same place of the log/;
+
 export const pickNode = ({ fleet, random }: Scene): FleetNode => random.pick(fleet.nodes);
 export const pickMember = ({ fleet, random }: Scene): EtcdMember => random.pick(fleet.etcd.members);
 
@@ -38,7 +41,7 @@ export async function backUp(node: FleetNode, scene: Scene, isDamaged: boolean):
     if (!node.isUp) await node.restart(scene.newRun);
     await node.state(scene.epoch);
   } catch (error) {
-    if (error instanceof Error && error.message.includes('has not the same commits')) throw error;
+    if (error instanceof Error && HAS_DIVERGED.test(error.message)) throw error;
     await node.kill();
     if (isDamaged) node.forget();
     await node.restart(scene.newRun);
