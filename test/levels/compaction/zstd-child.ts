@@ -15,4 +15,4 @@ await db.compactRange();
 const value = await db.get('a');
 await db.close();
 const outcome = await outcomeOf(async () => zstdDecompress(FRAME, 3));
-console.log(JSON.stringify({ value, loaded: zstdReady(), outcome }));
+process.stdout.write(`${JSON.stringify({ value, loaded: zstdReady(), outcome })}\n`);
