@@ -16,6 +16,7 @@ import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type CheckDepth, type CheckThreads, checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableState } from '../sst/table-state.ts';
+import { FileSyncs } from './file-syncs.ts';
 
 /**
  * copy: a reflink where the file system can, else byte by byte. link: a hard link, a copy across file systems; the
@@ -90,6 +91,8 @@ const FILES_AT_A_TIME = 8;
  */
 const LARGE_FILES_AT_A_TIME = 2;
 const LARGE_FILE_BYTES = 16 << 20;
+/** Up to here a file is opened by one read of its end, which takes less than to hand it over to another thread and to be woken again. */
+const SMALL_FILE_BYTES = 2 << 20;
 /** Of all files of a call: less is checked before a thread has started. */
 const THREADS_BYTES_MIN = 8 << 20;
 
@@ -118,6 +121,7 @@ export class Staging {
     let next = 0;
     let toAdopt = sources.length;
     let names: Promise<void> | undefined;
+    const syncs = new FileSyncs();
     const onAdopted = (): void => {
       // L2: on disk before anything durable names the files. Beside their bytes: names of files that nothing names are garbage.
       if (--toAdopt > 0) return;
@@ -128,11 +132,23 @@ export class Staging {
     const work = async (): Promise<void> => {
       while (next < sources.length && failures.size === 0) {
         const index = next++;
-        const input: Input = { source: elementAt(sources, index), id: elementAt(ids, index), index };
+        const input: Input = {
+          source: elementAt(sources, index),
+          bytes: elementAt(bytes, index),
+          id: elementAt(ids, index),
+          index,
+        };
         try {
           throwIfAborted(signal);
           const report = (done: number): void => progress.report(index, done);
-          staged[index] = await this.#stageOne(input, { ...options, signal }, threads, onAdopted, report);
+          staged[index] = await this.#stageOne(
+            input,
+            { ...options, signal },
+            threads,
+            syncs,
+            onAdopted,
+            report,
+          );
         } catch (error) {
           // What was stopped for the sake of another is not what went wrong.
           if (failures.size === 0 || !isSluiceError(error, 'ABORTED')) failures.set(index, error);
@@ -144,11 +160,13 @@ export class Staging {
     const atATime = isLarge ? LARGE_FILES_AT_A_TIME : FILES_AT_A_TIME;
     await Promise.all(Array.from({ length: Math.min(atATime, sources.length) }, work));
     const files = staged.filter((file) => file !== undefined);
-    const [named] = await Promise.allSettled([names]);
+    const [named, synced] = await Promise.allSettled([names, syncs.done()]);
     try {
       // What is wrong with the first of them is told, whichever was found first.
       for (const index of [...failures.keys()].sort((a, b) => a - b)) throw failures.get(index);
       if (named.status === 'rejected') throw named.reason;
+      if (synced.status === 'rejected')
+        throw files.reduce((error, { path, source }) => ofSource(error, path, source), synced.reason);
       return files;
     } catch (error) {
       this.discard(files);
@@ -201,9 +219,10 @@ export class Staging {
   }
 
   async #stageOne(
-    { source, id, index }: Input,
+    { source, id, index, bytes: inputBytes }: Input,
     options: StageOptions,
     threads: CheckThreads | undefined,
+    syncs: FileSyncs,
     onAdopted: () => void,
     report: (bytes: number) => void,
   ): Promise<StagedFile> {
@@ -216,7 +235,11 @@ export class Staging {
       const sha256 = await this.#digest(source, path, index, options, threads);
       const { verify, signal } = options;
       const check = { verify, external: true, threads, signal, onProgress: report };
-      const facts = await whileSynced(await table.open(), () => checkTable(table, check));
+      const isSmall = inputBytes <= SMALL_FILE_BYTES;
+      if (isSmall) syncs.add(table.openSync());
+      const facts = await (isSmall
+        ? checkTable(table, check)
+        : whileSynced(await table.open(), () => checkTable(table, check)));
       const { smallest, largest } = facts;
       if (smallest === undefined || largest === undefined) {
         throw new SluiceError('UNSUPPORTED_FORMAT', `${source} holds no entries: there is nothing to ingest`);
@@ -293,6 +316,7 @@ async function whileSynced<T>(state: TableState, check: () => Promise<T>): Promi
 
 interface Input {
   readonly source: string;
+  readonly bytes: number;
   readonly id: FileId;
   readonly index: number;
 }

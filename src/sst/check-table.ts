@@ -8,7 +8,6 @@
 
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError, throwIfAborted } from '../base/errors.ts';
-import { PENDING } from '../mvcc/cursor.ts';
 import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
 import { addedBytes } from '../mvcc/prefix-rewrite.ts';
 import {
@@ -113,21 +112,12 @@ function checkRangeVersions({ path, rangeTombstones }: TableFacts): void {
   throw refuse(path, `a range deletion has version ${wrong.version}; an external file has version 0 only`);
 }
 
-function checkEnds(table: Table): void {
-  const cursor = table.cursor(undefined);
-  try {
-    for (const end of ['first', 'last'] as const) {
-      while (cursor[end]() === PENDING) cursor.loadSync();
-      if (cursor.valid && cursor.version !== 0) {
-        throw refuse(
-          table.path,
-          `its ${end} key has version ${cursor.version}; an external file has version 0 only`,
-        );
-      }
-    }
-  } finally {
-    cursor.close();
-  }
+function checkEnds({ path, endVersions }: Table): void {
+  endVersions.forEach((version, i) => {
+    if (version === 0) return;
+    const end = i === 0 ? 'first' : 'last';
+    throw refuse(path, `its ${end} key has version ${version}; an external file has version 0 only`);
+  });
 }
 
 async function checkData(

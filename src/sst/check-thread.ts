@@ -13,7 +13,7 @@ import {
   endsEarly,
   NO_ENTRIES,
 } from './check-blocks.ts';
-import type { CheckAnswer, CheckTask, FromCheckThread, ToCheckThread } from './check-threads.ts';
+import type { CheckAnswer, CheckTask, FromCheckThread, ToCheckThreads } from './check-threads.ts';
 import { ensureZstd } from './zstd.ts';
 
 /** Between two messages that tell how far it is. */
@@ -85,10 +85,12 @@ async function answer(task: CheckTask, told: Told): Promise<CheckAnswer> {
 }
 
 giveWay();
-parentPort?.on('message', async ({ task, cancelled }: ToCheckThread) => {
-  try {
-    send(await answer(task, new Told(cancelled)));
-  } catch (error) {
-    send({ kind: 'failed', error: toThreadError(error) });
+parentPort?.on('message', async (together: ToCheckThreads) => {
+  for (const { task, cancelled } of together) {
+    try {
+      send(await answer(task, new Told(cancelled)));
+    } catch (error) {
+      send({ kind: 'failed', error: toThreadError(error) });
+    }
   }
 });

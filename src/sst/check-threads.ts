@@ -23,6 +23,9 @@ export interface ToCheckThread {
   readonly cancelled: Int32Array;
 }
 
+/** Done one after the other, each answered by itself. */
+export type ToCheckThreads = readonly ToCheckThread[];
+
 export type CheckAnswer =
   | { readonly kind: 'checked'; readonly result: CheckedEntries }
   | { readonly kind: 'digest'; readonly sha256: string };
@@ -35,6 +38,8 @@ export type FromCheckThread =
 const THREADS_MAX = 8;
 const THREADS_IN_BRIEF = Math.min(THREADS_MAX, cores());
 const IDLE_MS = 10_000;
+/** What waits is given to a thread together up to so much: waking it costs as much as checking 100 KB. */
+const TOGETHER_BYTES = 4 << 20;
 
 /** Beside this file, in whichever language it is: compiled or not. */
 const THREAD = new URL(
@@ -87,10 +92,22 @@ class ThreadPool {
     for (;;) {
       const busy = this.#threads - this.#idle.length;
       const place = this.#waiting.findIndex(({ threads }) => busy < threads);
-      const [next] = this.#waiting.splice(place, place < 0 ? 0 : 1);
-      if (next === undefined) return;
-      this.#give(this.#idle.pop() ?? this.#start(), next);
+      if (place < 0) return;
+      this.#give(this.#idle.pop() ?? this.#start(), this.#take(place));
     }
+  }
+
+  /** From `place` on what comes to no more than TOGETHER_BYTES, and asks for as many threads; one at least. */
+  #take(place: number): Waiting[] {
+    let taken = 0;
+    let bytes = 0;
+    const threads = this.#waiting[place]?.threads;
+    for (const { task, threads: wanted } of this.#waiting.slice(place)) {
+      bytes += bytesOf(task);
+      if (taken > 0 && (bytes > TOGETHER_BYTES || wanted !== threads)) break;
+      taken++;
+    }
+    return this.#waiting.splice(place, taken);
   }
 
   #start(): Worker {
@@ -98,10 +115,11 @@ class ThreadPool {
     return startThread(THREAD);
   }
 
-  #give(worker: Worker, { task, cancelled, onBytes, resolve, reject }: Waiting): void {
+  #give(worker: Worker, together: readonly Waiting[]): void {
     this.#cancelEnd?.();
     this.#cancelEnd = undefined;
     worker.removeAllListeners();
+    const left = [...together];
     const done = (): void => {
       worker.removeAllListeners();
       worker.unref();
@@ -109,33 +127,41 @@ class ThreadPool {
     /** What the caller's own function threw ends the job, as it would on this thread. */
     let thrown: { readonly error: unknown } | undefined;
     worker.on('message', (message: FromCheckThread) => {
+      const [job] = left;
+      assert(job !== undefined, 'a thread that checks files answers what it was not asked');
       if (message.kind === 'bytes') {
         try {
-          if (thrown === undefined) onBytes(message.bytes);
+          if (thrown === undefined) job.onBytes(message.bytes);
         } catch (error) {
           thrown = { error };
-          Atomics.store(cancelled, 0, 1);
+          Atomics.store(job.cancelled, 0, 1);
         }
         return;
       }
-      done();
-      this.#rest(worker);
-      if (thrown !== undefined) reject(thrown.error);
-      else if (message.kind === 'failed') reject(fromThreadError(message.error));
-      else resolve(message);
+      const failed = thrown;
+      thrown = undefined;
+      left.shift();
+      if (left.length === 0) {
+        done();
+        this.#rest(worker);
+      }
+      if (failed !== undefined) job.reject(failed.error);
+      else if (message.kind === 'failed') job.reject(fromThreadError(message.error));
+      else job.resolve(message);
     });
     // It did not answer and never will: out of memory, or a bug of ours.
     const gone = (error: Error): void => {
       done();
       this.#threads--;
       this.#pump();
-      reject(error);
+      for (const { reject } of left) reject(error);
     };
     worker.on('error', gone);
     worker.on('exit', (code) => gone(new Error(`a thread that checks files ended with exit code ${code}`)));
     worker.ref();
-    const message: ToCheckThread = { task, cancelled };
-    worker.postMessage(message, task.kind === 'blocks' ? buffersOf(task.job) : []);
+    const message: ToCheckThreads = together.map(({ task, cancelled }) => ({ task, cancelled }));
+    const handed = together.flatMap(({ task }) => (task.kind === 'blocks' ? buffersOf(task.job) : []));
+    worker.postMessage(message, handed);
   }
 
   #rest(worker: Worker): void {
@@ -160,6 +186,14 @@ class ThreadPool {
     this.#threads--;
     worker.removeAllListeners();
   }
+}
+
+/** How much of its file is read; of a digest that is not known, so it goes by itself. */
+function bytesOf(task: CheckTask): number {
+  if (task.kind === 'digest') return TOGETHER_BYTES;
+  const { offsets, sizes } = task.job;
+  const last = offsets.length - 1;
+  return last < 0 ? 0 : (offsets[last] as number) + (sizes[last] as number) - (offsets[0] as number);
 }
 
 /** They are handed over, not copied: `checkTable` made them for the job. */

@@ -19,8 +19,8 @@ export interface IndexArrays {
   readonly versions: Float64Array | undefined;
   /** Room for the index's own use, a number for each block. */
   readonly heads: Float64Array;
-  /** Where they all are; undefined: each in memory of its own. */
-  readonly scratch?: ArrayBuffer;
+  /** Where they all are, if that is scratch memory. */
+  readonly scratch: ArrayBuffer | undefined;
 }
 
 /** Of the heap, for the length of a call. */
@@ -172,25 +172,17 @@ export function newIndexArrays(
   hasVersions: boolean,
   inScratch: boolean,
 ): IndexArrays {
-  if (!inScratch) {
-    return {
-      offsets: new Float64Array(blocks),
-      sizes: new Uint32Array(blocks),
-      keys: new Uint8Array(keyBytes),
-      keyEnds: new Uint32Array(blocks),
-      versions: hasVersions ? new Float64Array(blocks) : undefined,
-      heads: new Float64Array(blocks),
-    };
-  }
-  const scratch = takeScratch(blocks * 32 + keyBytes);
+  const bytes = blocks * 32 + keyBytes;
+  // All in one: five of them would take V8 longer than what is put in them for a small table.
+  const room = inScratch ? takeScratch(bytes) : new ArrayBuffer(bytes);
   return {
-    offsets: new Float64Array(scratch, 0, blocks),
-    versions: hasVersions ? new Float64Array(scratch, blocks * 8, blocks) : undefined,
-    heads: new Float64Array(scratch, blocks * 16, blocks),
-    sizes: new Uint32Array(scratch, blocks * 24, blocks),
-    keyEnds: new Uint32Array(scratch, blocks * 28, blocks),
-    keys: new Uint8Array(scratch, blocks * 32, keyBytes),
-    scratch,
+    offsets: new Float64Array(room, 0, blocks),
+    versions: hasVersions ? new Float64Array(room, blocks * 8, blocks) : undefined,
+    heads: new Float64Array(room, blocks * 16, blocks),
+    sizes: new Uint32Array(room, blocks * 24, blocks),
+    keyEnds: new Uint32Array(room, blocks * 28, blocks),
+    keys: new Uint8Array(room, blocks * 32, keyBytes),
+    scratch: inScratch ? room : undefined,
   };
 }
 

@@ -38,11 +38,11 @@ export class TailReader {
     this.#tailAt = tailAt;
   }
 
-  /** The block and its trailer, in an array of its own. */
+  /** The block and its trailer, to be read for a moment: it may be a part of what more was read at once. */
   *disk(handle: BlockHandle): Steps<Uint8Array> {
     const length = handle.bytes + BLOCK_TRAILER_BYTES;
     const from = handle.offset - this.#tailAt;
-    if (from >= 0) return this.#tail.slice(from, from + length);
+    if (from >= 0) return this.#tail.subarray(from, from + length);
     const target = new Uint8Array(length);
     yield { target, position: handle.offset };
     return target;

@@ -4,15 +4,15 @@
  */
 
 const REVERSE_KEYS = 32;
+const PLACE_WORDS = 4;
+const NO_PLACES = new Float64Array(0);
 
 export class ReverseKeys {
   /** How many can still be stepped back to. */
   left = 0;
   readonly #keys: Uint8Array[] = [];
-  readonly #lengths = new Uint32Array(REVERSE_KEYS);
-  readonly #starts = new Float64Array(REVERSE_KEYS);
-  readonly #values = new Float64Array(REVERSE_KEYS);
-  readonly #ends = new Float64Array(REVERSE_KEYS);
+  /** Of each its length, start, value and end. Most cursors never go back: made by the first that does. */
+  #places = NO_PLACES;
   #top = 0;
   #slot = 0;
 
@@ -30,10 +30,12 @@ export class ReverseKeys {
       this.#keys[slot] = kept;
     }
     for (let i = 0; i < length; i++) kept[i] = key[i] as number;
-    this.#lengths[slot] = length;
-    this.#starts[slot] = start;
-    this.#values[slot] = value;
-    this.#ends[slot] = end;
+    if (this.#places === NO_PLACES) this.#places = new Float64Array(REVERSE_KEYS * PLACE_WORDS);
+    const at = slot * PLACE_WORDS;
+    this.#places[at] = length;
+    this.#places[at + 1] = start;
+    this.#places[at + 2] = value;
+    this.#places[at + 3] = end;
     this.#top++;
     if (this.left < REVERSE_KEYS) this.left++;
   }
@@ -50,18 +52,18 @@ export class ReverseKeys {
   }
 
   get length(): number {
-    return this.#lengths[this.#slot] as number;
+    return this.#places[this.#slot * PLACE_WORDS] as number;
   }
 
   get start(): number {
-    return this.#starts[this.#slot] as number;
+    return this.#places[this.#slot * PLACE_WORDS + 1] as number;
   }
 
   get value(): number {
-    return this.#values[this.#slot] as number;
+    return this.#places[this.#slot * PLACE_WORDS + 2] as number;
   }
 
   get end(): number {
-    return this.#ends[this.#slot] as number;
+    return this.#places[this.#slot * PLACE_WORDS + 3] as number;
   }
 }

@@ -53,7 +53,7 @@ type IndexVisitor = (
 /** So many blocks there are to a step of the way from the least head to the greatest. */
 const BLOCKS_A_STEP = 4;
 
-export class TableIndex implements Omit<IndexArrays, 'heads'> {
+export class TableIndex implements Omit<IndexArrays, 'heads' | 'scratch'> {
   readonly blocks: number;
   readonly offsets: Float64Array;
   readonly sizes: Uint32Array;

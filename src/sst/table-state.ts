@@ -255,7 +255,9 @@ function* openSteps(
   let filter: Filter | undefined;
   if (filterAt !== undefined && !forMerge && hasWholeKeyFilter(properties)) {
     const raw = yield* reader.raw(filterAt, source);
-    filter = readFilter(raw.bytes.subarray(raw.start, raw.start + raw.length));
+    const bytes = raw.bytes.subarray(raw.start, raw.start + raw.length);
+    // It is kept, and what it is a part of would be kept with it.
+    filter = readFilter(bytes.length * 2 < bytes.buffer.byteLength ? bytes.slice() : bytes);
   }
   const anyFilter = [...metaBlocks.keys()].some((name) => /filter\./.test(name));
   return {
@@ -299,13 +301,14 @@ function readProperties(
     let seqnoAt = -1;
     properties.clear();
     forEachMetaEntry(raw.bytes, raw.start, raw.length, place, (name, value, at) => {
-      properties.set(name, value.slice());
+      properties.set(name, value);
       if (name === PROPERTY_GLOBAL_SEQNO && value.length === 8) seqnoAt = at;
     });
     return seqnoAt;
   };
   try {
-    decode(readOwnRaw(disk, handle.bytes, source, handle.offset));
+    // The values stay: a copy of the block is what they are parts of.
+    decode(readOwnRaw(disk.slice(), handle.bytes, source, handle.offset));
   } catch (error) {
     // RocksDB's ingest by default writes the global seqno into the file in place and leaves the checksum of the block
     // as it was, that of zeros.
@@ -313,7 +316,7 @@ function readProperties(
     if (disk[handle.bytes] !== 0) throw error;
     let seqnoAt = -1;
     try {
-      seqnoAt = decode({ bytes: disk, start: 0, length: handle.bytes });
+      seqnoAt = decode({ bytes: disk.slice(), start: 0, length: handle.bytes });
     } catch {
       throw error;
     }

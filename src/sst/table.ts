@@ -70,6 +70,8 @@ export class Table {
   #state: TableState | undefined;
   #opening: Promise<TableState> | undefined;
   #facts: TableFacts | undefined;
+  /** Of the first and the last entry, as in the file; set with the facts. */
+  #endVersions: readonly Version[] = [];
   #disposed = false;
   /** As the last `get` had it; the same for all, since it is the manifest that says it. */
   #hasGlobalVersion = false;
@@ -135,12 +137,16 @@ export class Table {
     try {
       let smallest: Uint8Array | undefined;
       let largest: Uint8Array | undefined;
+      const versions: Version[] = [];
       while (cursor.first() === PENDING) cursor.loadSync();
       if (cursor.valid) {
+        versions.push(cursor.version);
         smallest = copyRange(cursor.keyBytes, cursor.keyStart, cursor.keyLength);
         while (cursor.last() === PENDING) cursor.loadSync();
+        versions.push(cursor.version);
         largest = copyRange(cursor.keyBytes, cursor.keyStart, cursor.keyLength);
       }
+      this.#endVersions = versions;
       let rangeTombstones = readRangeDeletions(state);
       const { path, prefix } = this;
       if (prefix !== undefined) {
@@ -157,6 +163,11 @@ export class Table {
     } finally {
       cursor.close();
     }
+  }
+
+  /** Versions of the first and the last entry, as in the file; none where there are no entries. */
+  get endVersions(): readonly Version[] {
+    return this.facts.entries === 0 ? [] : this.#endVersions;
   }
 
   /** Gives the probe the newest entry of its key at or below its snapshot, if newer than what it has. */

@@ -1,7 +1,7 @@
 /** Files of some size are digested and checked by threads that give way to the event loop. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -42,5 +42,42 @@ test('digests of large files are given or made, checked and stored, and stay tru
   expect(await aborted).toBe('ABORTED');
   expect(tableFiles(join(dir, 'db'))).toEqual(held);
   expect(paths.every((path) => existsSync(path))).toBe(true);
+  await db.close();
+});
+
+test('many small files are checked several at a time by a thread, and each answers for itself', async () => {
+  const dir = temporaryDirectory();
+  const paths: string[] = [];
+  for (let n = 0; n < 20; n++) {
+    const entries = numbered(n * 10, n * 10 + 10, 'k', String(n).repeat(MIB >> 5));
+    const { path } = await writeSst(join(dir, `${n}.sst`), entries, { compression: 'none' });
+    paths.push(path);
+  }
+  const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
+  for (const broken of [3, 11]) {
+    const path = paths[broken] ?? '';
+    const good = readFileSync(path);
+    const bad = Uint8Array.from(good);
+    bad[5000] = (bad[5000] ?? 0) ^ 1;
+    writeFileSync(path, bad);
+    for (const verify of ['checksums', 'blocks'] as const) {
+      const refused = db.ingest(paths, { verify });
+      await expect(refused).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
+      await expect(refused).rejects.toThrow(path);
+      expect(tableFiles(join(dir, 'db'))).toEqual([]);
+    }
+    writeFileSync(path, good);
+  }
+  const stopped = db.ingest(paths, {
+    onProgress: () => {
+      throw new RangeError('enough');
+    },
+  });
+  await expect(stopped).rejects.toThrow('enough');
+  let last = { bytesDone: 0, bytesTotal: 1 };
+  await db.ingest(paths, { onProgress: (progress) => (last = progress) });
+  expect(last.bytesDone).toBe(last.bytesTotal);
+  expect(await db.get('k000199')).toBe(`${'19'.repeat(MIB >> 5)}199`);
+  expect((await db.verify({ full: true })).problems).toEqual([]);
   await db.close();
 });
