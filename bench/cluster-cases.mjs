@@ -58,5 +58,10 @@ function commitRows() {
       [`factor${clients}`]: factor('… commits to those', clients === 512 ? { atLeast: 10 } : {}),
     });
   }
-  return rows;
+  return {
+    ...rows,
+    transactionRate: rate('cluster, transactions that read a key and put it, 512 at once'),
+    transactionP50Ms: ms('… p50'),
+    transactionP99Ms: ms('… p99'),
+  };
 }

@@ -50,7 +50,10 @@ async function withCluster(dir, measure) {
   }
 }
 
-/** Durable puts of 16 + 100 bytes by 1, 64 and 512 clients of all nodes, and such puts to etcd itself. */
+/**
+ * Durable puts of 16 + 100 bytes by 1, 64 and 512 clients in one node's process, and such puts to etcd itself from there; and transactions
+ * that read a key and put it.
+ */
 export async function clusterCommits(_engine, { dir, measureMs }) {
   if (!hasEtcd()) return NOT_YET;
   return await withCluster(dir, async ({ etcd, open }) => {
@@ -69,7 +72,8 @@ export async function clusterCommits(_engine, { dir, measureMs }) {
         [`factor${clients}`]: rate / raw.rate,
       });
     }
-    return { rows };
+    const { rate, p50Ms, p99Ms } = await node.ask('transactions', { clients: 512, ms: measureMs });
+    return { rows: { ...rows, transactionRate: rate, transactionP50Ms: p50Ms, transactionP99Ms: p99Ms } };
   });
 }
 

@@ -3,7 +3,7 @@
 import type { Clock } from '../base/env/env.ts';
 import { isSluiceError } from '../base/errors.ts';
 import type { Backlog, LogEntry } from './log/shared-log.ts';
-import { EntryRecords } from './record/entry.ts';
+import { entryTimeMs } from './record/entry.ts';
 
 /** Undefined: the log does not answer, or does not tell any more. */
 export interface ReplicaLag {
@@ -61,7 +61,7 @@ export class Lag {
 /** Undefined of one that cannot be read: the replica has halted for it, and says so. */
 function timeOf(entry: LogEntry): number | undefined {
   try {
-    return new EntryRecords(entry.bytes).timeMs;
+    return entryTimeMs(entry.bytes);
   } catch (error) {
     if (isSluiceError(error)) return undefined;
     throw error;

@@ -31,10 +31,22 @@ export function encodeEntry(records: readonly Uint8Array[], timeMs: number): Uin
   return bytes;
 }
 
+/** When it was made, by the clock of the node that appended it. @throws SluiceError CORRUPTION, UNSUPPORTED_FORMAT */
+export function entryTimeMs(bytes: Uint8Array): number {
+  return readHead(new ByteReader(bytes));
+}
+
+function readHead(reader: ByteReader): number {
+  const format = reader.u8();
+  if (format !== ENTRY_FORMAT) {
+    const message = `The cluster's log has an entry of format ${format}, and this software knows ${ENTRY_FORMAT}: upgrade it`;
+    throw new SluiceError('UNSUPPORTED_FORMAT', message);
+  }
+  return reader.varint();
+}
+
 export class EntryRecords {
   readonly bytes: Uint8Array;
-  /** When it was made, by the clock of the node that appended it. */
-  readonly timeMs: number;
   /** (start, end) of each. */
   readonly #spans: number[] = [];
 
@@ -42,12 +54,7 @@ export class EntryRecords {
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     const reader = new ByteReader(bytes);
-    const format = reader.u8();
-    if (format !== ENTRY_FORMAT) {
-      const message = `The cluster's log has an entry of format ${format}, and this software knows ${ENTRY_FORMAT}: upgrade it`;
-      throw new SluiceError('UNSUPPORTED_FORMAT', message);
-    }
-    this.timeMs = reader.varint();
+    readHead(reader);
     while (!reader.done) {
       const length = reader.varint();
       const start = reader.skip(length);
