@@ -35,6 +35,10 @@ const KEYS_BYTES = 32 << 10;
 const INPUT_BYTES = 64 << 10;
 const STATE_BYTES = 64;
 const OUT_BYTES = ENTRIES * 24;
+/** Calls of the kernel in a step: 64 Ki entries at most, which take a few milliseconds. */
+const CALLS_A_STEP = 64;
+/** An entry of an index takes at least so much: how many there are is known by it, whatever the properties say. */
+const ENTRY_BYTES_MIN = 3;
 /** What there must be from `at` on. */
 export const DECODE_ROOM_BYTES = STATE_BYTES + OUT_BYTES + KEYS_BYTES + INPUT_BYTES;
 
@@ -50,6 +54,13 @@ const USER_KEYS = 2;
 const FIRST_KEYS = 4;
 const REFUSED = 0xffffffff;
 
+export interface Decoding {
+  /** The arrays are in scratch memory. */
+  readonly inScratch?: boolean;
+  /** How many data blocks there should be, for room to be taken once; it may be wrong. */
+  readonly blocks?: number;
+}
+
 /**
  * Most that the separators of a file may take, whole and one behind the other. Prefixes that keys share let a file of a
  * hundred kilobytes name gigabytes of them.
@@ -59,16 +70,16 @@ export function separatorBytesMax(fileBytes: number): number {
 }
 
 /**
- * undefined: not by the kernel. The twin, `forEachIndexEntry`, says then what is wrong, if anything is. `inScratch`: the arrays
- * are in scratch memory.
+ * undefined: not by the kernel. The twin, `forEachIndexEntry`, says then what is wrong, if anything is. In steps; nobody else may
+ * use the heap meanwhile.
  */
-export function decodeIndex(
+export function* decodeIndex(
   blocks: readonly RawBlock[],
   form: IndexForm,
   limit: number,
   { heap, at }: DecodeRoom,
-  inScratch = false,
-): IndexArrays | undefined {
+  { inScratch = false, blocks: dataBlocks = 0 }: Decoding = {},
+): Generator<'turn', IndexArrays | undefined, undefined> {
   const { bytes, kernels } = heap;
   const out = at + STATE_BYTES;
   const keysAt = out + OUT_BYTES;
@@ -81,8 +92,14 @@ export function decodeIndex(
     (form.deltaEncoded ? DELTA_CODED : 0) |
     (form.userKeys ? USER_KEYS : 0) |
     (form.type === INDEX_FIRST_KEY ? FIRST_KEYS : 0);
-  const decoded = new DecodedEntries(!form.userKeys);
+  const indexBytes = blocks.reduce((sum, { length }) => sum + length, 0);
+  const decoded = new DecodedEntries(
+    !form.userKeys,
+    Math.min(dataBlocks, Math.ceil(indexBytes / ENTRY_BYTES_MIN)),
+    dataBlocks === 0 ? 0 : Math.max(0, indexBytes - dataBlocks * ENTRY_BYTES_MIN),
+  );
   let separatorBytes = 0;
+  let calls = 0;
   const shape = new BlockShape();
   for (const block of blocks) {
     readShape(block.bytes, block.start, block.length, shape, block);
@@ -99,6 +116,7 @@ export function decodeIndex(
       }
       decoded.add(bytes.buffer, out, entries, keysAt, state[KEY_BYTES] as number);
       p += end - inputAt;
+      if (++calls % CALLS_A_STEP === 0) yield 'turn';
     }
   }
   return decoded.arrays(inScratch);
@@ -111,9 +129,10 @@ class DecodedEntries {
   #blocks = 0;
   #keyBytes = 0;
 
-  constructor(hasVersions: boolean) {
+  /** `blocks` and `keyBytes`: of which there will be about so many, if known. */
+  constructor(hasVersions: boolean, blocks: number, keyBytes: number) {
     this.#hasVersions = hasVersions;
-    this.#room = newIndexArrays(ENTRIES, KEYS_BYTES, hasVersions, true);
+    this.#room = newIndexArrays(Math.max(ENTRIES, blocks), Math.max(KEYS_BYTES, keyBytes), hasVersions, true);
   }
 
   /** `entries` of them from `out` on in the heap, and their keys at `keysAt`. */
@@ -145,12 +164,27 @@ class DecodedEntries {
     freeIndexArrays(room);
   }
 
-  /** All of it, of the right size. */
+  /** All of it, of the right size; scratch memory that is about that is not copied once more. */
   arrays(inScratch: boolean): IndexArrays {
+    if (inScratch && this.#blocks * 5 >= this.#room.offsets.length * 4) return this.#filled();
     const arrays = newIndexArrays(this.#blocks, this.#keyBytes, this.#hasVersions, inScratch);
     copyIndex(this.#room, this.#blocks, this.#keyBytes, arrays);
     this.giveUp();
     return arrays;
+  }
+
+  #filled(): IndexArrays {
+    const { offsets, sizes, keys, keyEnds, versions, heads, ...scratch } = this.#room;
+    const blocks = this.#blocks;
+    return {
+      offsets: offsets.subarray(0, blocks),
+      sizes: sizes.subarray(0, blocks),
+      keys: keys.subarray(0, this.#keyBytes),
+      keyEnds: keyEnds.subarray(0, blocks),
+      versions: versions?.subarray(0, blocks),
+      heads: heads.subarray(0, blocks),
+      ...scratch,
+    };
   }
 
   giveUp(): void {

@@ -11,8 +11,8 @@ export interface Read {
   readonly position: number;
 }
 
-/** `zstd`: that library must be there before the next step, which may decompress with it. */
-export type Steps<T> = Generator<Read | 'zstd', T, undefined>;
+/** `zstd`: that library must be there before the next step, which may decompress with it. `turn`: others may run first. */
+export type Steps<T> = Generator<Read | 'zstd' | 'turn', T, undefined>;
 
 /** Most tables have their metaindex, properties and small indexes in the last 16 KiB: one read brings them … */
 const TAIL_BYTES = 16384;
@@ -49,13 +49,13 @@ export class TailReader {
   }
 
   /** As `raw`, for a moment: `use` keeps nothing of it. An opening that fails leaves its memory to the garbage collector. */
-  *borrowed<T>(handle: BlockHandle, source: BlockSource, use: (block: RawBlock) => T): Steps<T> {
+  *borrowed<T>(handle: BlockHandle, source: BlockSource, use: (block: RawBlock) => Steps<T>): Steps<T> {
     const length = handle.bytes + BLOCK_TRAILER_BYTES;
-    if (handle.offset >= this.#tailAt) return use(yield* this.raw(handle, source));
+    if (handle.offset >= this.#tailAt) return yield* use(yield* this.raw(handle, source));
     const scratch = takeScratch(length);
     const disk = new Uint8Array(scratch, 0, length);
     yield { target: disk, position: handle.offset };
-    const used = use(this.#decoded(disk, handle, source));
+    const used = yield* use(this.#decoded(disk, handle, source));
     giveScratchBack(scratch);
     return used;
   }

@@ -68,6 +68,11 @@ export function usesZstd({ compression }: Pick<TableFacts, 'compression'>): bool
   return /ZSTD|^BuiltinV2;.*07/.test(compression);
 }
 
+/** As the properties say, which may be wrong; 0 where they do not. */
+export function dataBlocks(properties: Properties): number {
+  return varint(properties, 'rocksdb.num.data.blocks') ?? 0;
+}
+
 function text(properties: Properties, name: string): string {
   const value = properties.get(name);
   return value === undefined ? '' : Buffer.from(value).toString('utf8');

@@ -18,6 +18,7 @@ import { type BlockPlace, BlockShape, readShape } from './data-block.ts';
 import { INDEX_FIRST_KEY } from './format.ts';
 import {
   type DecodeRoom,
+  type Decoding,
   decodeIndex,
   freeIndexArrays,
   type IndexArrays,
@@ -272,9 +273,25 @@ export function buildIndex(
   form: IndexForm,
   limit: number,
   room: DecodeRoom,
-  inScratch = false,
+  decoding: Decoding = {},
 ): TableIndex {
-  return new TableIndex(decodeIndex(blocks, form, limit, room, inScratch) ?? decodeEach(blocks, form, limit));
+  const steps = buildIndexInSteps(blocks, form, limit, room, decoding);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** As `buildIndex`: between two steps others may run, but for such as use the room's heap. */
+export function* buildIndexInSteps(
+  blocks: readonly RawBlock[],
+  form: IndexForm,
+  limit: number,
+  room: DecodeRoom,
+  decoding: Decoding,
+): Generator<'turn', TableIndex, undefined> {
+  const arrays = yield* decodeIndex(blocks, form, limit, room, decoding);
+  return new TableIndex(arrays ?? decodeEach(blocks, form, limit));
 }
 
 /** Entry by entry: what the kernel's twin does, and the one that tells what is wrong. */

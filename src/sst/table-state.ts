@@ -8,6 +8,7 @@
 import { assert } from '../base/assert.ts';
 import { ByteReader } from '../base/codec.ts';
 import type { File, FileSystem } from '../base/env/file-system.ts';
+import { nodeEnv } from '../base/env/node-env.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type BlockCache, type BlockSource, readOwnRaw } from './block-cache.ts';
 import { forEachMetaEntry } from './block-entries.ts';
@@ -24,12 +25,14 @@ import {
   META_PROPERTIES,
   PROPERTY_GLOBAL_SEQNO,
 } from './format.ts';
-import { heapOf } from './heap.ts';
-import { DECODE_ROOM_BYTES } from './index-decoder.ts';
+import { giveHeapBack, heapOf, takeHeap } from './heap.ts';
+import { DECODE_ROOM_BYTES, type DecodeRoom, type Decoding } from './index-decoder.ts';
+import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
 import { type Steps, TailReader, tailBytes } from './opening-reads.ts';
 import {
   type ContentFact,
   checkReadable,
+  dataBlocks,
   hasWholeKeyFilter,
   indexForm,
   propertyFacts,
@@ -38,6 +41,7 @@ import {
 } from './table-facts.ts';
 import {
   buildIndex,
+  buildIndexInSteps,
   forEachIndexEntry,
   type IndexForm,
   type RawBlock,
@@ -47,6 +51,9 @@ import { ensureZstd, zstdReady } from './zstd.ts';
 
 /** So many lookups in a row that find their key, and the filter is left out while the next one does. */
 const SURE_AFTER = 64;
+
+/** Of an index, as in the file: less is decoded in a few milliseconds. */
+const STEPPED_INDEX_BYTES_MIN = 1 << 20;
 
 export class TableState implements BlockSource {
   readonly path: string;
@@ -153,6 +160,7 @@ export function openTableSync(fs: FileSystem, cache: BlockCache, path: string, f
         requireZstd(path);
         continue;
       }
+      if (step.value === 'turn') continue;
       const { target, position } = step.value;
       requireAll(file.path, target, file.readSync(target, 0, target.length, position), position);
     }
@@ -176,6 +184,10 @@ export async function openTable(
       if (step.done) return new TableState(cache, file, step.value);
       if (step.value === 'zstd') {
         await ensureZstd();
+        continue;
+      }
+      if (step.value === 'turn') {
+        await nodeEnv.clock.turn();
         continue;
       }
       const { target, position } = step.value;
@@ -238,11 +250,12 @@ function* openSteps(
   if (indexAt === undefined) throw new SluiceError('CORRUPTION', `${path}: the metaindex names no index`);
   const form = indexForm(facts);
   assert(cache.scratchBytes >= DECODE_ROOM_BYTES, 'the cache has no room to decode an index in');
-  const build = (blocks: readonly RawBlock[]): TableIndex =>
-    buildIndex(blocks, form, limit, { heap: cache.heap, at: cache.scratchAt }, forMerge);
+  const decoding = { inScratch: forMerge, blocks: dataBlocks(properties) };
+  const build = (blocks: readonly RawBlock[]): Steps<TableIndex> =>
+    indexSteps(blocks, form, limit, { heap: cache.heap, at: cache.scratchAt }, decoding);
   const index =
     form.type === INDEX_TWO_LEVEL
-      ? build(yield* readPartitions(reader, yield* reader.raw(indexAt, source), form, limit, source))
+      ? yield* build(yield* readPartitions(reader, yield* reader.raw(indexAt, source), form, limit, source))
       : yield* reader.borrowed(indexAt, source, (block) => build([block]));
 
   const dictionaryAt = metaBlocks.get(META_DICTIONARY);
@@ -273,6 +286,24 @@ function* openSteps(
     filter,
     dictionary,
   };
+}
+
+/** Of megabytes: in steps, and in a heap of its own, since others run between them. */
+function* indexSteps(
+  blocks: readonly RawBlock[],
+  form: IndexForm,
+  limit: number,
+  room: DecodeRoom,
+  decoding: Decoding,
+): Steps<TableIndex> {
+  const bytes = blocks.reduce((sum, { length }) => sum + length, 0);
+  if (bytes < STEPPED_INDEX_BYTES_MIN) return buildIndex(blocks, form, limit, room, decoding);
+  yield 'turn';
+  const heap = takeHeap(KERNEL_RESERVED_BYTES + DECODE_ROOM_BYTES);
+  const index = yield* buildIndexInSteps(blocks, form, limit, { heap, at: KERNEL_RESERVED_BYTES }, decoding);
+  giveHeapBack(heap);
+  yield 'turn';
+  return index;
 }
 
 function readMetaindex(block: RawBlock, limit: number): Map<string, BlockHandle> {

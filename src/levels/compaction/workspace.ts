@@ -15,6 +15,8 @@ const CACHE_BYTES = 1 << 20;
 /** More than this are not kept, nor a heap of more. */
 const CACHES_MAX = 16;
 const HEAP_BYTES_MAX = 64 << 20;
+/** Pages that are not used are not there; heaps that became too small one after the other would be, until they are collected. */
+const HEAP_BYTES_MIN = 8 << 20;
 
 export class Workspace {
   readonly #makeHeap: (bytes: number) => Heap;
@@ -56,7 +58,7 @@ export class Workspace {
 
   #heapOf(bytes: number): Heap {
     if (this.#heap !== undefined && this.#heap.bytes.length >= bytes) return this.#heap;
-    const heap = this.#makeHeap(bytes);
+    const heap = this.#makeHeap(Math.max(bytes, HEAP_BYTES_MIN));
     if (bytes <= HEAP_BYTES_MAX) this.#heap = heap;
     return heap;
   }
