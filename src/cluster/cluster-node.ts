@@ -72,6 +72,7 @@ export class ClusterNode implements ImportNode {
   readonly #applied: Applied;
   readonly #replica: Replica;
   readonly #proposals: Proposals;
+  readonly #headStart: HeadStart;
   readonly #proposer: ClusterProposer;
   readonly #divergence: Divergence;
   readonly #contents: Contents;
@@ -121,12 +122,13 @@ export class ClusterNode implements ImportNode {
       },
       positions,
     );
+    this.#headStart = new HeadStart({ engine, exchange, files, signal: parts.closing.signal });
     this.#proposer = new ClusterProposer({
       engine,
       proposals: this.#proposals,
       files,
       exchange,
-      headStart: new HeadStart({ engine, exchange, files, signal: parts.closing.signal }),
+      headStart: this.#headStart,
       timeoutMs,
       checkRunning: () => this.#checkRunning(),
       caughtUp: () => this.caughtUp(),
@@ -240,6 +242,8 @@ export class ClusterNode implements ImportNode {
     await this.#contents.close();
     await exchange.close();
     await log.close();
+    // Its files' calls have ended with those.
+    await this.#headStart.close();
   }
 
   /** A call that comes while one is under way may not take its answer, which may be from before: those that wait share the next. */

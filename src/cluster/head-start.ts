@@ -32,6 +32,7 @@ export class HeadStart {
   readonly #signal: AbortSignal;
   readonly #slots = new Slots(FILES_AT_A_TIME);
   readonly #begun = new WeakMap<Table, Begun>();
+  readonly #underWay = new Set<Promise<void>>();
 
   constructor(parts: HeadStartParts) {
     this.#parts = parts;
@@ -42,7 +43,18 @@ export class HeadStart {
   begin(table: Table): void {
     const held = this.#hold(table);
     const digest = held.then((file) => file?.digest);
-    this.#begun.set(table, { digest, spread: this.#spread(held) });
+    const spread = this.#spread(held);
+    this.#begun.set(table, { digest, spread });
+    // A bug of ours is told to the commit, if there is one.
+    const ended = Promise.allSettled([digest, spread]).then(() => {
+      this.#underWay.delete(ended);
+    });
+    this.#underWay.add(ended);
+  }
+
+  /** Nothing is under way when it resolves. REQUIRES: the signal has fired. */
+  async close(): Promise<void> {
+    await Promise.all(this.#underWay);
   }
 
   /** SHA-256 of the file, which may be nobody's yet. */

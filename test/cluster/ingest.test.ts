@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
@@ -156,6 +156,24 @@ test('a file goes to the other nodes while it is ingested, before anybody commit
   await txn.commit();
   await b.caughtUp();
   expect(await b.keyspace('rows').get('k001999')).toBe('v1999');
+});
+
+test('a node closes while files that it ingests are on their way, and leaves nothing running', async () => {
+  const { cluster, a } = await threeNodes();
+  const path = join(cluster.dir, 'rows.sst');
+  await writeSst(path, numbered(0, 2000));
+  cluster.exchange.cut.add('memory:b');
+  cluster.exchange.cut.add('memory:c');
+  const txn = a.begin();
+  const ingesting = outcomeOf(() => txn.ingest([path], { into: 'rows' }));
+  await cluster.stop('a');
+  expect(['ok', 'CLOSED', 'ABORTED', 'FILE_NOT_FOUND']).toContain(await ingesting);
+  const held = (): string[] => readdirSync(join(cluster.dirOf('a'), 'cluster/files'));
+  const before = held();
+  await nodeEnv.clock.turn();
+  expect(held()).toEqual(before);
+  const again = await cluster.open('a');
+  expect(await again.get('k')).toBeUndefined();
 });
 
 test('a file that is let go of while it comes to be proposed stays where it is, and so does what the log says of it', async () => {
