@@ -56,6 +56,8 @@ export interface NodeParts {
   readonly settings: ClusterSettings;
   /** Of this process, as no other has it. */
   readonly session: string;
+  /** Of its directory. */
+  readonly directory: string;
   readonly config: ClusterConfig;
   readonly log: SharedLog;
   readonly exchange: FileExchange;
@@ -82,6 +84,7 @@ export class ClusterNode implements ImportNode {
   readonly #running: Promise<unknown>;
   #halted: { readonly error: unknown } | undefined;
   #waiting = false;
+  #beat = 0;
   #read: number;
   #asking: Promise<number> | undefined;
   heardSessions: ReadonlySet<string>;
@@ -340,6 +343,10 @@ export class ClusterNode implements ImportNode {
         await this.#announce();
         await this.#trim();
       } catch (err) {
+        if (isSluiceError(err, 'LOCKED')) {
+          this.#fail(err);
+          return;
+        }
         if (!signal.aborted)
           this.#parts.engine.logger?.warn({ err }, 'this node could not tell the others how far it is');
       }
@@ -349,7 +356,7 @@ export class ClusterNode implements ImportNode {
 
   /** What it announces as applied is durable here: the others may let the log forget it. */
   async #announce(): Promise<void> {
-    const { engine, exchange, log, session, settings } = this.#parts;
+    const { directory, engine, exchange, log, session, settings } = this.#parts;
     const { revision: appliedRevision, digest } = this.#applied;
     const appliedVersion = engine.visible;
     if (this.#halted === undefined && !engine.settings.sync) await engine.wal.sync();
@@ -357,6 +364,8 @@ export class ClusterNode implements ImportNode {
     await log.announce({
       node: settings.node,
       session,
+      home: directory,
+      beat: ++this.#beat,
       url: exchange.url,
       condition,
       appliedRevision,

@@ -17,6 +17,8 @@ import { ClusterNode, majorityOf } from './cluster-node.ts';
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './cluster-options.ts';
 import type { FileExchange, PeerService } from './files/file-exchange.ts';
 import type { ClusterConfig, SharedLog } from './log/shared-log.ts';
+import { checkCluster, homeOf } from './node-directory.ts';
+import { takeName } from './node-name.ts';
 import { Positions } from './position.ts';
 import { EntryRecords } from './record/entry.ts';
 import { RequestIds } from './request-ids.ts';
@@ -94,7 +96,8 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     const { node, replicas, windowVersions } = this.#cluster;
     const clusterId = this.#env.random.hex(16);
     const config = await this.#log.config({ clusterId, replicas, windowVersions });
-    this.#checkCluster(config);
+    checkCluster(this.#env, this.#root, config.clusterId);
+    const directory = homeOf(this.#env, this.#root);
     this.#files = new SharedFiles({
       env: this.#env,
       node,
@@ -107,9 +110,11 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     await this.#files.retract();
     const url = exchange.url;
     // The log keeps what this node has not applied, from now on.
-    await this.#log.announce({
+    await takeName(this.#env, this.#log, {
       node,
       session: this.#session,
+      home: directory,
+      beat: 0,
       url,
       condition: 'starting',
       appliedRevision: 0,
@@ -123,6 +128,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       engine,
       settings: this.#cluster,
       session: this.#session,
+      directory,
       config,
       log: this.#log,
       exchange,
@@ -207,38 +213,6 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
       if (revision >= newest.revision) break;
     }
     done.abort();
-  }
-
-  /** A directory is one cluster's. */
-  #checkCluster({ clusterId }: ClusterConfig): void {
-    const { fs } = this.#env;
-    const path = `${this.#root}/cluster/id`;
-    const own = Buffer.from(clusterId);
-    if (fs.existsSync(path)) {
-      const file = fs.openSync(path, 'read');
-      try {
-        const bytes = Buffer.alloc(own.length + 1);
-        const length = file.readSync(bytes, 0, bytes.length, 0);
-        if (bytes.subarray(0, length).equals(own)) return;
-      } finally {
-        file.closeSync();
-      }
-      throw new SluiceError(
-        'NOT_A_DATABASE',
-        `${this.#root} is of another cluster than the log; give another directory`,
-      );
-    }
-    makeDirectories(fs, `${this.#root}/cluster`);
-    const file = fs.openSync(`${path}.new`, fs.existsSync(`${path}.new`) ? 'update' : 'create');
-    try {
-      file.truncateSync(0);
-      file.writeSync(own, 0, own.length, 0);
-      file.datasyncSync();
-    } finally {
-      file.closeSync();
-    }
-    fs.renameSync(`${path}.new`, path);
-    fs.syncDirectorySync(`${this.#root}/cluster`);
   }
 }
 

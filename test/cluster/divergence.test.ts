@@ -8,7 +8,7 @@ const WRONG = Buffer.alloc(16, 2).toString('hex');
 
 function member(node: string, appliedRevision: number, digest: string): MemberState {
   const rest = { url: undefined, condition: 'running', appliedRevision, appliedVersion: 1, digest } as const;
-  return { node, session: `of ${node}`, ...rest };
+  return { node, session: `of ${node}`, home: node, beat: 0, ...rest };
 }
 
 /** A node 'a' of three, through revision 5. */

@@ -8,6 +8,8 @@ await log.append({ id: '0'.repeat(32), bytes: new Uint8Array(1), stagings: [] })
 await log.announce({
   node: 'a',
   session: 'one',
+  home: 'one',
+  beat: 0,
   url: undefined,
   condition: 'running',
   appliedRevision: 0,

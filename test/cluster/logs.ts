@@ -54,7 +54,7 @@ export const SETTINGS = { clusterId: 'one', replicas: 3, windowVersions: 1000 };
 
 export function member(node: string, appliedRevision = 0): MemberState {
   const state = { condition: 'running', appliedRevision, appliedVersion: 7, digest: 'ff' } as const;
-  return { node, session: `of ${node}`, url: undefined, ...state };
+  return { node, session: `of ${node}`, home: node, beat: 0, url: undefined, ...state };
 }
 
 export async function appended(

@@ -120,6 +120,19 @@ describe.each(LOGS)('members of $name', (implementation) => {
       expect(await a.members()).toEqual([]);
     });
 
+    test('have a name each: another process is refused it, unless it is of the same directory, and then the one before it is', async () => {
+      const [a, twin] = await open.two();
+      await a.announce(member('x', 1));
+      const other = { ...member('x', 2), session: 'another', home: 'elsewhere' };
+      await expect(twin.announce(other)).rejects.toMatchObject({ code: 'LOCKED' });
+      await a.announce(member('x', 3));
+      expect(await twin.members()).toEqual([member('x', 3)]);
+      const again = { ...member('x', 4), session: 'another' };
+      await twin.announce(again);
+      await expect(a.announce(member('x', 5))).rejects.toMatchObject({ code: 'LOCKED' });
+      expect(await a.members()).toEqual([again]);
+    });
+
     test('are told to those who watch, at once and at each change, until they stop', async () => {
       const [a, b] = await open.two();
       await a.announce(member('a'));

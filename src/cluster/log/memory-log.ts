@@ -7,6 +7,7 @@
 
 import type { Env } from '../../base/env/env.ts';
 import { SluiceError } from '../../base/errors.ts';
+import { mayTake, nameTaken } from '../node-name.ts';
 import {
   type AppendResult,
   type Backlog,
@@ -133,6 +134,8 @@ export class MemoryLog implements SharedLog {
   readonly #hub: MemoryLogHub;
   readonly #node: string;
   readonly #closing = new AbortController();
+  /** Announced. */
+  #session: string | undefined;
 
   constructor(hub: MemoryLogHub, node: string) {
     this.#hub = hub;
@@ -189,6 +192,10 @@ export class MemoryLog implements SharedLog {
 
   async announce(member: MemberState): Promise<void> {
     await this.#reach();
+    const holder = this.#hub.members.get(member.node);
+    if (holder !== undefined && !mayTake(member, holder, this.#session !== undefined))
+      throw nameTaken(member, holder);
+    this.#session = member.session;
     this.#hub.members.set(member.node, member);
     this.#hub.changed();
   }
@@ -251,7 +258,8 @@ export class MemoryLog implements SharedLog {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     for (const [name, holder] of this.#hub.leases) if (holder === this) this.#hub.leases.delete(name);
-    if (this.#hub.members.delete(this.#node)) this.#hub.changed();
+    const isOurs = this.#hub.members.get(this.#node)?.session === this.#session;
+    if (isOurs && this.#hub.members.delete(this.#node)) this.#hub.changed();
   }
 
   async #reach(): Promise<void> {

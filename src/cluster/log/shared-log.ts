@@ -66,6 +66,10 @@ export interface MemberState {
   readonly node: string;
   /** Of its process, as no other has it: random. */
   readonly session: string;
+  /** Of its directory: the same when the node is started again. */
+  readonly home: string;
+  /** How often it has announced itself. */
+  readonly beat: number;
   /** Where its peers reach it; undefined while it serves nobody. */
   readonly url: string | undefined;
   readonly condition: MemberCondition;
@@ -109,7 +113,12 @@ export interface SharedLog {
   /** The newest revision that `trim` has been called with; 0: never. Entries after it can be read. */
   trimmedThrough(): Promise<number>;
 
-  /** This node's state; it stays until it is replaced, or the node has not renewed it for a while, or `close`. */
+  /**
+   * This node's state; it stays until it is replaced, or the node has not renewed it for a while, or `close`.
+   *
+   * @throws SluiceError LOCKED while another process has announced itself under the name: of a process that has not done so before, unless the
+   * other was of the same directory
+   */
   announce(member: MemberState): Promise<void>;
   /** All live members, ourselves included once announced, by name. */
   members(): Promise<readonly MemberState[]>;

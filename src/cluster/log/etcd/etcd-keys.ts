@@ -152,15 +152,16 @@ export function decodeConfig(key: Buffer, value: Buffer): ClusterConfig {
 
 export function decodeMember(key: Buffer, value: Buffer): MemberState {
   const row = decodeObject(key, value);
-  const { node, session, url, appliedRevision, appliedVersion, digest } = row;
+  const { node, session, home, beat, url, appliedRevision, appliedVersion, digest } = row;
   const condition = CONDITIONS.find((one) => one === row['condition']);
   if (typeof node !== 'string' || typeof appliedRevision !== 'number' || typeof appliedVersion !== 'number')
     throw corrupt(key);
   if (condition === undefined || typeof digest !== 'string' || typeof session !== 'string')
     throw corrupt(key);
+  if (typeof home !== 'string' || typeof beat !== 'number') throw corrupt(key);
   if (url !== undefined && typeof url !== 'string') throw corrupt(key);
   const contents = decodeContents(key, row['contents']);
-  return { node, session, url, condition, appliedRevision, appliedVersion, digest, ...contents };
+  return { node, session, home, beat, url, condition, appliedRevision, appliedVersion, digest, ...contents };
 }
 
 function decodeContents(key: Buffer, value: unknown): Pick<MemberState, 'contents'> {

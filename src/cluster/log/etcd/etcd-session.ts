@@ -4,10 +4,12 @@
  */
 
 import type { IRequestOp } from 'etcd3';
+import { mayTake, nameTaken } from '../../node-name.ts';
 import type { MemberState } from '../shared-log.ts';
 import { classify } from './etcd-failure.ts';
+import { MOD_REVISION } from './etcd-files.ts';
 import type { EtcdHosts } from './etcd-hosts.ts';
-import { type EtcdKeys, encodeJson } from './etcd-keys.ts';
+import { decodeMember, type EtcdKeys, encodeJson } from './etcd-keys.ts';
 
 /** How long a node that is gone is still seen. */
 const LEASE_SECONDS = 10;
@@ -23,6 +25,9 @@ export class EtcdSession {
   readonly #token: string;
   #lease: Promise<string> | undefined;
   #announced: MemberState | undefined;
+  /** Of our announcement, as we know it; '0': it has run out. */
+  #revision: string | undefined;
+  #named = false;
   #stopRenewing: (() => void) | undefined;
 
   constructor(etcd: EtcdHosts, keys: EtcdKeys) {
@@ -34,11 +39,26 @@ export class EtcdSession {
   async announce(member: MemberState): Promise<void> {
     this.#announced = member;
     const key = this.#keys.member(member.node);
-    await this.#underLease((lease) =>
-      this.#etcd.call('announcing this node', (client, options) =>
-        client.kv.put({ key, value: encodeJson(member), lease }, options),
-      ),
-    );
+    const value = encodeJson(member);
+    await this.#underLease(async (lease) => {
+      for (;;) {
+        const compare = [{ key, target: MOD_REVISION, mod_revision: this.#revision ?? '0' }];
+        const success = [{ request_put: { key, value, lease } }];
+        const answer = await this.#etcd.call('announcing this node', (client, options) =>
+          client.kv.txn({ compare, success, failure: [{ request_range: { key } }] }, options),
+        );
+        if (answer.succeeded) {
+          this.#revision = answer.header.revision;
+          this.#named = true;
+          return;
+        }
+        const row = answer.responses[0]?.response_range.kvs[0];
+        const holder = row === undefined ? undefined : decodeMember(key, row.value);
+        if (holder !== undefined && !mayTake(member, holder, this.#named)) throw nameTaken(member, holder);
+        // It has run out; or it is ours, of a call without an answer; or of the process before us.
+        this.#revision = row?.mod_revision ?? '0';
+      }
+    });
   }
 
   async holds(name: string): Promise<boolean> {
