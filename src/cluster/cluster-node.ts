@@ -19,7 +19,7 @@ import { HeadStart } from './head-start.ts';
 import type { ImportNode } from './imports/cluster-imports.ts';
 import { Lag, type ReplicaLag } from './lag.ts';
 import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
-import { halted } from './outcome.ts';
+import { halted, unlessUnavailable } from './outcome.ts';
 import type { Positions } from './position.ts';
 import { Proposals } from './proposals.ts';
 import { Replica } from './replica.ts';
@@ -390,13 +390,4 @@ export class ClusterNode implements ImportNode {
 
 export function majorityOf({ replicas }: ClusterConfig): number {
   return Math.floor(replicas / 2) + 1;
-}
-
-async function unlessUnavailable<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (isSluiceError(error, 'UNAVAILABLE') || isSluiceError(error, 'CLOSED')) return undefined;
-    throw error;
-  }
 }

@@ -40,3 +40,13 @@ export function outcomeUnknown(cause: unknown): SluiceError {
     'The commit was given to the cluster, and this node cannot tell what became of it: read what it would have written';
   return new SluiceError('OUTCOME_UNKNOWN', message, { cause });
 }
+
+/** undefined where the log does not answer, or is closed. */
+export async function unlessUnavailable<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isSluiceError(error, 'UNAVAILABLE') || isSluiceError(error, 'CLOSED')) return undefined;
+    throw error;
+  }
+}
