@@ -2,7 +2,8 @@
 
 import type { File } from '../base/env/file-system.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
-import type { BuiltTable, StagedRecords, TableBuilderOptions } from '../sst/table-builder.ts';
+import type { StagedRecords } from '../sst/built-blocks.ts';
+import type { BuiltTable, TableBuilderOptions } from '../sst/table-builder.ts';
 import { InlineSink, type TableSink } from './table-sink.ts';
 import { tableThreads } from './table-threads.ts';
 import { type SharedRecords, sharedCopy, ThreadSink } from './thread-sink.ts';
@@ -11,6 +12,8 @@ export class DeferredSink implements TableSink {
   readonly #file: File;
   readonly #options: TableBuilderOptions;
   readonly #threadBytesMin: number;
+  /** Set before there are so many: records come faster than a thread builds them, so this one has time to make blocks of them. */
+  encodes = false;
   #held: SharedRecords[] = [];
   #heldBytes = 0;
   #sink: TableSink | undefined;
@@ -49,7 +52,7 @@ export class DeferredSink implements TableSink {
       this.#buildHere();
       return;
     }
-    const sink = new ThreadSink(this.#file, identity, this.#options, thread);
+    const sink = new ThreadSink(this.#file, identity, this.#options, thread, this.encodes);
     this.#sink = sink;
     const held = this.#held;
     this.#held = [];

@@ -6,18 +6,12 @@
  */
 
 import { compareRanges } from '../base/bytes.ts';
-import {
-  checkKey,
-  type EntryType,
-  KEY_BYTES_MAX,
-  putTrailer,
-  TRAILER_BYTES,
-  TYPE_VALUE,
-} from '../mvcc/internal-key.ts';
+import { type EntryType, putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
+import type { StagedRecords } from '../sst/built-blocks.ts';
 import { notSorted } from '../sst/entry-order.ts';
 import { RECORD_HEAD_BYTES } from '../sst/kernels/js-encode-blocks.ts';
-import type { StagedRecords } from '../sst/table-builder.ts';
+import { BatchStager } from './batch-stager.ts';
 
 /**
  * Entries one behind the other, as a cursor hands them out: entry i has its key at `bytes[offsets[2i] … offsets[2i + 1])` and
@@ -32,6 +26,9 @@ export interface EntryBatch {
 const RECORDS_AT = 65_536;
 /** Fits the second-level cache of a core beside what it comes from. */
 export const STAGE_BYTES = 256 << 10;
+
+/** Of this thread. */
+let stager: BatchStager | undefined;
 
 export class RecordStage {
   readonly #path: string;
@@ -91,42 +88,27 @@ export class RecordStage {
   }
 
   /**
-   * Adds entries of a batch from `from` on, as values, while there is room. Returns the number of the first that is not added.
-   * `view`: of the batch's bytes.
-   *
-   * @throws SluiceError NOT_SORTED, INVALID_KEY; those before are added.
+   * Adds entries of a batch from `from` on, as values, as long as they are right and there is room. Returns the number of the first
+   * that is not added.
    */
-  addBatch({ bytes, offsets, count }: EntryBatch, view: DataView, from: number): number {
-    const own = this.#view;
-    for (let i = from; i < count; i++) {
-      const start = offsets[2 * i] as number;
-      const middle = offsets[2 * i + 1] as number;
-      const end = offsets[2 * i + 2] as number;
-      if (!(start <= middle && middle <= end && end <= bytes.length)) throw outOfBounds(i);
-      const keyLength = middle - start;
-      if (keyLength < 1 || keyLength > KEY_BYTES_MAX) checkKey(bytes.subarray(start, middle));
-      const at = this.#end;
-      const trailer = at + RECORD_HEAD_BYTES + keyLength;
-      const next = trailer + TRAILER_BYTES + end - middle;
-      if (next > RECORDS_AT + STAGE_BYTES) return i;
-      const keyAt = at + RECORD_HEAD_BYTES;
-      if (compareViews(view, start, keyLength, own, this.#lastAt, this.#lastLength) <= 0)
-        this.checkOrder(bytes.subarray(start, middle));
-      own.setUint32(at, keyLength + TRAILER_BYTES, true);
-      own.setUint32(at + 4, end - middle, true);
-      copyView(view, start, keyLength, own, keyAt);
-      own.setUint32(trailer, TYPE_VALUE, true);
-      own.setUint32(trailer + 4, 0, true);
-      if (end - middle > WORDS_BYTES_MAX)
-        this.#bytes.set(bytes.subarray(middle, end), trailer + TRAILER_BYTES);
-      else copyView(view, middle, end - middle, own, trailer + TRAILER_BYTES);
-      this.#end = next;
-      this.#lastAt = keyAt;
-      this.#lastLength = keyLength;
-      this.#staged++;
-      this.#entries++;
+  addBatch(batch: EntryBatch, from: number): number {
+    stager ??= new BatchStager(STAGE_BYTES);
+    const bytes = this.#bytes;
+    let next = from;
+    while (next < batch.count) {
+      const last = { bytes, start: this.#lastAt, length: this.#lastLength };
+      const added = stager.stage(batch, next, last, bytes.length - this.#end);
+      if (added === 0) break;
+      const { records, lastAt, lastLength } = stager;
+      bytes.set(records, this.#end);
+      this.#lastAt = this.#end + lastAt;
+      this.#lastLength = lastLength;
+      this.#end += records.length;
+      this.#staged += added;
+      this.#entries += added;
+      next += added;
     }
-    return count;
+    return next;
   }
 
   /** What is staged, to be used at once: there is room again. Undefined when nothing is. */
@@ -164,39 +146,13 @@ export class RecordStage {
   }
 }
 
-/** More is copied by `set`, which costs what copying so much by words does. */
-const WORDS_BYTES_MAX = 256;
-
-/** As `compareRanges`: by words, where there is a view already. */
-function compareViews(
-  a: DataView,
-  aStart: number,
-  aLength: number,
-  b: DataView,
-  bStart: number,
-  bLength: number,
-): number {
-  const n = aLength < bLength ? aLength : bLength;
-  let i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const d = a.getUint32(aStart + i) - b.getUint32(bStart + i);
-    if (d !== 0) return d;
-  }
-  for (; i < n; i++) {
-    const d = a.getUint8(aStart + i) - b.getUint8(bStart + i);
-    if (d !== 0) return d;
-  }
-  return aLength - bLength;
-}
-
-function copyView(from: DataView, start: number, length: number, to: DataView, at: number): void {
-  let i = 0;
-  for (; i + 4 <= length; i += 4) to.setInt32(at + i, from.getInt32(start + i, true), true);
-  for (; i < length; i++) to.setUint8(at + i, from.getUint8(start + i));
-}
-
-function outOfBounds(entry: number): TypeError {
-  return new TypeError(`batch.offsets of entry ${entry} must ascend and lie within batch.bytes`);
+/** @throws TypeError */
+export function checkOffsets({ bytes, offsets }: EntryBatch, entry: number): void {
+  const start = offsets[2 * entry] as number;
+  const middle = offsets[2 * entry + 1] as number;
+  const end = offsets[2 * entry + 2] as number;
+  if (start <= middle && middle <= end && end <= bytes.length) return;
+  throw new TypeError(`batch.offsets of entry ${entry} must ascend and lie within batch.bytes`);
 }
 
 export function recordBytes(keyLength: number, valueLength: number): number {

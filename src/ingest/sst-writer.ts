@@ -15,7 +15,7 @@ import { SluiceError } from '../base/errors.ts';
 import { checkKey, checkValue, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { ensureZstd, zstdReady } from '../sst/zstd.ts';
 import { DeferredSink } from './deferred-sink.ts';
-import { type EntryBatch, RecordStage, recordBytes } from './record-stage.ts';
+import { checkOffsets, type EntryBatch, RecordStage, recordBytes } from './record-stage.ts';
 import type { TableSink } from './table-sink.ts';
 
 export type Compression = 'lz4' | 'none' | 'snappy' | 'zstd';
@@ -71,7 +71,7 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
 
   readonly #env: Env;
   readonly #stage: RecordStage;
-  readonly #sink: TableSink;
+  readonly #sink: DeferredSink;
   readonly #keyEncoding: EncodingName;
   readonly #valueEncoding: EncodingName;
   #state: 'open' | 'finishing' | 'finished' | 'aborted' = 'open';
@@ -119,12 +119,13 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
   putBatch(batch: EntryBatch): void {
     this.#checkOpen();
     checkBatch(batch);
+    this.#sink.encodes = true;
     const { bytes, offsets, count } = batch;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let next = 0; next < count; ) {
-      next = this.#stage.addBatch(batch, view, next);
+      next = this.#stage.addBatch(batch, next);
       if (next === count) return;
-      // There was no room for it; a large one never has any.
+      // It is wrong, or there was no room for it; a large one never has any.
+      checkOffsets(batch, next);
       const middle = offsets[2 * next + 1];
       const value = bytes.subarray(middle, offsets[2 * next + 2]);
       checkValue(value);

@@ -2,12 +2,8 @@
 
 import { EarlySyncFile } from '../base/env/early-sync-file.ts';
 import type { File } from '../base/env/file-system.ts';
-import {
-  type BuiltTable,
-  type StagedRecords,
-  TableBuilder,
-  type TableBuilderOptions,
-} from '../sst/table-builder.ts';
+import type { StagedRecords } from '../sst/built-blocks.ts';
+import { type BuiltTable, TableBuilder, type TableBuilderOptions } from '../sst/table-builder.ts';
 
 /** After a failure everything fails with it: how much of the file is sound is not known. */
 export interface TableSink {

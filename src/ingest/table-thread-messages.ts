@@ -2,7 +2,8 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ThreadError } from '../base/thread-error.ts';
-import type { BuiltTable, StagedRecords, TableBuilderOptions } from '../sst/table-builder.ts';
+import type { BuiltBlocks, CutBlock, StagedRecords, TableTotals } from '../sst/built-blocks.ts';
+import type { BuiltTable, TableBuilderOptions } from '../sst/table-builder.ts';
 
 /** To the thread itself. */
 export interface TableJob {
@@ -17,15 +18,17 @@ export interface TableJob {
 
 export type ToTableJob =
   | { readonly kind: 'records'; readonly records: StagedRecords }
-  /** The last one: to finish, or to give up if the word says so. */
-  | { readonly kind: 'end' };
+  | { readonly kind: 'blocks'; readonly blocks: BuiltBlocks }
+  | { readonly kind: 'block'; readonly block: CutBlock }
+  /** The last one: to finish, or to give up if the word says so. `totals`: of entries that came as blocks. */
+  | { readonly kind: 'end'; readonly totals?: TableTotals | undefined };
 
 /** Comes once: nothing is written after it. */
 export type FromTableJob =
   | { readonly kind: 'built'; readonly table: BuiltTable }
   | { readonly kind: 'failed'; readonly error: ThreadError };
 
-/** How many messages with records the thread is done with: their memory is the writer's again. */
+/** How many messages with records or blocks the thread is done with: their memory is the writer's again. */
 export const TAKEN = 0;
 /** Not 0: the job's message was sent. */
 export const ENDED = 1;

@@ -1,12 +1,14 @@
 /** A thread that builds tables of writers, one after the other; see table-threads.ts. */
 
 import { parentPort } from 'node:worker_threads';
+import { unreachable } from '../base/assert.ts';
 import { EarlySyncFile } from '../base/env/early-sync-file.ts';
 import type { File } from '../base/env/file-system.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
 import { giveWay } from '../base/env/thread-priority.ts';
 import { SluiceError } from '../base/errors.ts';
 import { toThreadError } from '../base/thread-error.ts';
+import type { TableTotals } from '../sst/built-blocks.ts';
 import { TableBuilder } from '../sst/table-builder.ts';
 import { ensureZstd } from '../sst/zstd.ts';
 import {
@@ -38,7 +40,7 @@ class RunningJob {
       this.#fail(error);
     }
     port.on('message', (message: ToTableJob) => {
-      if (message.kind === 'end') void this.#finish();
+      if (message.kind === 'end') void this.#finish(message.totals);
       else this.#take(message);
     });
   }
@@ -52,13 +54,10 @@ class RunningJob {
     throw new SluiceError('IO', `${path} was replaced by another file while it was being written`);
   }
 
-  #take({ records }: Extract<ToTableJob, { kind: 'records' }>): void {
+  #take(message: Exclude<ToTableJob, { kind: 'end' }>): void {
     const { words } = this.#job;
     try {
-      if (this.#builder !== undefined && Atomics.load(words, CANCELLED) === 0) {
-        this.#builder.addRecords(records);
-        this.#builder.encodeStaged();
-      }
+      if (this.#builder !== undefined && Atomics.load(words, CANCELLED) === 0) add(this.#builder, message);
     } catch (error) {
       this.#fail(error);
     }
@@ -67,13 +66,13 @@ class RunningJob {
     Atomics.notify(words, TAKEN);
   }
 
-  async #finish(): Promise<void> {
+  async #finish(totals: TableTotals | undefined): Promise<void> {
     if (this.#builder === undefined || this.#file === undefined) return;
     try {
       if (Atomics.load(this.#job.words, CANCELLED) !== 0) {
         throw new SluiceError('ABORTED', `The writing of ${this.#job.path} was aborted`);
       }
-      const table = this.#builder.finish();
+      const table = this.#builder.finish(totals);
       await this.#file.datasync();
       this.#file.closeSync();
       this.#end({ kind: 'built', table });
@@ -96,6 +95,23 @@ class RunningJob {
     port.postMessage(message);
     // After the message: who sees the word finds it.
     Atomics.store(words, ENDED, 1);
+  }
+}
+
+function add(builder: TableBuilder, message: Exclude<ToTableJob, { kind: 'end' }>): void {
+  switch (message.kind) {
+    case 'records':
+      builder.addRecords(message.records);
+      builder.encodeStaged();
+      return;
+    case 'blocks':
+      builder.addBlocks(message.blocks);
+      return;
+    case 'block':
+      builder.addBlock(message.block);
+      return;
+    default:
+      unreachable(message);
   }
 }
 

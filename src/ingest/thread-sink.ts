@@ -1,13 +1,16 @@
 /**
- * Builds a table in a thread: this one only copies records into shared memory. What the thread has not taken is bounded:
- * beyond it the writer waits, as it would for its own building.
+ * Builds a table in a thread: this one copies records into shared memory, or, where it would only wait for the other, makes blocks
+ * of them first (sst/block-encoder.ts). What the thread has not taken is bounded: beyond it the writer waits, as it would
+ * for its own building.
  */
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from 'node:worker_threads';
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import { fromThreadError } from '../base/thread-error.ts';
-import type { BuiltTable, StagedRecords, TableBuilderOptions } from '../sst/table-builder.ts';
+import { BlockEncoder, type BlockReceiver } from '../sst/block-encoder.ts';
+import type { BuiltBlocks, CutBlock, StagedRecords, TableTotals } from '../sst/built-blocks.ts';
+import type { BuiltTable, TableBuilderOptions } from '../sst/table-builder.ts';
 import { STAGE_BYTES } from './record-stage.ts';
 import type { TableSink } from './table-sink.ts';
 import {
@@ -30,16 +33,23 @@ export interface SharedRecords extends StagedRecords {
   readonly buffer: SharedArrayBuffer;
 }
 
+/** Of a stage of records, or of the blocks that come of one with what goes with them, unless blocks are large. */
+const SHARED_BYTES = STAGE_BYTES + (64 << 10);
+
 /** Most have the same size, so that memory can be used again: `free`. */
 export function sharedCopy(records: StagedRecords, free?: SharedArrayBuffer): SharedRecords {
   const { length } = records;
-  const buffer = free ?? new SharedArrayBuffer(Math.max(STAGE_BYTES, length));
+  const buffer = free ?? newShared(length);
   const bytes = new Uint8Array(buffer);
   bytes.set(length === records.bytes.length ? records.bytes : records.bytes.subarray(0, length));
   return { ...records, buffer, bytes };
 }
 
-export class ThreadSink implements TableSink {
+function newShared(bytes: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(Math.max(SHARED_BYTES, bytes));
+}
+
+export class ThreadSink implements TableSink, BlockReceiver {
   readonly #file: File;
   readonly #worker: Worker;
   readonly #port: MessagePort;
@@ -50,17 +60,24 @@ export class ThreadSink implements TableSink {
   #givenBytes = 0;
   #taken = 0;
   #last: FromTableJob | undefined;
+  /** Makes blocks of what is added. */
+  readonly #encoder: BlockEncoder | undefined;
   /** The thread itself failed. */
   #gone: Error | undefined;
   #ending: Promise<FromTableJob> | undefined;
   #onGone: ((error: Error) => void) | undefined;
 
-  /** `identity`: of the file, as FileStat has it. REQUIRES: it is empty, and the thread is the sink's. */
-  constructor(file: File, identity: string, options: TableBuilderOptions, worker: Worker) {
+  /**
+   * `identity`: of the file, as FileStat has it. `encodes`: this thread has the time to make blocks. REQUIRES: the file is empty,
+   * and the thread is the sink's.
+   */
+  constructor(file: File, identity: string, options: TableBuilderOptions, worker: Worker, encodes: boolean) {
     this.#file = file;
     this.#worker = worker;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    // ZSTD is not among the kernels that store blocks.
+    if (encodes && options.compression !== 'zstd') this.#encoder = new BlockEncoder(options, this);
     worker.on('error', (error) => this.#lost(error));
     worker.on('exit', (code) =>
       this.#lost(new Error(`the thread that builds ${file.path} ended with ${code}`)),
@@ -70,24 +87,65 @@ export class ThreadSink implements TableSink {
   }
 
   add(records: StagedRecords): void {
-    this.#makeRoom(records.length);
-    this.#give(sharedCopy(records, records.length <= STAGE_BYTES ? this.#free.pop() : undefined));
+    if (this.#encoder !== undefined) {
+      this.#encoder.add(records);
+      return;
+    }
+    const { length } = records;
+    this.#makeRoom(length);
+    const shared = sharedCopy(records, length <= SHARED_BYTES ? this.#free.pop() : undefined);
+    this.#give(shared.buffer, { kind: 'records', records: shared });
   }
 
   addShared(records: SharedRecords): void {
+    if (this.#encoder !== undefined) {
+      this.#encoder.add(records);
+      if (records.buffer.byteLength === SHARED_BYTES) this.#free.push(records.buffer);
+      return;
+    }
     this.#makeRoom(records.length);
-    this.#give(records);
+    this.#give(records.buffer, { kind: 'records', records });
+  }
+
+  addBlocks({ raw, index, hashes }: BuiltBlocks): void {
+    if (raw.length === 0 && hashes.length === 0) return;
+    const hashesAt = Math.ceil(raw.length / 8) * 8;
+    const indexAt = hashesAt + hashes.byteLength;
+    const buffer = this.#take(indexAt + index.length);
+    const blocks = {
+      raw: new Uint8Array(buffer, 0, raw.length),
+      hashes: new Uint32Array(buffer, hashesAt, hashes.length),
+      index: new Uint8Array(buffer, indexAt, index.length),
+    };
+    blocks.raw.set(raw);
+    blocks.hashes.set(hashes);
+    blocks.index.set(index);
+    this.#give(buffer, { kind: 'blocks', blocks });
+  }
+
+  addBlock({ raw, last, next }: CutBlock): void {
+    const buffer = this.#take(raw.length);
+    const shared = new Uint8Array(buffer, 0, raw.length);
+    shared.set(raw);
+    this.#give(buffer, { kind: 'block', block: { raw: shared, last, next } });
+  }
+
+  /** Memory of at least so many bytes, once there may be more. */
+  #take(bytes: number): SharedArrayBuffer {
+    this.#makeRoom(bytes);
+    return (bytes <= SHARED_BYTES ? this.#free.pop() : undefined) ?? newShared(bytes);
   }
 
   async finish(): Promise<BuiltTable> {
     this.#takeBack();
-    const last = await this.#end();
+    const last = await this.#end(this.#encoder?.finish());
     if (last.kind === 'failed') throw fromThreadError(last.error);
     this.#file.closeSync();
     return last.table;
   }
 
   async abort(): Promise<void> {
+    this.#encoder?.abandon();
     Atomics.store(this.#words, CANCELLED, 1);
     try {
       await this.#end();
@@ -98,10 +156,10 @@ export class ThreadSink implements TableSink {
     this.#file.closeSync();
   }
 
-  #give(records: SharedRecords): void {
-    this.#given.push(records.buffer);
-    this.#givenBytes += records.buffer.byteLength;
-    this.#post({ kind: 'records', records });
+  #give(buffer: SharedArrayBuffer, message: ToTableJob): void {
+    this.#given.push(buffer);
+    this.#givenBytes += buffer.byteLength;
+    this.#post(message);
   }
 
   #makeRoom(bytes: number): void {
@@ -127,7 +185,7 @@ export class ThreadSink implements TableSink {
       const buffer = this.#given.shift();
       if (buffer === undefined) return;
       this.#givenBytes -= buffer.byteLength;
-      if (buffer.byteLength === STAGE_BYTES) this.#free.push(buffer);
+      if (buffer.byteLength === SHARED_BYTES) this.#free.push(buffer);
     }
   }
 
@@ -144,14 +202,14 @@ export class ThreadSink implements TableSink {
   }
 
   /** The message after which the thread writes nothing more. */
-  #end(): Promise<FromTableJob> {
+  #end(totals?: TableTotals): Promise<FromTableJob> {
     this.#ending ??= new Promise((resolve, reject) => {
       if (this.#gone !== undefined) return reject(this.#gone);
       if (this.#last !== undefined) return resolve(this.#last);
       this.#onGone = reject;
       this.#port.on('message', (last: FromTableJob) => resolve(this.#ended(last)));
       this.#worker.ref();
-      this.#post({ kind: 'end' });
+      this.#post({ kind: 'end', totals });
     });
     return this.#ending;
   }

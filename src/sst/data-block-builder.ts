@@ -6,6 +6,7 @@
  *   state | restarts | hashes | index records | the last key | staged records | block being built
  */
 
+import { assert } from '../base/assert.ts';
 import { putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
 import { MAX_VERSION as NO_MINIMUM, NO_VERSION, type Version } from '../mvcc/version.ts';
 import { type CompressionKind, compressionType } from './compression.ts';
@@ -272,6 +273,28 @@ export class DataBlockBuilder {
     if (why !== NO_MORE) return why === BLOCK_FULL ? 'block' : 'room';
     this.#unstage();
     return 'done';
+  }
+
+  /**
+   * Stores blocks that were built elsewhere (block-encoder.ts), and says in their index records how many bytes they have now;
+   * returns where those are. To be used at once. REQUIRES: nothing is staged nor in a block; `output` has room for all.
+   */
+  store(
+    output: OutputRoom,
+    raw: Uint8Array,
+    index: Uint8Array,
+  ): { readonly at: number; readonly end: number } {
+    const state = this.#state;
+    const { index: at, staging } = this.#places;
+    const end = at + index.length;
+    this.#bytes.set(raw, staging);
+    this.#bytes.set(index, at);
+    state[OUT_AT] = output.at;
+    state[OUT_LIMIT] = output.limit;
+    const done = this.#heap.kernels.storeBlocks(this.#stateAt, staging, at, end);
+    assert(done === end, 'the output has room for blocks that are stored');
+    output.took(state[OUT_AT] as number);
+    return { at, end };
   }
 
   /** The hashes of the keys added since they were taken last; to be used at once. */

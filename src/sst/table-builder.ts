@@ -10,7 +10,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { copyRange, EMPTY_BYTES } from '../base/bytes.ts';
-import { fixed32, putFixed32, putVarint } from '../base/codec.ts';
+import { fixed32 } from '../base/codec.ts';
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import {
@@ -25,6 +25,7 @@ import {
 } from '../mvcc/internal-key.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import { BlockBuilder, varintBytes } from './block-builder.ts';
+import type { BuiltBlocks, CutBlock, StagedRecords, TableTotals } from './built-blocks.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import type { CompressionKind } from './compression.ts';
 import { DataBlockBuilder, dataBlockBuilderBytes } from './data-block-builder.ts';
@@ -41,7 +42,9 @@ import {
 } from './format.ts';
 import { giveHeapBack, type Heap, takeHeap } from './heap.ts';
 import { IndexBuilder } from './index-builder.ts';
+import { STORED_ROOM } from './kernels/js-encode-blocks.ts';
 import { KERNEL_RESERVED_BYTES } from './kernels/wasm-kernels.ts';
+import { loneBlock } from './lone-block.ts';
 import { encodeProperties } from './property-builder.ts';
 import { TableOutput, WRITE_BYTES } from './table-output.ts';
 
@@ -69,25 +72,8 @@ export interface TableBuilderOptions extends Partial<TableHeap> {
   readonly sha256?: boolean;
 }
 
-/** Entries in key order as records (kernels/js-encode-blocks.ts), in [0, length) of `bytes`. */
-export interface StagedRecords {
-  readonly bytes: Uint8Array;
-  readonly length: number;
-  readonly entries: number;
-  /** The internal key of the last one. */
-  readonly lastAt: number;
-  readonly lastLength: number;
-}
-
-export interface BuiltTable {
+export interface BuiltTable extends Omit<TableTotals, 'keyBytes' | 'valueBytes'> {
   readonly bytes: number;
-  readonly entries: number;
-  readonly deletes: number;
-  /** User keys, inclusive; empty when there is no entry. */
-  readonly smallest: Uint8Array;
-  readonly largest: Uint8Array;
-  readonly minVersion: Version;
-  readonly maxVersion: Version;
   /** Lower-case hex. */
   readonly sha256: string | undefined;
 }
@@ -282,6 +268,24 @@ export class TableBuilder {
     this.#lastAt = block.lastAt;
   }
 
+  /**
+   * Stores blocks that were built elsewhere (block-encoder.ts), as they come from there: all of a table are, or none.
+   * What is told of its entries comes with `finish`.
+   */
+  addBlocks({ raw, index, hashes }: BuiltBlocks): void {
+    this.#output.reserve(raw.length + STORED_ROOM);
+    const offset = this.#output.bytes;
+    const { at, end } = this.#block.store(this.#output, raw, index);
+    this.#index.addRecords(this.#bytes, at, end, offset);
+    this.#filter?.addAll(hashes);
+  }
+
+  /** As `addBlocks`. */
+  addBlock({ raw, last, next }: CutBlock): void {
+    const { offset, bytes } = this.#output.write(raw, raw.length, this.#compression);
+    this.#index.add(last, next, offset, bytes);
+  }
+
   #notSorted(key: Uint8Array, keyStart: number, keyLength: number, version: Version): never {
     const last = { bytes: this.#bytes, start: this.#lastAt, length: this.#lastLength - TRAILER_BYTES };
     const place = { bytes: key, start: keyStart, length: keyLength };
@@ -309,31 +313,39 @@ export class TableBuilder {
     this.encodeStaged();
     if (this.#block.entries > 0) this.#storeBlock(key);
     this.#addPending(key);
-    const room = new Uint8Array(40 + key.length + valueLength);
-    let p = putVarint(room, 0, 0);
-    p = putVarint(room, p, key.length);
-    p = putVarint(room, p, valueLength);
-    room.set(key, p);
-    p += key.length;
-    room.set(value.subarray(valueStart, valueStart + valueLength), p);
-    p += valueLength;
-    putFixed32(room, p, 0);
-    putFixed32(room, p + 4, 1);
-    const { offset, bytes } = this.#output.write(room, p + 8, this.#compression);
-    this.#pending = { last: key, offset, stored: bytes };
+    const block = loneBlock(key, value.subarray(valueStart, valueStart + valueLength));
+    const { offset, bytes: stored } = this.#output.write(block, block.length, this.#compression);
+    this.#pending = { last: key, offset, stored };
     this.#block.addedOutside(key, valueLength);
     this.#lastAt = this.#block.lastAt;
   }
 
-  /** Writes all that is left. Does not sync the file nor close it: that is the caller's. */
-  finish(): BuiltTable {
+  get #totals(): TableTotals {
+    const { deletes, keyBytes, valueBytes } = this.#block.totals;
+    return {
+      entries: this.#entries,
+      deletes,
+      keyBytes,
+      valueBytes,
+      smallest: this.#smallest,
+      largest: copyRange(this.#bytes, this.#lastAt, Math.max(0, this.#lastLength - TRAILER_BYTES)),
+      minVersion: this.#entries === 0 ? NO_VERSION : this.#block.minVersion,
+      maxVersion: this.#block.maxVersion,
+    };
+  }
+
+  /**
+   * Writes all that is left. Does not sync the file nor close it: that is the caller's. `elsewhere`: of entries whose blocks
+   * were built there.
+   */
+  finish(elsewhere?: TableTotals): BuiltTable {
     if (this.#finished) throw new SluiceError('CLOSED', `${this.#file.path}: the table was finished`);
     this.#finished = true;
     this.encodeStaged();
     if (this.#block.entries > 0) this.#storeBlock(undefined);
     this.#addPending(undefined);
     const dataBytes = this.#output.bytes;
-    const { deletes, keyBytes, valueBytes } = this.#block.totals;
+    const { keyBytes, valueBytes, ...facts } = elsewhere ?? this.#totals;
     const meta = new BlockBuilder(1);
     const filterKeys = this.#filter?.keys ?? 0;
     const filter = this.#filter?.finish(this.#output.takeRoom());
@@ -351,8 +363,8 @@ export class TableBuilder {
       createdSeconds: this.#options.createdSeconds ?? 0,
       blocks: this.#index.blocks,
       dataBytes,
-      entries: this.#entries,
-      deletes,
+      entries: facts.entries,
+      deletes: facts.deletes,
       filterKeys,
       filterBytes: filter?.length ?? 0,
       indexBytes: index.bytes + BLOCK_TRAILER_BYTES,
@@ -365,19 +377,10 @@ export class TableBuilder {
     const metaBlock = meta.finish();
     const metaindex = this.#output.write(metaBlock, metaBlock.length, 'none');
     const footer = new Uint8Array(FOOTER_BYTES);
-    const formatVersion = FORMAT_VERSION_WRITTEN;
-    putFooter(footer, 0, { formatVersion, checksumType: this.#checksumType, metaindex, index });
+    const checksumType = this.#checksumType;
+    putFooter(footer, 0, { formatVersion: FORMAT_VERSION_WRITTEN, checksumType, metaindex, index });
     this.#output.end(footer);
-    const built = {
-      bytes: this.#output.bytes,
-      entries: this.#entries,
-      deletes,
-      smallest: this.#smallest,
-      largest: copyRange(this.#bytes, this.#lastAt, Math.max(0, this.#lastLength - TRAILER_BYTES)),
-      minVersion: this.#entries === 0 ? NO_VERSION : this.#block.minVersion,
-      maxVersion: this.#block.maxVersion,
-      sha256: this.#hash?.digest('hex'),
-    };
+    const built = { ...facts, bytes: this.#output.bytes, sha256: this.#hash?.digest('hex') };
     this.#giveHeapBack();
     return built;
   }

@@ -73,6 +73,11 @@ export class TableOutput {
     return stored;
   }
 
+  /** There is room for so many bytes then. REQUIRES: no more than a block's and WRITE_BYTES. */
+  reserve(bytes: number): void {
+    if (this.limit - this.at < bytes) this.#flush();
+  }
+
   /** Puts the trailer after the block at `out`, which is the next one. */
   #seal(out: number, stored: number, type: number): void {
     const { bytes } = this.#heap;

@@ -39,6 +39,28 @@ function putAll(writer: SstWriter, all: readonly Row[]): void {
   }
 }
 
+/** Values by batches, of which blocks are made here, and tombstones one by one. */
+function putBatches(writer: SstWriter, all: readonly Row[], size: number): void {
+  for (let from = 0; from < all.length; from += size) {
+    let batch: Buffer[] = [];
+    const flush = (): void => {
+      const ends = batch.map(() => 0);
+      for (let i = 0, at = 0; i < batch.length; i++) ends[i] = at += batch[i]?.length ?? 0;
+      const offsets = Uint32Array.from([0, ...ends]);
+      writer.putBatch({ bytes: Buffer.concat(batch), offsets, count: batch.length / 2 });
+      batch = [];
+    };
+    for (const { key, value } of all.slice(from, from + size)) {
+      if (value !== undefined) batch.push(key, value);
+      else {
+        flush();
+        writer.del(key);
+      }
+    }
+    flush();
+  }
+}
+
 /** The same table by a builder in this thread. */
 function builtHere(path: string, all: readonly Row[], options: SstWriterOptions) {
   const file = nodeEnv.fs.openSync(path, 'create');
@@ -55,15 +77,23 @@ function builtHere(path: string, all: readonly Row[], options: SstWriterOptions)
 describe.each<SstWriterOptions>([
   {},
   { compression: 'zstd' },
+  { compression: 'snappy', blockBytes: 1000 },
   { compression: 'none', filterBitsPerKey: 0, blockBytes: 16_384 },
+  { blockBytes: 1 << 20 },
 ])('with %j', (options) => {
-  test.each([10, 60_000])('%i entries give the bytes that a builder here gives', async (count) => {
+  test.each([
+    [10, 'puts'],
+    [60_000, 'puts'],
+    [10, 'batches'],
+    [60_000, 'batches'],
+  ])('%i entries by %s give the bytes that a builder here gives', async (count, door) => {
     const dir = memoryDirectory();
     await SstWriter.loadZstd();
     const all = rows(count, 150);
     const expected = builtHere(join(dir, 'expected.sst'), all, options);
     const writer = new SstWriter(join(dir, 'a.sst'), options);
-    putAll(writer, all);
+    if (door === 'puts') putAll(writer, all);
+    else putBatches(writer, all, 300);
     const { bytes, entries, sha256, smallest, largest } = await writer.finish();
     expect(readFileSync(join(dir, 'a.sst')).equals(readFileSync(join(dir, 'expected.sst')))).toBe(true);
     expect({ bytes, entries, sha256 }).toEqual({
@@ -97,6 +127,24 @@ test('NOT_SORTED comes from the put it is about, after what was handed over too,
   }
   expect(refused).toBe(240);
   expect((await writer.finish()).entries).toBe(all.length);
+});
+
+test('batches are given up, or go on after what they must not hold, while their blocks are under way', async () => {
+  const dir = memoryDirectory();
+  const all = rows(60_000, 150).filter(({ value }) => value !== undefined);
+  const path = join(dir, 'a.sst');
+  for (const end of ['abort', 'finish'] as const) {
+    const writer = new SstWriter(path);
+    putBatches(writer, all.slice(0, 50_000), 500);
+    expect(() => putBatches(writer, all.slice(49_990, 50_000), 5)).toThrow(/comes twice|comes after/);
+    putBatches(writer, all.slice(50_000), 500);
+    if (end === 'finish') expect((await writer.finish()).entries).toBe(all.length);
+    else {
+      writer.abort();
+      await writer[Symbol.asyncDispose]();
+      expect(existsSync(path)).toBe(false);
+    }
+  }
 });
 
 describe('abort', () => {

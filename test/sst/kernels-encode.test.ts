@@ -1,13 +1,17 @@
 /** Tables come out the same to the byte, whichever kernels encode them and however the entries fall into batches. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { EntryType } from '../../src/mvcc/internal-key.ts';
+import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { RecordStage, recordBytes } from '../../src/ingest/record-stage.ts';
+import { type EntryType, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
+import { NO_VERSION } from '../../src/mvcc/version.ts';
+import { BlockEncoder } from '../../src/sst/block-encoder.ts';
 import type { CompressionKind } from '../../src/sst/compression.ts';
-import { createHeap, heapOf } from '../../src/sst/heap.ts';
-import { builderHeapBytes, type TableBuilderOptions } from '../../src/sst/table-builder.ts';
+import { createHeap, type Heap, heapOf } from '../../src/sst/heap.ts';
+import { builderHeapBytes, TableBuilder, type TableBuilderOptions } from '../../src/sst/table-builder.ts';
 import { ensureZstd } from '../../src/sst/zstd.ts';
 import { temporaryDirectory } from '../base/temporary-directory.ts';
 import { compareEntries, type Entry } from '../mvcc/entries.ts';
@@ -16,6 +20,13 @@ import { writeTable } from './written-table.ts';
 function tableBytes(path: string, entries: readonly Entry[], options: TableBuilderOptions): Buffer {
   writeTable(path, entries, options);
   return readFileSync(path);
+}
+
+type Pair = readonly [key: Uint8Array, value: Uint8Array];
+
+interface HalvesOptions extends Omit<TableBuilderOptions, 'heap' | 'external'> {
+  readonly front: Heap;
+  readonly back: Heap;
 }
 
 const entryArbitrary = fc.record({
@@ -34,6 +45,70 @@ const entryArbitrary = fc.record({
       { weight: 1, arbitrary: fc.constantFrom(5000, 100_000, 262_000, 300_000) },
     )
     .map((length) => new Uint8Array(length).map((_, i) => (i * i) >>> 3)),
+});
+
+/** Blocks are built by one heap's kernels and stored by another's. */
+function bytesByHalves(path: string, pairs: readonly Pair[], size: number, options: HalvesOptions): Buffer {
+  const { front, back, ...rest } = options;
+  const file = nodeEnv.fs.openSync(path, 'create');
+  const builder = new TableBuilder(file, { ...rest, external: true, heap: back });
+  const encoder = new BlockEncoder({ ...rest, external: true, heap: front }, builder);
+  const stage = new RecordStage(path);
+  for (const [i, [key, value]] of pairs.entries()) {
+    if (i % size === 0 || !stage.hasRoom(key.length, value.length)) give(encoder, stage);
+    if (stage.hasRoom(key.length, value.length)) stage.add(key, TYPE_VALUE, value);
+    else {
+      const room = new Uint8Array(recordBytes(key.length, value.length));
+      encoder.add(stage.addLarge(key, TYPE_VALUE, value, room));
+    }
+  }
+  give(encoder, stage);
+  builder.finish(encoder.finish());
+  file.closeSync();
+  const bytes = readFileSync(path);
+  rmSync(path);
+  return bytes;
+}
+
+function give(encoder: BlockEncoder, stage: RecordStage): void {
+  const records = stage.take();
+  if (records !== undefined) encoder.add(records);
+}
+
+test('blocks that one heap builds and another stores are those that one alone makes', () => {
+  const path = join(temporaryDirectory(), 'a.sst');
+  const pairsArbitrary = fc.uniqueArray(
+    entryArbitrary.map(({ key, value }): Pair => [key, value]),
+    { minLength: 1, maxLength: 200, selector: ([key]) => Buffer.from(key).toString('hex') },
+  );
+  fc.assert(
+    fc.property(
+      pairsArbitrary,
+      fc.constantFrom(64, 300, 4096, 100_000),
+      fc.constantFrom(0, 10),
+      fc.constantFrom<CompressionKind>('none', 'lz4', 'snappy'),
+      fc.integer({ min: 1, max: 100 }),
+      (pairs, blockBytes, filterBitsPerKey, compression, size) => {
+        const sorted = [...pairs].sort(([a], [b]) => Buffer.compare(a, b));
+        const options = { blockBytes, filterBitsPerKey, compression };
+        const heapBytes = builderHeapBytes(blockBytes);
+        const [wasm, js] = [() => createHeap(heapBytes), () => heapOf(new Uint8Array(heapBytes))];
+        const alone = tableBytes(
+          path,
+          sorted.map(([key, value]) => ({ key, value, version: NO_VERSION, type: TYPE_VALUE })),
+          { ...options, external: true, heap: wasm() },
+        );
+        rmSync(path);
+        for (const [front, back] of [
+          [wasm(), js()],
+          [js(), wasm()],
+        ] as const) {
+          expect(bytesByHalves(path, sorted, size, { ...options, front, back }).equals(alone)).toBe(true);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
 });
 
 test('WebAssembly and TypeScript encode the same files', async () => {

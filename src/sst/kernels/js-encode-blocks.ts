@@ -4,9 +4,13 @@
  *
  *   record         u32 internal key bytes | u32 value bytes | internal key | value
  *   index record   u32 stored bytes | u32 key bytes | u32 flags | separator with its trailer
+ *
+ * Building blocks and storing them can be shared by two threads (../block-encoder.ts): stored raw, each with a trailer that
+ * counts for nothing, blocks go to the other one with their index records, in which `storeBlocks` then has what it makes of them.
  */
 
 import { fixed32, putFixed32, putVarint, varintLength } from '../../base/codec.ts';
+import { BLOCK_TRAILER_BYTES } from '../checksum.ts';
 import { putSeparator, SEPARATOR_SAME_KEY } from './js-separator.ts';
 import { hashKey, type KeyHash } from './js-xxh3.ts';
 import type { Kernels } from './kernels.ts';
@@ -202,17 +206,7 @@ function storeBlock(
   const lastLength = state[LAST_LENGTH] as number;
   if (INDEX_RECORD_HEAD_BYTES + lastLength > (state[INDEX_LIMIT] as number) - record) return NO_ROOM;
   finishBlock(bytes, state);
-  let type = kind;
-  let stored = compress(kernels, bytes, kind, start, raw, out);
-  if (stored === 0) {
-    bytes.copyWithin(out, start, start + raw);
-    stored = raw;
-    type = 0;
-  }
-  bytes[out + stored] = type;
-  const checksum = state[CHECKSUM] as number;
-  putFixed32(bytes, out + stored + 1, checksum === 0 ? 0 : kernels.blockChecksum(checksum, out, stored));
-  state[OUT_AT] = out + stored + 5;
+  const stored = seal(kernels, bytes, state, start, raw, out);
   const last = state[LAST_AT] as number;
   const keyAt = record + INDEX_RECORD_HEAD_BYTES;
   const outcome = putSeparator(bytes, keyAt, bytes, last, lastLength, bytes, next, nextLength);
@@ -223,6 +217,55 @@ function storeBlock(
   state[INDEX_AT] = keyAt + length;
   beginBlock(state);
   return NO_MORE;
+}
+
+/**
+ * Stores blocks that were built elsewhere, which lie from `from` on, as the index records in [record, end) have them; in these
+ * comes how many bytes each has now. Returns where the records begin of those that there was no room for.
+ */
+export function storeBlocks(
+  kernels: Kernels,
+  bytes: Uint8Array,
+  stateAt: number,
+  from: number,
+  record: number,
+  end: number,
+): number {
+  const state = new Uint32Array(bytes.buffer, bytes.byteOffset + stateAt, STATE_WORDS);
+  let at = record;
+  let block = from;
+  while (at < end) {
+    const raw = fixed32(bytes, at);
+    const out = state[OUT_AT] as number;
+    if (raw + STORED_ROOM > (state[OUT_LIMIT] as number) - out) break;
+    putFixed32(bytes, at, seal(kernels, bytes, state, block, raw, out));
+    block += raw + BLOCK_TRAILER_BYTES;
+    at += INDEX_RECORD_HEAD_BYTES + fixed32(bytes, at + 4);
+  }
+  return at;
+}
+
+/** Stores a block with its trailer at `out`, where there is room; returns its bytes there. */
+function seal(
+  kernels: Kernels,
+  bytes: Uint8Array,
+  state: Uint32Array,
+  start: number,
+  raw: number,
+  out: number,
+): number {
+  let type = state[COMPRESSION] as number;
+  let stored = compress(kernels, bytes, type, start, raw, out);
+  if (stored === 0) {
+    bytes.copyWithin(out, start, start + raw);
+    stored = raw;
+    type = 0;
+  }
+  bytes[out + stored] = type;
+  const checksum = state[CHECKSUM] as number;
+  putFixed32(bytes, out + stored + 1, checksum === 0 ? 0 : kernels.blockChecksum(checksum, out, stored));
+  state[OUT_AT] = out + stored + BLOCK_TRAILER_BYTES;
+  return stored;
 }
 
 /** Appends the restarts; returns where the block then ends. */

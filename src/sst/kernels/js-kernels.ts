@@ -5,12 +5,13 @@ import { EMPTY_BYTES } from '../../base/bytes.ts';
 import { noteRecords, stageSorted } from './js-arena.ts';
 import { crc32c } from './js-crc32c.ts';
 import { delimitedRecords } from './js-delimited-records.ts';
-import { encodeBlocks } from './js-encode-blocks.ts';
+import { encodeBlocks, storeBlocks } from './js-encode-blocks.ts';
 import { setFilterBits } from './js-filter-bits.ts';
 import { gatherEntries } from './js-gather-entries.ts';
 import { lz4Compress, lz4Decompress } from './js-lz4.ts';
 import { snappyCompress, snappyDecompress, snappyRawLength } from './js-snappy.ts';
 import { sortRecords } from './js-sort-records.ts';
+import { stageBatch } from './js-stage-batch.ts';
 import { hashKey, xxh3Low } from './js-xxh3.ts';
 import { xxh32, xxh64Low } from './js-xxhash.ts';
 import { type FilterPlace, type Kernels, UNKNOWN } from './kernels.ts';
@@ -108,6 +109,14 @@ export class JsKernels implements Kernels {
 
   encodeBlocks(stateAt: number, at: number, end: number): number {
     return encodeBlocks(this, this.#bytes, stateAt, at, end);
+  }
+
+  storeBlocks(stateAt: number, from: number, record: number, end: number): number {
+    return storeBlocks(this, this.#bytes, stateAt, from, record, end);
+  }
+
+  stageBatch(stateAt: number): number {
+    return stageBatch(this.#bytes, stateAt);
   }
 
   get merges(): boolean {

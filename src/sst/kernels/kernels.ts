@@ -86,6 +86,12 @@ export interface Kernels {
   /** As js-encode-blocks.ts has it, which also says what is in the state at `stateAt`, a multiple of 8. */
   encodeBlocks(stateAt: number, at: number, end: number): number;
 
+  /** As js-encode-blocks.ts has it. */
+  storeBlocks(stateAt: number, from: number, record: number, end: number): number;
+
+  /** As js-stage-batch.ts has it, which also says what is in the state at `stateAt`, a multiple of 8. */
+  stageBatch(stateAt: number): number;
+
   /** Whether the merge kernel is there; where it is not, cursors do its work (levels/compaction/cursor-merge.ts). */
   readonly merges: boolean;
   /** Orders the cursors in the heap of the merge whose state is at `stateAt`, as merge-state.ts has it. */

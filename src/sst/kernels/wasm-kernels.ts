@@ -37,8 +37,10 @@ interface Exports {
   noteRecords(from: number, end: number, offsetsAt: number, lastAt: number, inOrder: number): number;
   stageSorted(stateAt: number): number;
   delimitedRecords(stateAt: number): number;
+  stageBatch(stateAt: number): number;
   gatherEntries(): number;
   encodeBlocks(stateAt: number, at: number, end: number): number;
+  storeBlocks(stateAt: number, from: number, record: number, end: number): number;
   beginMerge(stateAt: number): void;
   mergeEntries(stateAt: number): number;
   checkDataBlock(
@@ -211,6 +213,14 @@ export class WasmKernels implements Kernels {
 
   encodeBlocks(stateAt: number, at: number, end: number): number {
     return this.#exports.encodeBlocks(stateAt, at, end) >>> 0;
+  }
+
+  storeBlocks(stateAt: number, from: number, record: number, end: number): number {
+    return this.#exports.storeBlocks(stateAt, from, record, end) >>> 0;
+  }
+
+  stageBatch(stateAt: number): number {
+    return this.#exports.stageBatch(stateAt) >>> 0;
   }
 
   get merges(): boolean {

@@ -49,6 +49,7 @@ const NO_ROOM: u32 = 1;
 const BLOCK_FULL: u32 = 2;
 const INDEX_RECORD_HEAD: usize = 12;
 const STORED_ROOM: usize = 16;
+const BLOCK_TRAILER: usize = 5;
 
 export function encodeBlocks(state: usize, at: usize, end: usize): usize {
   const hashesAt = <usize>load<u32>(state + HASHES_AT);
@@ -167,17 +168,7 @@ function storeBlock(state: usize, next: usize, nextLength: usize): u32 {
   memory.copy(end, <usize>load<u32>(state + RESTARTS_AT), restarts << 2);
   store<u32>(end + (restarts << 2), <u32>restarts);
 
-  let type = kind;
-  let stored = compress(kind, start, raw, out);
-  if (stored == 0) {
-    memory.copy(out, start, raw);
-    stored = raw;
-    type = 0;
-  }
-  store<u8>(out + stored, <u8>type);
-  store<u32>(out + stored + 1, blockChecksum(load<u32>(state + CHECKSUM), out, stored));
-  store<u32>(state + OUT_AT, <u32>(out + stored + 5));
-
+  const stored = seal(state, start, raw, out);
   const keyAt = record + INDEX_RECORD_HEAD;
   const length = putSeparator(keyAt, <usize>load<u32>(state + LAST_AT), lastLength, next, nextLength);
   const sameKey = length == 0;
@@ -192,6 +183,34 @@ function storeBlock(state: usize, next: usize, nextLength: usize): u32 {
   store<u32>(state + RESTART_COUNT, 0);
   store<u32>(state + SINCE_RESTART, 0);
   return NO_MORE;
+}
+
+/** Stores blocks that were built elsewhere; returns where the index records that it has not done begin. */
+export function storeBlocks(state: usize, from: usize, record: usize, end: usize): usize {
+  while (record < end) {
+    const raw = <usize>load<u32>(record);
+    const out = <usize>load<u32>(state + OUT_AT);
+    if (raw + STORED_ROOM > <usize>load<u32>(state + OUT_LIMIT) - out) break;
+    store<u32>(record, <u32>seal(state, from, raw, out));
+    from += raw + BLOCK_TRAILER;
+    record += INDEX_RECORD_HEAD + <usize>load<u32>(record + 4);
+  }
+  return record;
+}
+
+/** Stores a block with its trailer at `out`, where there is room; returns its bytes there. */
+function seal(state: usize, start: usize, raw: usize, out: usize): usize {
+  let type = load<u32>(state + COMPRESSION);
+  let stored = compress(type, start, raw, out);
+  if (stored == 0) {
+    memory.copy(out, start, raw);
+    stored = raw;
+    type = 0;
+  }
+  store<u8>(out + stored, <u8>type);
+  store<u32>(out + stored + 1, blockChecksum(load<u32>(state + CHECKSUM), out, stored));
+  store<u32>(state + OUT_AT, <u32>(out + stored + BLOCK_TRAILER));
+  return stored;
 }
 
 /** 0 when the block is to be stored raw. */

@@ -9,13 +9,14 @@ export { blockChecksum } from './block-checksum';
 export { checkDataBlock } from './check-block';
 export { decodeIndex } from './decode-index';
 export { delimitedRecords } from './delimited-records';
-export { encodeBlocks } from './encode-blocks';
+export { encodeBlocks, storeBlocks } from './encode-blocks';
 export { setFilterBits } from './filter-bits';
 export { findByHeads, findInBlock } from './find-in-block';
 export { gatherEntries } from './gather-entries';
 export { lz4Compress, lz4Decompress } from './lz4';
 export { beginMerge, mergeEntries } from './merge-entries';
 export { sortRecords } from './sort-records';
+export { stageBatch } from './stage-batch';
 export { snappyCompress, snappyDecompress, snappyRawLength } from './snappy';
 
 makeCrcTables();
