@@ -238,9 +238,8 @@ function* openSteps(
 
   const properties = new Map<string, Uint8Array>();
   const propertiesAt = metaBlocks.get(META_PROPERTIES);
-  if (propertiesAt === undefined) {
+  if (propertiesAt === undefined)
     throw new SluiceError('UNSUPPORTED_FORMAT', `${path}: a table without a properties block`);
-  }
   readProperties(yield* reader.disk(propertiesAt), propertiesAt, source, properties);
   const facts = propertyFacts(path, fileBytes, footer.formatVersion, checksumType, properties);
   checkReadable(facts);
