@@ -52,7 +52,7 @@ class MemoryClusters {
 
 const IN_MEMORY: ClusterKind = {
   name: 'on a log in memory',
-  every: LENGTH > 1 ? 1 : 4,
+  every: LENGTH > 1 ? 1 : 6,
   start: async () => ({ open: new MemoryClusters().open, stop: async () => undefined }),
 };
 

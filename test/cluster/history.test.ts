@@ -42,7 +42,7 @@ function journalOf(node: Node, transactions: RecordedTransaction[]): Journal {
 
 describe.each(CLUSTERS)('$name', (cluster) => {
   const openNode = openingNodes(cluster);
-  const count = Math.round(2000 / cluster.every);
+  const count = Math.round(2400 / cluster.every);
   test(`${count} transactions through three replicas`, async () => {
     const dir = memoryDirectory();
     const nodes: Node[] = [];

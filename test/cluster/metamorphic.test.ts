@@ -50,7 +50,7 @@ const OPTIONS: TestOptions = {
 
 describe.each(CLUSTERS)('$name', (cluster) => {
   const openNode = openingNodes(cluster);
-  const histories = Math.round((64 * LENGTH) / cluster.every / (LENGTH > 1 ? 2 : 1));
+  const histories = Math.round((LENGTH > 1 ? 16 * LENGTH : 60) / cluster.every);
   test(
     `${histories} histories`,
     async () => {

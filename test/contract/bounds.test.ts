@@ -6,14 +6,14 @@ import { describe, expect, test } from 'vitest';
 import { SstWriter } from '../../src/index.ts';
 import { memoryDirectory, outcomeOf, type TextDb, TINY } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
-import { DATABASES } from './databases.ts';
+import { LONG_DATABASES } from './databases.ts';
 
 const LONGEST = 'k'.repeat(65_535);
 const BAD_KEYS: readonly (string | Uint8Array)[] = ['', new Uint8Array(0), `${LONGEST}k`, 'é'.repeat(32_768)];
 /** One byte more than a value may have; untouched memory costs nothing. */
 const OVERSIZE = new Uint8Array(2 ** 30 + 1);
 
-describe.each(DATABASES)('$name', ({ openers }) => {
+describe.each(LONG_DATABASES)('$name', ({ openers }) => {
   const { openDatabase, openText } = openers();
 
   async function small(): Promise<TextDb> {

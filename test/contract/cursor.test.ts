@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Batch } from '../../src/index.ts';
 import { memoryDirectory, openDatabase, outcomeOf, type TextDb } from '../base/database.ts';
 import { numbered } from '../base/sst-files.ts';
-import { DATABASES, type Openers } from './databases.ts';
+import { LONG_DATABASES, type Openers } from './databases.ts';
 
 async function filled(open: Openers['openDatabase'], count = 3000): Promise<TextDb> {
   const db = await open(join(memoryDirectory(), 'db'), { durability: 'os' });
@@ -26,7 +26,7 @@ test('`for await` and `await using` close it', async () => {
   expect(db.stats().snapshots.open).toBe(0);
 });
 
-describe.each(DATABASES)('$name', ({ openers }) => {
+describe.each(LONG_DATABASES)('$name', ({ openers }) => {
   const { openDatabase } = openers();
 
   test('a batch expires with the next step, a seek and the close', async () => {

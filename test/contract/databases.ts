@@ -3,6 +3,7 @@
 import { onTestFinished } from 'vitest';
 import { open as openPlain } from '../../src/index.ts';
 import { openText, type TestOptions, type TextDb } from '../base/database.ts';
+import { LENGTH } from '../base/length.ts';
 import { CLUSTERS, openingNodes } from '../cluster/clusters.ts';
 import { RoamingClusters } from '../cluster/roaming.ts';
 
@@ -54,3 +55,6 @@ export const DATABASES: readonly DatabaseKind[] = [
     },
   })),
 ];
+
+/** Of suites that take long: `npm test` asks a database alone. */
+export const LONG_DATABASES: readonly DatabaseKind[] = LENGTH > 1 ? DATABASES : [EMBEDDED];

@@ -3,8 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { IteratorOptions } from '../../src/index.ts';
 import { outcomeOf } from '../base/database.ts';
-import { LENGTH } from '../base/length.ts';
-import { DATABASES } from './databases.ts';
+import { LONG_DATABASES } from './databases.ts';
 import { CONTENT, DOORS, openDoor } from './doors.ts';
 
 type Options = IteratorOptions<'utf8', 'utf8'>;
@@ -50,10 +49,7 @@ const EVERY_WAY: Options[] = RANGES.flatMap((range) => [
   { ...range, limit: 0 },
 ]);
 
-/** A cluster has a door of its own among those of a database; the others through one take long. */
-const kinds = LENGTH > 1 ? DATABASES : DATABASES.slice(0, 1);
-
-describe.each(kinds)('$name', ({ openers, every }) => {
+describe.each(LONG_DATABASES)('$name', ({ openers, every }) => {
   const { openText } = openers();
   const doors = Object.keys(DOORS).filter((_, i) => i % every === 0);
 
