@@ -116,7 +116,7 @@ const EXPLANATION = [
   '- Random load: batches of 1,000, not synced one by one; all work is done when no thread of the process computes or writes.',
   '- Imports: from a CSV file to what is durable, a new database each; other stores are given rows that a scan for line ends has parsed,',
   '  lmdb and classic-level in batches without a sync each, better-sqlite3 by prepared inserts in one transaction (WAL), DuckDB by COPY.',
-  '- Memory: peak of the process less the budget of the block cache and what memtables took at most.',
+  '- Memory: peak of the process, Node included, less the budget of the block cache and the most memory that memtables had at one time.',
   '- Event loop: `perf_hooks.monitorEventLoopDelay` in windows of 20 ms, after a tenth of the load.',
 ];
 

@@ -151,10 +151,8 @@ export async function openEngine(dir, options) {
     ingest: (files, mode = 'move') => db.ingest(files, { mode }),
     ...(db.compactRange && { compact: () => db.compactRange() }),
     flush: () => db.flush(),
-    memtableBytes() {
-      const { memtableBytes } = db.stats().keyspaces[0];
-      return memtableBytes;
-    },
+    /** Memory of memtables, as RocksDB's cur-size-all-mem-tables: not what is in them. */
+    memtableBytes: () => db.stats().keyspaces[0].memtableRoomBytes,
     async shape() {
       return { levels: levels().length, entries: levels().reduce((sum, level) => sum + level.entries, 0) };
     },

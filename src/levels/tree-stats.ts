@@ -12,6 +12,8 @@ export interface TreeStats {
   /** LEVEL_COUNT of them. */
   readonly levels: readonly LevelStats[];
   readonly memtableBytes: number;
+  /** Memory of the memtables: with what is left of their room. */
+  readonly memtableRoomBytes: number;
   readonly memtableEntries: number;
   /** Memtables waiting to be flushed. */
   readonly sealedMemtables: number;
@@ -29,6 +31,7 @@ export function treeStats({ memtable, sealed, levels }: View, doomedTables: numb
       entries: rows.reduce((sum, row) => sum + row.entries, 0),
     })),
     memtableBytes: memtables.reduce((sum, m) => sum + m.bytesUsed, 0),
+    memtableRoomBytes: memtables.reduce((sum, m) => sum + m.roomBytes, 0),
     memtableEntries: memtables.reduce((sum, m) => sum + m.entries, 0),
     sealedMemtables: sealed.length,
     doomedTables,

@@ -116,6 +116,11 @@ export class Memtable {
     return this.#arena.tail * 4 + bytes <= this.#arena.bytes.length;
   }
 
+  /** Memory taken, whatever is in it. */
+  get roomBytes(): number {
+    return this.#arena.bytes.length;
+  }
+
   get bytesUsed(): number {
     return this.#arena.tail * 4;
   }

@@ -10,6 +10,8 @@ import type { StallStats } from './throttle.ts';
 export interface KeyspaceStats {
   readonly name: string;
   readonly memtableBytes: number;
+  /** Memory of the memtables: with what is left of their room. */
+  readonly memtableRoomBytes: number;
   /** Puts and deletes in memory, versions counted one by one. */
   readonly memtableEntries: number;
   /** Full memtables that wait to be written to tables; writers wait when there are too many. */
@@ -79,6 +81,7 @@ export function gatherStats(
     return {
       name,
       memtableBytes: stats?.memtableBytes ?? 0,
+      memtableRoomBytes: stats?.memtableRoomBytes ?? 0,
       memtableEntries: stats?.memtableEntries ?? 0,
       sealedMemtables: stats?.sealedMemtables ?? 0,
       doomedTables: stats?.doomedTables ?? 0,

@@ -15,6 +15,7 @@ test('memtables: entries come with commits and go with a flush', async () => {
   const [before] = db.stats().keyspaces;
   expect(before).toMatchObject({ name: 'default', memtableEntries: 11, sealedMemtables: 0, doomedTables: 0 });
   expect(before?.memtableBytes).toBeGreaterThan(0);
+  expect(before?.memtableRoomBytes).toBeGreaterThan(before?.memtableBytes ?? 0);
   await db.flush();
   const [after] = db.stats().keyspaces;
   expect(after?.memtableEntries).toBe(0);
