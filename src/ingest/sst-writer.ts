@@ -168,9 +168,11 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
         sha256: sha256 ?? '',
       };
     } catch (error) {
+      // A thread that was about to open the file finds it gone after abort(): the reason is the abort.
+      const wasAborted = this.#state !== 'finishing';
       this.abort();
       await this.#closed;
-      throw error;
+      throw wasAborted ? this.#abortedError(error) : error;
     }
   }
 
@@ -216,8 +218,11 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
 
   /** It may be aborted while it is finished. */
   #checkFinishing(): void {
-    if (this.#state !== 'finishing')
-      throw new SluiceError('CLOSED', `The writer of ${this.path} was aborted`);
+    if (this.#state !== 'finishing') throw this.#abortedError();
+  }
+
+  #abortedError(cause?: unknown): SluiceError {
+    return new SluiceError('CLOSED', `The writer of ${this.path} was aborted`, { cause });
   }
 
   #checkOpen(): void {
