@@ -255,8 +255,8 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
   }
 
   /**
-   * For the server of a cluster's node: of all transactions of this id, on any node, one is committed, and the others resolve with its
-   * version. A database alone passes it over.
+   * In a cluster: of all transactions of this id, on any node, one is committed, and the others resolve with its version, so that one
+   * whose outcome is unknown can be made again. How long it is remembered: docs/cluster.md. A database alone passes it over.
    */
   nameRequest(id: string): void {
     this.#core.request = id;

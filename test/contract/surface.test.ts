@@ -109,7 +109,7 @@ test('what its objects have', async () => {
   expect(lines.join('\n')).toMatchInlineSnapshot(`
     "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor dataset datasets del deleteRange dropKeyspace explainIngest flush get getMany getSync has import ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh releaseIngest resumeImport snapshot stats tasks transaction undoIngest valueEncoding values verify version watchDatasets
     keyspace: batch cursor del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
-    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit cursor dataset del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace put result rollbackTo savepoint state undoIngest valueEncoding values version
+    txn: [Symbol.asyncDispose] [Symbol.dispose] abort commit cursor dataset del deleteRange get getMany getSync has ingest iterator keyEncoding keys keyspace nameRequest put result rollbackTo savepoint state undoIngest valueEncoding values version
     txnKeyspace: cursor del deleteRange get getMany getSync has iterator keyEncoding keys put valueEncoding values
     snapshot: [Symbol.asyncDispose] [Symbol.dispose] close closed version
     iterator: [Symbol.asyncDispose] [Symbol.asyncIterator] [Symbol.dispose] all close next nextv seek

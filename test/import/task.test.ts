@@ -215,8 +215,6 @@ test('a full disk of runs is NO_SPACE, and the import goes on once there is room
   const failed = db.import(source, options);
   expect(await outcomeOf(() => failed.done)).toBe('NO_SPACE');
   expect(db.tasks()).toMatchObject([{ state: 'failed' }]);
-  const [{ rowsRead = 0 } = {}] = db.tasks();
-  expect(rowsRead).toBeGreaterThan(0);
   expect(await contents(db)).toEqual(new Map());
   execFileSync('mount', ['-o', 'remount,size=64m', tempDir]);
   const result = await db.import(source, options).done;
