@@ -97,6 +97,8 @@ class Roaming {
   readonly #kin = new WeakMap<object, Kin>();
   /** Of what belongs to one node. */
   readonly #home = new WeakMap<object, number>();
+  /** The last one, and its node. */
+  #snapshot: { readonly snapshot: Snapshot; readonly node: number } | undefined;
   #next = 0;
   #isAway = false;
   #closing: Promise<void> | undefined;
@@ -207,7 +209,10 @@ class Roaming {
       );
     }
     if (answer instanceof Transaction) return this.#stay(answer, node);
-    if (answer instanceof Snapshot) this.#home.set(answer, node);
+    if (answer instanceof Snapshot) {
+      this.#home.set(answer, node);
+      this.#snapshot = { snapshot: answer, node };
+    }
     return answer;
   }
 
@@ -239,6 +244,8 @@ class Roaming {
   #turn(name: PropertyKey): number {
     const node = this.#next;
     this.#next = (node + 1) % this.#present.length;
+    // What levels keep for a snapshot is in those of its node alone.
+    if (name === 'stats' && this.#snapshot?.snapshot.closed === false) return this.#snapshot.node;
     return STAYING.has(name) ? node % AWAY : node;
   }
 
