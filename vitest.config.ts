@@ -30,6 +30,7 @@ const LONGEST = [
 
 /** Of the long form alone, of the test command: they wait for long, or go through every place of one kind. */
 const LONG_ONLY = [
+  'test/cluster/etcd-access.test.ts',
   'test/cluster/etcd-faults.test.ts',
   'test/cluster/etcd-tokens.test.ts',
   'test/corruption/manifest.test.ts',
@@ -38,6 +39,7 @@ const LONG_ONLY = [
   'test/fuzz/bombs.test.ts',
   'test/model/past.test.ts',
   'test/model/threads.test.ts',
+  'test/simulation/crash-points.test.ts',
 ];
 const isLong = Number(process.env['SLUICE_TEST_LENGTH'] ?? 1) > 1;
 

@@ -58,7 +58,7 @@ const IN_MEMORY: ClusterKind = {
 
 const ON_ETCD: ClusterKind = {
   name: 'on etcd',
-  every: 4,
+  every: 8,
   start: async () => {
     const etcd = await EtcdCluster.start();
     const names = new Map<string, string>();
