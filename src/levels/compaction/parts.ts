@@ -16,7 +16,10 @@ import { sumBytes } from './table-ranges.ts';
 
 /** Of a table's index, so many keys tell where its bytes are. */
 const ANCHORS = 64;
-/** A table of less than this share of a part is told by its last key alone. */
+/**
+ * A table is told by its last key alone where its run is many such: then that is wrong by less than this share of a part, all runs
+ * together. Runs of one table each, as an import's, may all end with the last key, however small their tables are.
+ */
 const PART_SHARE = 4;
 
 /** `bytes` of the inputs lie between this key and the anchor before it in the same table. */
@@ -35,13 +38,15 @@ export async function splitKeys(
   cache: BlockCache,
 ): Promise<Uint8Array[]> {
   const rows = job.runs.flat();
-  const partBytes = sumBytes(rows) / job.partsMax;
+  const smallBytes = sumBytes(rows) / (job.partsMax * PART_SHARE * job.runs.length);
   const anchors: Anchor[] = [];
   for (const row of rows) {
-    if (row.bytes * PART_SHARE < partBytes) anchors.push({ key: row.largest, bytes: row.bytes });
+    if (row.bytes < smallBytes) anchors.push({ key: row.largest, bytes: row.bytes });
     else anchors.push(...(await anchorsOf(job, row, fs, cache)));
   }
   anchors.sort((a, b) => compareBytes(a.key, b.key));
+  // Not that of the files: small ones are much else than blocks.
+  const partBytes = anchors.reduce((sum, { bytes }) => sum + bytes, 0) / job.partsMax;
   const keys: Uint8Array[] = [];
   let bytes = 0;
   for (const anchor of anchors) {

@@ -10,6 +10,7 @@ import { isSluiceError } from '../../../src/base/errors.ts';
 import { ALL_KEYS } from '../../../src/levels/compaction/job.ts';
 import { partsOf, splitKeys } from '../../../src/levels/compaction/parts.ts';
 import type { Workspace } from '../../../src/levels/compaction/workspace.ts';
+import { versionOf } from '../../../src/mvcc/version.ts';
 import { ensureZstd } from '../../../src/sst/zstd.ts';
 import { envOf, memoryDirectory, openDatabase, openText, type TextDb, TINY } from '../../base/database.ts';
 import { FaultyFileSystem } from '../../base/faulty-file-system.ts';
@@ -73,6 +74,37 @@ test('the parts of a job write together what the whole would', async () => {
     ),
     { numRuns: 60 },
   );
+});
+
+test('runs of one table each, all over the keys, are split in the middle', async () => {
+  const entries = Array.from({ length: 400 }, (_, i) => ({
+    key: Buffer.from(name(i)),
+    version: versionOf(1),
+    type: 1 as const,
+    value: Buffer.alloc(50, `${i}`),
+  }));
+  const form = { blockBytes: 300, compression: 'none' as const };
+  const table = { ...form, entries, globalVersion: versionOf(1), prefix: undefined };
+  const spec = {
+    ...{
+      snapshots: [],
+      horizon: versionOf(9),
+      keepVersions: 1,
+      outside: [],
+      tombstones: [],
+      grandparents: [],
+    },
+    ...{ targetFileBytes: 100_000, range: ALL_KEYS, output: form },
+    runs: Array.from({ length: 13 }, (_, i) => [
+      { ...table, entries: entries.filter((__, entry) => entry % 13 === i) },
+    ]),
+  };
+  const job = { ...jobOf(join(temporaryDirectory(), 'tables'), spec), partsMax: 2 };
+  const [middle, ...others] = await splitKeys(job, nodeEnv.fs, kernels.cache);
+  expect(others).toEqual([]);
+  // A block of each run has some 50 of all keys between its ends.
+  const place = entries.filter(({ key }) => compareBytes(key, middle ?? key) < 0).length;
+  expect(Math.abs(place - 200)).toBeLessThan(100);
 });
 
 /** Overlapping tables in level 0. */
