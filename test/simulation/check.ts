@@ -15,7 +15,8 @@ export async function checkScenarios(numRuns: number, seed?: number): Promise<nu
   const name = `seed-${details.seed}.json`;
   mkdirSync(REGRESSIONS, { recursive: true });
   writeFileSync(new URL(name, REGRESSIONS), `${JSON.stringify(details.counterexample[0])}\n`);
-  const place = `seed ${details.seed}, path ${details.counterexamplePath}`;
   const saved = `shrunk and saved as test/regressions/simulation/${name}`;
-  throw new Error(`${place}: ${String(details.errorInstance)}; ${saved}`, { cause: details.errorInstance });
+  // The path is long, and summaries cut what comes last.
+  const place = `seed ${details.seed}, path ${details.counterexamplePath}`;
+  throw new Error(`${String(details.errorInstance)}; ${saved}; ${place}`, { cause: details.errorInstance });
 }
