@@ -191,6 +191,33 @@ describe('how much', () => {
   });
 });
 
+test('requests that were sent one behind the other are over when their connection is', async () => {
+  const server = await startServer();
+  let [begun, told] = [0, 0];
+  server.add([
+    {
+      method: 'GET',
+      path: '/wait',
+      access: 'client',
+      run: (call) =>
+        new Promise((resolve) => {
+          begun++;
+          call.signal.addEventListener('abort', () => {
+            told++;
+            resolve();
+          });
+        }),
+    },
+  ]);
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  socket.write(`GET /wait HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`.repeat(20));
+  await expect.poll(() => begun).toBe(20);
+  socket.destroy();
+  await expect.poll(() => server.counters.underWay).toBe(0);
+  expect(told).toBe(20);
+});
+
 describe('how slowly', () => {
   test('whoever says nothing, or never ends his headers, is cut off', async () => {
     const url = await echoServer({ limits: { headersMs: 200 } });

@@ -7,6 +7,7 @@ import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { Logger } from '../../txn/engine.ts';
 import { type Access, AccessControl, type AccessOptions, allows } from './access.ts';
 import { type BodyBudget, Call } from './call.ts';
+import { Connections } from './connections.ts';
 import type { HttpLimits } from './limits.ts';
 import { RequestError, refusalOf } from './status-codes.ts';
 
@@ -49,6 +50,7 @@ export class NodeServer {
   readonly #budget: BodyBudget = { bytes: 0 };
   /** Of calls under way. A signal of the server's own would keep something of each for as long as it lives. */
   readonly #underWay = new Set<AbortController>();
+  readonly #connections = new Connections();
   #server: HttpServer | undefined;
 
   /** @throws TypeError where others than this machine could ask without showing who they are */
@@ -118,7 +120,7 @@ export class NodeServer {
     counters.underWay++;
     const ending = new AbortController();
     this.#underWay.add(ending);
-    response.once('close', () => {
+    this.#connections.untilEnd(request.socket, response, () => {
       this.#underWay.delete(ending);
       counters.underWay--;
       count(counters.answers, `${Math.floor(response.statusCode / 100)}xx`);
