@@ -8,6 +8,7 @@ import type { Snapshot } from '../txn/snapshot.ts';
 import type { ClusterNode, ClusterStatus } from './cluster-node.ts';
 import { type ContentComparison, contentDigest } from './contents.ts';
 import { ClusterImports } from './imports/cluster-imports.ts';
+import type { MemberCondition } from './log/shared-log.ts';
 
 export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Db<
   KE,
@@ -50,6 +51,11 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
    */
   caughtUp(): Promise<void> {
     return this.#node.caughtUp();
+  }
+
+  /** For the server of this node: whether it takes part, as far as it knows by itself. */
+  condition(): MemberCondition {
+    return this.#node.condition;
   }
 
   /** For the server of this node: where a request that a client named is committed. */

@@ -3,13 +3,16 @@
 import { isSluiceError } from '../../base/errors.ts';
 import type { Db } from '../../db.ts';
 import type { ImportTask } from '../../import-options.ts';
+import type { MemberCondition } from '../log/shared-log.ts';
 import { NamedRequests } from './named-requests.ts';
 import { importsUnderWay, type NodeStatus, type ServedNode } from './served-node.ts';
 
 export function localNode(db: Db, name: string): ServedNode {
   const requests = new NamedRequests();
+  const condition = (): MemberCondition => (db.stats().poisoned === undefined ? 'running' : 'halted');
   return {
     db,
+    condition,
     once: (id, again, commit) => requests.once(id, again, commit),
     requestVersion: (id) => requests.versionOf(id),
     catchUp: () => Promise.resolve(),
@@ -19,7 +22,7 @@ export function localNode(db: Db, name: string): ServedNode {
       return {
         node: name,
         cluster: undefined,
-        condition: poisoned === undefined ? 'running' : 'halted',
+        condition: condition(),
         error: poisoned,
         version: db.version,
         appliedRevision: 0,

@@ -8,6 +8,7 @@ import { importsUnderWay, type NodeStatus, type ServedNode } from './served-node
 export function replicaNode(db: ClusterDb, store: Pick<FileStore, 'bytes' | 'digests'>): ServedNode {
   return {
     db,
+    condition: () => db.condition(),
     compareContents: (signal) => db.compareContents({ signal }),
     catchUp: (signal) => orAborted(db.caughtUp(), signal),
     once: async (id, _again, commit) => db.requestVersion(id) ?? commit(),

@@ -33,6 +33,8 @@ export interface ServedNode {
   /** Wherever in the cluster it runs. @throws SluiceError IMPORT_NOT_FOUND */
   cancelImport(id: string): Promise<void>;
   status(): Promise<NodeStatus>;
+  /** As `status` has it, without asking anybody. */
+  condition(): MemberCondition;
   /** What all nodes hold; absent of a database that is in no cluster. */
   compareContents?(signal: AbortSignal): Promise<ContentComparison>;
 }
