@@ -21,7 +21,7 @@ export interface BootstrapParts {
   readonly why: unknown;
 }
 
-/** REQUIRES: the database is closed. @throws SluiceError UNAVAILABLE with what has failed as the cause, NO_SPACE, ABORTED */
+/** REQUIRES: the database is closed. @throws SluiceError UNAVAILABLE with what has failed last as the cause, NO_SPACE, ABORTED */
 export async function bootstrap({
   env,
   root,
@@ -44,8 +44,9 @@ export async function bootstrap({
     try {
       await exchange.fetchCheckpoint(url, fresh, signal);
     } catch (error) {
+      // What one could not give, whatever is wrong with it, another may.
+      if (!isSluiceError(error) || error.code === 'ABORTED') throw error;
       failure = error;
-      if (!isSluiceError(error, 'UNAVAILABLE')) throw error;
       continue;
     }
     // Ending in between leaves no database, or one that is whole: the next open goes on from either.
@@ -56,6 +57,7 @@ export async function bootstrap({
     removeTree(env.fs, old);
     return;
   }
+  if (isSluiceError(failure, 'NO_SPACE')) throw failure;
   const message =
     'This replica has to be made anew from another node, and none that could serve can be reached';
   throw new SluiceError('UNAVAILABLE', message, { cause: failure });

@@ -3,6 +3,7 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { type ErrorCode, SluiceError } from '../../src/base/errors.ts';
 import { outcomeOf } from '../base/database.ts';
 import { writeSst } from '../base/sst-files.ts';
 import { type TestCluster, type TextNode, threeNodes, until } from './nodes.ts';
@@ -76,6 +77,31 @@ test('where no peer can be reached a replica that needs one says so, and is as i
   cluster.exchange.cut.add('memory:a').add('memory:b');
   expect(await outcomeOf(() => cluster.open('c'))).toBe('UNAVAILABLE');
   cluster.exchange.cut.clear();
+  await sameContent(a, await cluster.open('c'));
+});
+
+test('a peer that cannot give what is asked of it, whatever its reason, is passed over for the next', async () => {
+  const { cluster, a, b } = await threeNodes(SMALL);
+  await cluster.node('c').caughtUp();
+  await cluster.stop('c');
+  const head = cluster.log.head;
+  await write(a, 60);
+  await trimmed(cluster, head + 5);
+  const asked: string[] = [];
+  const failing = (node: string, code: ErrorCode): void => {
+    const exchange = cluster.exchange.nodeAt(`memory:${node}`, 'memory:c');
+    exchange.service.checkpoint = () => {
+      asked.push(node);
+      return Promise.reject(new SluiceError(code, 'its disk'));
+    };
+  };
+  await b.caughtUp();
+  failing('a', 'CORRUPTION');
+  failing('b', 'IO');
+  expect(await outcomeOf(() => cluster.open('c'))).toBe('UNAVAILABLE');
+  expect(asked.sort()).toEqual(['a', 'b']);
+  cluster.exchange.nodeAt('memory:b', 'memory:c').service.checkpoint = async (to) =>
+    void (await b.checkpoint(to));
   await sameContent(a, await cluster.open('c'));
 });
 
