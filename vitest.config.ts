@@ -32,6 +32,7 @@ const LONGEST = [
 const LONG_ONLY = [
   'test/cluster/etcd-access.test.ts',
   'test/cluster/etcd-faults.test.ts',
+  'test/cluster/etcd-restored.test.ts',
   'test/cluster/etcd-tokens.test.ts',
   'test/corruption/manifest.test.ts',
   'test/datasets/kill.test.ts',

@@ -33,6 +33,8 @@ export interface Home {
   readonly lock: Lock | undefined;
   /** What writes to the engine by itself ends before it does. */
   beforeClose?: () => Promise<void>;
+  /** What may only be let go of when nothing of it is open any more. */
+  afterClose?: () => void;
 }
 
 export function closeTrees(engine: Engine): void {

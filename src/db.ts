@@ -451,6 +451,7 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
       retired.clear();
       await manifest.close();
       lock?.release();
+      this.#home.afterClose?.();
     }
   }
 

@@ -359,7 +359,8 @@ export class ClusterNode implements ImportNode {
     const { directory, engine, exchange, log, session, settings } = this.#parts;
     const { revision: appliedRevision, digest } = this.#applied;
     const appliedVersion = engine.visible;
-    if (this.#halted === undefined && !engine.settings.sync) await engine.wal.sync();
+    if (this.#halted === undefined && !engine.settings.sync)
+      await engine.wal.sync().catch((error: unknown) => this.#fail(error));
     const { condition } = this;
     await log.announce({
       node: settings.node,

@@ -1,10 +1,22 @@
 /** What a node's directory is: of which cluster, and which of all directories. Files of one line in `dir/cluster`. */
 
 import type { Env } from '../base/env/env.ts';
+import { acquireLock, type Lock } from '../base/env/lock.ts';
 import { makeDirectories } from '../base/env/make-directories.ts';
 import { SluiceError } from '../base/errors.ts';
 
 const BYTES_MAX = 256;
+
+/**
+ * One process per node: before it sweeps what another may be writing, and before it takes that one's name, which the other could not
+ * tell from its own successor. The database has a lock of its own, which is not there while it is made anew.
+ *
+ * @throws SluiceError LOCKED
+ */
+export function lockNode(env: Env, root: string): Lock {
+  makeDirectories(env.fs, `${root}/cluster`);
+  return acquireLock(`${root}/cluster/LOCK`);
+}
 
 /** A directory is one cluster's. @throws SluiceError NOT_A_DATABASE */
 export function checkCluster(env: Env, root: string, clusterId: string): void {

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import type { EncodingName } from '../base/encoding.ts';
 import type { Env } from '../base/env/env.ts';
-import { makeDirectories } from '../base/env/make-directories.ts';
+import type { Lock } from '../base/env/lock.ts';
 import { sharedSignal } from '../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
 import { Db } from '../db.ts';
@@ -16,8 +16,9 @@ import { ClusterDb } from './cluster-db.ts';
 import { ClusterNode, majorityOf } from './cluster-node.ts';
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from './cluster-options.ts';
 import type { FileExchange, PeerService } from './files/file-exchange.ts';
-import type { ClusterConfig, SharedLog } from './log/shared-log.ts';
-import { checkCluster, homeOf } from './node-directory.ts';
+import { type ClusterConfig, logLacks, type SharedLog } from './log/shared-log.ts';
+import { LogCheck } from './log-check.ts';
+import { checkCluster, homeOf, lockNode } from './node-directory.ts';
 import { takeName } from './node-name.ts';
 import { Positions } from './position.ts';
 import { EntryRecords } from './record/entry.ts';
@@ -42,13 +43,17 @@ export async function openCluster<KE extends EncodingName = 'buffer', VE extends
   // The window is as large on every replica: by versions, not by this node's memory.
   const settings: Settings = { ...resolved, conflictWindowBytes: Number.POSITIVE_INFINITY };
   await ensureZstd();
-  const opening = new Opening<KE, VE>(root, settings, cluster, log);
-  const exchange = await files(root, opening.service);
+  let lock: Lock | undefined;
+  let exchange: FileExchange | undefined;
   try {
+    lock = lockNode(settings.env, root);
+    const opening = new Opening<KE, VE>(root, settings, cluster, log, lock);
+    exchange = await files(root, opening.service);
     return await opening.open(exchange);
   } catch (error) {
-    await exchange.close();
+    await exchange?.close();
     await log.close();
+    lock?.release();
     throw error;
   }
 }
@@ -59,6 +64,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   readonly #env: Env;
   readonly #cluster: ClusterSettings;
   readonly #log: SharedLog;
+  readonly #lock: Lock;
   readonly #session: string;
   readonly #closing = new AbortController();
   #files: SharedFiles | undefined;
@@ -66,14 +72,14 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
   #node: ClusterNode | undefined;
   #db: ClusterDb<KE, VE> | undefined;
 
-  constructor(root: string, settings: Settings, cluster: ClusterSettings, log: SharedLog) {
+  constructor(root: string, settings: Settings, cluster: ClusterSettings, log: SharedLog, lock: Lock) {
     this.#root = root;
     this.#settings = settings;
     this.#env = settings.env;
     this.#cluster = cluster;
     this.#log = log;
+    this.#lock = lock;
     this.#session = this.#env.random.hex(16);
-    makeDirectories(this.#env.fs, root);
   }
 
   /** What peers may ask while this node is up, or on its way. */
@@ -139,6 +145,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     });
     const opened = this.#node;
     home.beforeClose = () => opened.close();
+    home.afterClose = () => this.#lock.release();
     const db = new ClusterDb<KE, VE>(home, this.#settings, opened);
     this.#db = db;
     return db;
@@ -175,7 +182,7 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     throw why;
   }
 
-  /** @throws SluiceError TRIMMED where the log does not reach back to them */
+  /** @throws SluiceError TRIMMED where the log does not reach back to them, DIVERGED where it has others */
   async #positionsOf(home: Home, config: ClusterConfig): Promise<Positions> {
     const { engine } = home;
     if (engine.catalog.newest(RESERVED_KEYSPACE) === undefined) {
@@ -202,10 +209,15 @@ class Opening<KE extends EncodingName, VE extends EncodingName> {
     const [oldest, newest, files] = [positions.all[0], positions.last, this.#files];
     files?.adopt(newest?.revision ?? 0);
     if (oldest === undefined || newest === undefined || files === undefined) return;
+    // Else it would be waited for.
+    if ((await this.#log.head()) < newest.revision) throw logLacks(newest.revision);
+    const check = new LogCheck(positions);
     const done = new AbortController();
     for await (const { bytes, revision } of this.#log.read(oldest.revision - 1, done.signal)) {
+      const records = new EntryRecords(bytes);
+      check.next(revision, records);
       const versions = positions.versionsOf(revision);
-      await enterEntry(engine, new EntryRecords(bytes), versions, files.pathOf, async (record, version) => {
+      await enterEntry(engine, records, versions, files.pathOf, async (record, version) => {
         await files.bring(record, revision);
         files.named(record.files, revision);
         if (record.request !== undefined) this.#requests.enter(record.request, version, 0);

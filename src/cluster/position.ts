@@ -92,6 +92,11 @@ export class Positions {
     return this.#all.at(-1);
   }
 
+  /** The first that lies in an entry after this revision. */
+  after(revision: number): Position | undefined {
+    return this.#all[this.#firstOf(revision + 1)];
+  }
+
   /** The log has no entries up to this any more. One of the commits there stays, to tell that the next is the next. */
   forgetThrough(revision: number): void {
     const kept = this.#all.findIndex((position) => position.revision > revision);

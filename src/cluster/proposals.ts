@@ -62,7 +62,7 @@ export class Proposals {
     });
   }
 
-  /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time */
+  /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time; NO_SPACE … when it refuses */
   submit(bytes: Uint8Array, files: readonly FileFacts[]): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       const deadlineMs = files.length === 0 ? this.#deadlineMs() : Number.POSITIVE_INFINITY;
@@ -202,7 +202,7 @@ export class Proposals {
       const passes = isSluiceError(answer.error, 'UNAVAILABLE');
       if (passes) await env.clock.sleep(Math.min(pauseMs, Math.max(0, deadline - env.clock.monotonicMs())));
       if (!passes || env.clock.monotonicMs() >= deadline) {
-        this.#reject(id, outcomeUnknown(answer.error));
+        this.#reject(id, isRefusal(answer.error) ? answer.error : outcomeUnknown(answer.error));
         return;
       }
     }
@@ -221,6 +221,12 @@ export class Proposals {
     this.#proposed.delete(id);
     for (const proposal of proposals ?? []) proposal.reject(error);
   }
+}
+
+/** The log has not taken it, and will not. */
+function isRefusal(error: unknown): boolean {
+  if (!isSluiceError(error)) return false;
+  return error.code !== 'UNAVAILABLE' && error.code !== 'CLOSED' && error.code !== 'OUTCOME_UNKNOWN';
 }
 
 /** The signal fires when the time has passed. @throws UNAVAILABLE then */

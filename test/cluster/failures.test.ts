@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
-import { isSluiceError } from '../../src/base/errors.ts';
+import { isSluiceError, SluiceError } from '../../src/base/errors.ts';
 import { MemoryLog } from '../../src/cluster/log/memory-log.ts';
 import type { LogEntry } from '../../src/cluster/log/shared-log.ts';
 import { envOf, outcomeOf } from '../base/database.ts';
@@ -42,6 +42,22 @@ test('a commit that the log does not answer in time has an unknown outcome; late
   await until('a commits again', async () => (await outcomeOf(() => a.put('l', '3'))) === 'ok');
   await b.caughtUp();
   expect(await b.getMany(['k', 'l'])).toEqual(['2', '3']);
+});
+
+test('what the log refuses was not committed, and is said so', async () => {
+  const { cluster, b } = await threeNodes();
+  await cluster.stop('a');
+  const log = new MemoryLog(cluster.log, 'a');
+  const append = log.append.bind(log);
+  log.append = () => Promise.reject(new SluiceError('NO_SPACE', 'the log is full'));
+  const a = await cluster.open('a', { log });
+  const path = join(cluster.dir, 'in.sst');
+  await writeSst(path, [['f', '1']]);
+  expect(await outcomeOf(() => a.put('k', '1'))).toBe('NO_SPACE');
+  expect(await outcomeOf(() => a.ingest(path))).toBe('NO_SPACE');
+  log.append = append;
+  await a.put('l', '1');
+  expect(await b.getMany(['k', 'l', 'f'], { linearizable: true })).toEqual([undefined, '1', undefined]);
 });
 
 test('what was not given to the log in time was never made; what was may still come', async () => {
@@ -140,6 +156,19 @@ test('a replica whose manifest cannot be written halts before the commit, with n
   const again = await cluster.open('c');
   await again.caughtUp();
   expect(await everythingOf(again)).toEqual(await everythingOf(a));
+});
+
+test('a replica whose log cannot be made durable halts, though nothing more comes that it could not apply', async () => {
+  const fs = new FaultyFileSystem(nodeEnv.fs);
+  const { cluster, a } = await threeNodes();
+  await cluster.stop('c');
+  const c = await cluster.open('c', { env: envOf(fs), announceMs: 5 });
+  fs.fail({ op: 'datasync', path: /\.wal$/, errno: 'EIO', times: 1 });
+  await a.put('k', '1');
+  await until('c has halted', async () => (await c.status()).condition === 'halted');
+  await until('the others know', async () =>
+    (await a.status()).members.some(({ node, condition }) => node === 'c' && condition === 'halted'),
+  );
 });
 
 /** A node for which one bit of what the log says is another. */

@@ -2,6 +2,7 @@
 
 import { cpSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import type { OpenFileExchange } from '../../src/cluster/files/file-exchange.ts';
 import { MemoryLog } from '../../src/cluster/log/memory-log.ts';
 import { memoryDirectory, outcomeOf } from '../base/database.ts';
 import { TestCluster, threeNodes, until } from './nodes.ts';
@@ -19,6 +20,31 @@ test('a second node under the name of one that lives is refused; the name is fre
   await taken.caughtUp();
   expect(await taken.get('k')).toBe('v');
   await elsewhere.close();
+});
+
+test('a node that is started a second time is refused, and the first goes on', async () => {
+  const { cluster, a } = await threeNodes({ announceMs: 5 });
+  let swept = 0;
+  const files: OpenFileExchange = (dir, service) => {
+    swept++;
+    return cluster.exchange.opener('again')(dir, service);
+  };
+  const again = () => cluster.open('a', { log: new MemoryLog(cluster.log, 'a'), files });
+  // Should the second take the name only for a moment, the first could find that out, and would halt.
+  const sessions = new Set<string | undefined>();
+  const beats = new Set<number | undefined>();
+  cluster.log.listen(() => {
+    sessions.add(cluster.log.members.get('a')?.session);
+    beats.add(cluster.log.members.get('a')?.beat);
+  });
+  expect(await outcomeOf(again)).toBe('LOCKED');
+  expect(swept).toBe(0);
+  await until('the first has announced itself again', () => beats.size > 2);
+  expect(sessions.size).toBe(1);
+  expect((await a.status()).condition).toBe('running');
+  await a.put('k', 'v');
+  await cluster.stop('a');
+  expect(await (await again()).get('k')).toBe('v');
 });
 
 test('of two copies of one directory the one that was opened last goes on', async () => {

@@ -5,6 +5,8 @@
  * The order of revisions is the order of commits. Everything durable in a cluster but the files' bytes is here.
  */
 
+import { SluiceError } from '../../base/errors.ts';
+
 /** One atomic write of the log. Revisions ascend, and need not be dense. */
 export interface LogEntry {
   readonly revision: number;
@@ -45,6 +47,14 @@ export function checkAppend({ id, bytes }: LogAppend): void {
     throw new TypeError(
       `batch.bytes: ${bytes.length} bytes are more than an entry may have (${ENTRY_BYTES_MAX})`,
     );
+}
+
+/** What holds the log was restored from a backup, most likely: of what was acknowledged since then it knows nothing. */
+export function logLacks(revision: number): SluiceError {
+  const message =
+    `The log lacks what this replica has read of it up to revision ${revision}: was etcd restored from a backup? ` +
+    'What was committed after that is not in the cluster any more, and still here. docs/cluster.md says how to go on';
+  return new SluiceError('DIVERGED', message);
 }
 
 /** Where an entry is; or the digests that fewer than a majority hold, and nothing was written. */
@@ -91,17 +101,17 @@ export interface ContentDigest {
 
 export interface SharedLog {
   /**
-   * Appends once: the same id again answers with the revision of the first. A rejection other than of wrong arguments leaves
-   * open whether it was written: append again with the same id.
+   * Appends once: the same id again answers with the revision of the first. UNAVAILABLE and CLOSED leave open whether it was
+   * written: append again with the same id. Any other rejection says that it was not, and will not be, but for OUTCOME_UNKNOWN.
    *
-   * @throws SluiceError UNAVAILABLE when the log does not answer, TRIMMED never, CLOSED
+   * @throws SluiceError UNAVAILABLE when the log does not answer; NO_SPACE, PERMISSION, IO when it refuses; OUTCOME_UNKNOWN; CLOSED
    */
   append(batch: LogAppend): Promise<AppendResult>;
   /**
    * Entries after `after`, in order, and then those to come, until the signal aborts (then it ends, without an error). A
    * connection that breaks is made again inside; UNAVAILABLE is thrown only when that is hopeless.
    *
-   * @throws SluiceError TRIMMED when entries after `after` are kept no longer
+   * @throws SluiceError TRIMMED when entries after `after` are kept no longer; DIVERGED when the log lacks what it had before
    */
   read(after: number, signal: AbortSignal): AsyncIterable<LogEntry>;
   /** The revision of the newest entry (0: none), asked linearizably. @throws SluiceError UNAVAILABLE, CLOSED */

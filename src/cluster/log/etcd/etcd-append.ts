@@ -11,7 +11,7 @@
  */
 
 import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
-import { SluiceError } from '../../../base/errors.ts';
+import { isSluiceError, SluiceError } from '../../../base/errors.ts';
 import type { AppendResult, LogAppend } from '../shared-log.ts';
 import { EtcdWritten } from './etcd-backlog.ts';
 import { type EtcdFiles, MOD_REVISION } from './etcd-files.ts';
@@ -61,10 +61,13 @@ export class EtcdAppend {
       if ('missing' in held) return await this.#found(batch.id, open, held.missing);
       const wasSent = open.sent;
       let sent = 0;
-      const answer = await this.#etcd.call('appending', (client, options) => {
+      const appending = this.#etcd.call('appending', (client, options) => {
         open.sent = true;
         sent++;
         return client.kv.txn(this.#transaction(batch, counted.puts, fence, held.asOf), options);
+      });
+      const answer = await appending.catch((error: unknown) => {
+        throw this.#refused(batch.id, error, wasSent || sent > 1);
       });
       this.#newest = Math.max(this.#newest, Number(answer.header.revision));
       const found = answer.succeeded ? undefined : answer.responses[0]?.response_range.kvs[0];
@@ -128,6 +131,17 @@ export class EtcdAppend {
       `Whether the entry ${id} was appended cannot be told any more: its answer was lost, and the log has been ` +
         'trimmed since. The state of the other nodes tells',
     );
+  }
+
+  /** What was answered with a refusal was not written; what was not answered before that may have been. */
+  #refused(id: string, error: unknown, mayBeWritten: boolean): unknown {
+    if (isSluiceError(error, 'UNAVAILABLE') || isSluiceError(error, 'CLOSED')) return error;
+    if (!mayBeWritten) {
+      this.#open.delete(id);
+      return error;
+    }
+    const message = `Whether the entry ${id} was appended is not known: its answer was lost, and etcd refuses to be asked again`;
+    return new SluiceError('OUTCOME_UNKNOWN', message, { cause: error });
   }
 
   #resolved(id: string, revision: number): AppendResult {

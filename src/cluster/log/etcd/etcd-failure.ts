@@ -10,7 +10,7 @@ import { SluiceError } from '../../../base/errors.ts';
 
 /**
  * `passing`: another member, or the same one later, may answer; the call may have been done nevertheless.
- * `compacted`: the history from the revision that was asked is gone.
+ * `compacted`: the history of the revision that was asked is gone; or is not there yet, as etcd was restored from a backup.
  */
 export type EtcdFailure = 'passing' | 'compacted' | 'lease-lost' | 'no-space' | 'refused' | 'wrong';
 
@@ -30,7 +30,7 @@ export function isTokenOld(error: unknown): boolean {
 export function classify(error: unknown): EtcdFailure {
   const message = error instanceof Error ? error.message : String(error);
   if (isTokenOld(error)) return 'passing';
-  if (message.includes('required revision has been compacted')) return 'compacted';
+  if (/required revision (has been compacted|is a future revision)/.test(message)) return 'compacted';
   if (message.includes('requested lease not found')) return 'lease-lost';
   if (message.includes('is expired or revoked')) return 'lease-lost'; // etcd3's own words for it
   if (message.includes('database space exceeded')) return 'no-space';

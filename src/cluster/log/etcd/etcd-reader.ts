@@ -5,11 +5,14 @@
  * number left out is a gap, and the watch is made again. A watch that is silent while the log, asked linearizably, has
  * more, is one of a member that is paused, cut off or behind: made again at the next member. Where etcd's history was
  * compacted under the reader (others may use the same etcd), entries that are kept are read as keys.
+ *
+ * An etcd that was restored from a backup has other entries where it had ours, and its revisions come to be those that we have read once
+ * more. So it is asked for the entry that was read last, by its name, whenever the log's state is.
  */
 
 import type { IKeyValue, IWatchResponse } from 'etcd3';
 import { SluiceError } from '../../../base/errors.ts';
-import type { LogEntry } from '../shared-log.ts';
+import { type LogEntry, logLacks } from '../shared-log.ts';
 import { classify } from './etcd-failure.ts';
 import type { EtcdHosts } from './etcd-hosts.ts';
 import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
@@ -27,6 +30,8 @@ interface LogState {
   readonly trimmed: number;
   /** etcd's own newest revision. */
   readonly revision: number;
+  /** Where the entry is that was asked for; 0: nowhere. */
+  readonly entry: number;
 }
 
 /** The watch brings no more, and the reason does not matter: it is made again. */
@@ -39,6 +44,8 @@ export class EtcdReader {
   #at: number;
   /** The number of the entry at `#at`, once known. */
   #number: number | undefined;
+  /** Its id, once it was read. */
+  #id: string | undefined;
   #failures = 0;
 
   constructor(etcd: EtcdHosts, keys: EtcdKeys, after: number, signal: AbortSignal) {
@@ -112,8 +119,13 @@ export class EtcdReader {
     if (this.#number !== undefined && number !== this.#number + 1)
       throw new WatchLost(`entry ${number} after entry ${this.#number}`);
     this.#number = number;
+    return this.#read(kv, revision);
+  }
+
+  #read({ key, value }: IKeyValue, revision: number): LogEntry {
     this.#at = revision;
-    return { revision, id: this.#keys.idOf(kv.key), bytes: kv.value };
+    this.#id = this.#keys.idOf(key);
+    return { revision, id: this.#id, bytes: value };
   }
 
   /** All entries after `#at` and up to now, in order, by their keys. */
@@ -136,13 +148,12 @@ export class EtcdReader {
       for (const { response_range } of answer.responses) {
         const kv = response_range.kvs[0];
         if (kv === undefined) throw new WatchLost('trimmed while it was read'); // TRIMMED at the next round
-        this.#at = Number(kv.create_revision);
         if (this.#number !== undefined) this.#number++;
-        yield { revision: this.#at, id: this.#keys.idOf(kv.key), bytes: kv.value };
+        yield this.#read(kv, Number(kv.create_revision));
         if (this.#signal.aborted) return;
       }
     }
-    this.#at = Math.max(this.#at, head);
+    if (head > this.#at) [this.#at, this.#id] = [head, undefined];
     this.#number = count;
   }
 
@@ -155,22 +166,18 @@ export class EtcdReader {
     return rows.sort((a, b) => a.revision - b.revision);
   }
 
-  /** @throws SluiceError TRIMMED, CORRUPTION */
+  /** @throws SluiceError TRIMMED, DIVERGED */
   async #checkKept(): Promise<LogState> {
-    const state = await readState(this.#etcd, this.#keys);
+    const state = await readState(this.#etcd, this.#keys, this.#id);
     if (this.#at < state.trimmed) {
       throw new SluiceError(
         'TRIMMED',
         `The log is kept from revision ${state.trimmed} on, not from ${this.#at}: start from another node's checkpoint`,
       );
     }
-    if (state.revision < this.#at) {
-      throw new SluiceError(
-        'CORRUPTION',
-        `etcd is at revision ${state.revision}, and we have read up to ${this.#at}: has it been restored from a ` +
-          'backup? Entries that were committed are lost; start the cluster anew from the newest node',
-      );
-    }
+    const { revision, count, entry, trimmed } = state;
+    const isEntryGone = this.#id !== undefined && this.#at > trimmed && entry !== this.#at;
+    if (revision < this.#at || count < (this.#number ?? 0) || isEntryGone) throw logLacks(this.#at);
     return state;
   }
 
@@ -183,10 +190,12 @@ export class EtcdReader {
   }
 }
 
-export async function readState(etcd: EtcdHosts, keys: EtcdKeys): Promise<LogState> {
+/** @param id of an entry, to learn where it is */
+export async function readState(etcd: EtcdHosts, keys: EtcdKeys, id?: string): Promise<LogState> {
   const success = [
     { request_range: { key: keys.head, keys_only: true } },
     { request_range: { key: keys.trimmed } },
+    ...(id === undefined ? [] : [{ request_range: { key: keys.entry(id), keys_only: true } }]),
   ];
   const answer = await etcd.call('asking for the newest entry', (client, options) =>
     client.kv.txn({ success }, options),
@@ -198,6 +207,7 @@ export async function readState(etcd: EtcdHosts, keys: EtcdKeys): Promise<LogSta
     count: Number(head?.version ?? 0),
     trimmed: trimmed === undefined ? 0 : decodeRevision(keys.trimmed, trimmed.value),
     revision: Number(answer.header.revision),
+    entry: Number(answer.responses[2]?.response_range.kvs[0]?.create_revision ?? 0),
   };
 }
 
