@@ -1,18 +1,17 @@
 /** A process that fetches a file, to be killed while it does. */
 
 import { mkdirSync } from 'node:fs';
-import { HttpConnections } from '../../src/base/env/http.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { FileStore } from '../../src/cluster/files/file-store.ts';
-import { PULL_LIMITS, Pulls } from '../../src/cluster/files/pulls.ts';
-import { PeerClient } from '../../src/cluster/http/peer-client.ts';
+import { Pulls } from '../../src/cluster/files/pulls.ts';
+import { Transfers } from '../../src/cluster/files/transfers.ts';
 import { answer } from '../base/child-answers.ts';
 
 answer({
   pull: async (dir: string, digest: string, bytes: number, source: string) => {
     mkdirSync(dir, { recursive: true });
-    const client = new PeerClient({ connections: new HttpConnections(), token: undefined, stallMs: 60_000 });
-    const pulls = new Pulls(nodeEnv, new FileStore(nodeEnv, dir), client, PULL_LIMITS);
+    const transfers = new Transfers(nodeEnv, { token: undefined, tls: undefined, stallMs: 60_000 }, 0);
+    const pulls = new Pulls(new FileStore(nodeEnv, dir), transfers, 4);
     await pulls.pull({ digest, bytes }, [source], new AbortController().signal);
   },
 });

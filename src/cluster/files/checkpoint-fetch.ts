@@ -6,7 +6,6 @@
 import { dirname } from 'node:path';
 import { at } from '../../base/assert.ts';
 import type { Env } from '../../base/env/env.ts';
-import type { File } from '../../base/env/file-system.ts';
 import { sharedSignal } from '../../base/env/shared-signal.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { CheckpointListing, ListedFile } from '../http/checkpoint-routes.ts';
@@ -14,21 +13,19 @@ import type { PeerClient } from '../http/peer-client.ts';
 import { removeTree, syncTree } from './directory-tree.ts';
 import { type FileStore, isDigest } from './file-store.ts';
 import { Slots } from './slots.ts';
-import { Transfer } from './transfer.ts';
+import type { Transfers } from './transfers.ts';
 
-const ATTEMPTS_MAX = 4;
 const ROOM_BYTES = 64 << 20;
 /** Files of a checkpoint: more than any database has. */
 const FILES_MAX = 10_000_000;
 
 export interface CheckpointFetch {
   readonly env: Env;
-  readonly client: PeerClient;
   readonly store: FileStore;
   readonly peer: string;
-  readonly transfers: number;
-  pace(bytes: number, signal: AbortSignal): Promise<void>;
-  sync(file: File): Promise<void>;
+  readonly transfers: Transfers;
+  /** So many transfers at a time. */
+  readonly count: number;
 }
 
 /** @param dir must not exist; @throws SluiceError UNAVAILABLE, NO_SPACE, ABORTED, ALREADY_EXISTS */
@@ -37,7 +34,8 @@ export async function fetchCheckpoint(
   dir: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const { env, client, peer } = fetch;
+  const { env, peer } = fetch;
+  const { client } = fetch.transfers;
   const { fs } = env;
   if (fs.existsSync(dir)) throw new SluiceError('ALREADY_EXISTS', `${dir} is there already`);
   const partial = `${dir}.fetching`;
@@ -89,7 +87,7 @@ async function fetchAll(
   };
   const own = files.filter(({ name }) => originalOf(name) === undefined);
   for (const parent of new Set(own.map(({ name }) => dirname(`${partial}/${name}`)))) fs.mkdirSync(parent);
-  const slots = new Slots(fetch.transfers);
+  const slots = new Slots(fetch.count);
   const failed = new AbortController();
   const either = sharedSignal(AbortSignal.any([signal, failed.signal]));
   const fetched = files.map(async (file, index) => {
@@ -126,26 +124,16 @@ function originalOf(name: string): string | undefined {
 }
 
 async function fetchOne(
-  { env, client, peer, pace, sync }: CheckpointFetch,
+  { transfers, peer }: CheckpointFetch,
   id: string,
   index: number,
   { name, bytes, sha256 }: ListedFile,
   path: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const url = `/checkpoints/${id}/${index}`;
-  const digest = originalOf(name) ?? sha256 ?? (await askDigest(client, peer, url, signal));
-  await new Transfer({
-    env,
-    file: { digest, bytes },
-    path,
-    sources: [peer],
-    attemptsMax: ATTEMPTS_MAX,
-    ask: (source, from) => client.range(source, url, from, signal),
-    pace,
-    sync,
-    signal,
-  }).run();
+  const target = `/checkpoints/${id}/${index}`;
+  const digest = originalOf(name) ?? sha256 ?? (await askDigest(transfers.client, peer, target, signal));
+  await transfers.begin({ file: { digest, bytes }, path, target }, [peer], signal).done;
 }
 
 async function askDigest(

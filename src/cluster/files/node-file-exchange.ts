@@ -2,17 +2,16 @@
 
 import type { Env } from '../../base/env/env.ts';
 import type { ClientTls } from '../../base/env/http.ts';
-import { HttpConnections } from '../../base/env/http.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { CheckpointOffers } from '../http/checkpoint-routes.ts';
 import { fileRoutes } from '../http/file-routes.ts';
 import { HTTP_LIMITS } from '../http/limits.ts';
 import type { NodeServer } from '../http/node-server.ts';
-import { PeerClient } from '../http/peer-client.ts';
 import { fetchCheckpoint } from './checkpoint-fetch.ts';
 import type { FileExchange, FileFacts, FileInFlight, PeerService } from './file-exchange.ts';
 import { FileStore } from './file-store.ts';
 import { PULL_LIMITS, type PullLimits, Pulls } from './pulls.ts';
+import { Transfers } from './transfers.ts';
 
 /** For what is being answered when the node closes. */
 const CLOSE_MS = 1000;
@@ -38,7 +37,7 @@ export class NodeFileExchange implements FileExchange {
   readonly store: FileStore;
   readonly #env: Env;
   readonly #server: NodeServer;
-  readonly #client: PeerClient;
+  readonly #transfers: Transfers;
   readonly #pulls: Pulls;
   readonly #offers: CheckpointOffers;
   readonly #limits: PullLimits;
@@ -50,8 +49,9 @@ export class NodeFileExchange implements FileExchange {
     this.#server = server;
     this.#limits = { ...PULL_LIMITS, ...settings.limits };
     this.store = new FileStore(env, dir);
-    this.#client = new PeerClient({ connections: new HttpConnections(tls), token, stallMs });
-    this.#pulls = new Pulls(env, this.store, this.#client, this.#limits);
+    const { transfers, bytesPerSecond } = this.#limits;
+    this.#transfers = new Transfers(env, { token, tls, stallMs }, bytesPerSecond);
+    this.#pulls = new Pulls(this.store, this.#transfers, transfers);
     this.#offers = new CheckpointOffers(env, dir, this.store, service);
     server.add(fileRoutes(env, this.store, service));
     server.add(this.#offers.routes());
@@ -82,7 +82,7 @@ export class NodeFileExchange implements FileExchange {
   }
 
   ask(peer: string, file: FileFacts, sources: readonly string[], signal: AbortSignal): Promise<void> {
-    return this.#client.stage(peer, file, sources, signal);
+    return this.#transfers.client.stage(peer, file, sources, signal);
   }
 
   inFlight(): readonly FileInFlight[] {
@@ -97,17 +97,15 @@ export class NodeFileExchange implements FileExchange {
   async fetchCheckpoint(peer: string, dir: string, signal: AbortSignal): Promise<void> {
     if (this.#others([peer]).length === 0)
       throw new SluiceError('UNAVAILABLE', `${peer} is this node itself`);
-    const { transfers } = this.#limits;
-    const { pace, sync } = this.#pulls;
-    const [env, client, store] = [this.#env, this.#client, this.store];
-    await fetchCheckpoint({ env, client, store, peer, transfers, pace, sync }, dir, signal);
+    const [env, store, transfers, count] = [this.#env, this.store, this.#transfers, this.#limits.transfers];
+    await fetchCheckpoint({ env, store, peer, transfers, count }, dir, signal);
   }
 
   async close(): Promise<void> {
     await this.#server.close(CLOSE_MS);
     await this.#pulls.close();
     this.#offers.close();
-    this.#client.close();
+    this.#transfers.close();
   }
 
   #others(sources: readonly string[]): readonly string[] {

@@ -1,15 +1,11 @@
 /** Fetching files from other nodes: several at a time, each once however many wait for it, all together within one rate. */
 
-import type { Env } from '../../base/env/env.ts';
-import type { File } from '../../base/env/file-system.ts';
 import { sharedSignal } from '../../base/env/shared-signal.ts';
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
-import { Limiter } from '../../levels/compaction/limiter.ts';
-import type { PeerClient } from '../http/peer-client.ts';
 import type { FileFacts, FileInFlight } from './file-exchange.ts';
 import type { FileStore } from './file-store.ts';
 import { Slots } from './slots.ts';
-import { Transfer } from './transfer.ts';
+import type { RunningTransfer, Transfers } from './transfers.ts';
 
 export interface PullLimits {
   /** Files on their way at a time; 4. */
@@ -20,49 +16,40 @@ export interface PullLimits {
 
 export const PULL_LIMITS: PullLimits = { transfers: 4, bytesPerSecond: 0 };
 
-/** In a row without a byte, before the next source is asked. */
-const ATTEMPTS_MAX = 4;
 /** Left for the database itself. */
 const ROOM_BYTES = 64 << 20;
-const SYNCS_AT_A_TIME = 2;
+
+const NOT_BEGUN = { received: 0, from: '' };
 
 interface Pull {
   readonly file: FileFacts;
   readonly sources: string[];
   readonly ending: AbortController;
   waiting: number;
-  transfer: Transfer | undefined;
+  transfer: RunningTransfer | undefined;
   readonly done: Promise<void>;
 }
 
 export class Pulls {
-  readonly #env: Env;
   readonly #store: FileStore;
-  readonly #client: PeerClient;
-  readonly #limits: PullLimits;
+  readonly #transfers: Transfers;
   readonly #slots: Slots;
-  readonly #limiter: Limiter;
-  readonly #syncs = new Slots(SYNCS_AT_A_TIME);
-  readonly #always = sharedSignal(new AbortController().signal);
   readonly #pulls = new Map<string, Pull>();
   /** Of files that came whole, since the start. */
   bytesReceived = 0;
   filesReceived = 0;
 
-  constructor(env: Env, store: FileStore, client: PeerClient, limits: PullLimits) {
-    this.#env = env;
+  /** @param count how many run at a time */
+  constructor(store: FileStore, transfers: Transfers, count: number) {
     this.#store = store;
-    this.#client = client;
-    this.#limits = limits;
-    this.#slots = new Slots(limits.transfers);
-    this.#limiter = new Limiter(env.clock);
+    this.#transfers = transfers;
+    this.#slots = new Slots(count);
   }
 
   inFlight(): readonly FileInFlight[] {
     return [...this.#pulls.values()].map(({ file, transfer }) => ({
       ...file,
-      received: transfer?.received ?? 0,
-      from: transfer?.from ?? '',
+      ...(transfer?.progress ?? NOT_BEGUN),
     }));
   }
 
@@ -76,7 +63,9 @@ export class Pulls {
     }
     if (this.#store.has(file.digest)) return;
     const pull = this.#pulls.get(file.digest) ?? this.#start(file);
-    for (const source of sources) if (!pull.sources.includes(source)) pull.sources.push(source);
+    const more = sources.filter((source) => !pull.sources.includes(source));
+    pull.sources.push(...more);
+    pull.transfer?.addSources(more);
     pull.waiting++;
     try {
       await orAborted(pull.done, signal);
@@ -85,15 +74,6 @@ export class Pulls {
       if (pull.waiting === 0) pull.ending.abort();
     }
   }
-
-  /** A thread of Node's pool each, for as long as the disk takes: others are for readers whose blocks are not in memory. */
-  readonly sync = (file: File): Promise<void> => this.#syncs.run(this.#always, () => file.datasync());
-
-  /** Resolves when the rate lets so many more bytes in. */
-  readonly pace = async (bytes: number, signal: AbortSignal): Promise<void> => {
-    const pauseMs = this.#limiter.pauseMs(bytes, this.#limits.bytesPerSecond);
-    if (pauseMs > 0) await this.#env.clock.sleep(pauseMs, signal);
-  };
 
   async close(): Promise<void> {
     const running = [...this.#pulls.values()];
@@ -120,19 +100,9 @@ export class Pulls {
     const { file, sources, ending } = pull;
     const path = this.#store.partialPath(file.digest);
     this.#store.checkRoom(file.bytes + ROOM_BYTES, `Fetching the file ${file.digest}`);
-    const { signal } = ending;
-    pull.transfer = new Transfer({
-      env: this.#env,
-      file,
-      path,
-      sources,
-      attemptsMax: ATTEMPTS_MAX,
-      ask: (source, from) => this.#client.file(source, file.digest, from, signal),
-      pace: this.pace,
-      sync: this.sync,
-      signal,
-    });
-    await pull.transfer.run();
+    const job = { file, path, target: `/files/${file.digest}` };
+    pull.transfer = this.#transfers.begin(job, sources, sharedSignal(ending.signal));
+    await pull.transfer.done;
     await this.#store.adopt(path, file);
     this.bytesReceived += file.bytes;
     this.filesReceived++;

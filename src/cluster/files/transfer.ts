@@ -10,35 +10,49 @@ import type { Env } from '../../base/env/env.ts';
 import type { File } from '../../base/env/file-system.ts';
 import type { HttpAnswer } from '../../base/env/http.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
+import type { PeerClient } from '../http/peer-client.ts';
 import type { FileFacts } from './file-exchange.ts';
 import { PieceWriter } from './piece-writer.ts';
 
 const READ_BYTES = 512 << 10;
 const PAUSE_MS = 100;
+/** In a row without a byte, before the next source is asked. */
+const ATTEMPTS_MAX = 4;
 
-export interface TransferSettings {
-  readonly env: Env;
+/** What is fetched, and to where: as one thread tells another. */
+export interface TransferJob {
   readonly file: FileFacts;
   /** Where it is written to; what is there is gone on behind. */
   readonly path: string;
-  /** URLs of nodes; more may come while it runs. */
-  readonly sources: readonly string[];
-  /** In a row without a byte, from one source. */
-  readonly attemptsMax: number;
-  ask(source: string, from: number, signal: AbortSignal): Promise<HttpAnswer>;
+  /** Behind the URL of a node. */
+  readonly target: string;
+}
+
+/** What it has in common with other transfers. */
+export interface TransferParts {
+  readonly env: Env;
+  readonly client: Pick<PeerClient, 'range'>;
   /** Makes durable what is written to the file; other transfers may come first. */
   sync(file: File): Promise<void>;
   /** Resolves when the rate limit lets so many more bytes in. */
   pace(bytes: number, signal: AbortSignal): Promise<void>;
-  readonly signal: AbortSignal;
 }
 
-export class Transfer {
-  readonly file: FileFacts;
+export interface TransferProgress {
+  /** Bytes that are on their way to the disk, or there. */
+  readonly received: number;
+  /** The URL of the node that is asked; '' before the first. */
+  readonly from: string;
+}
+
+export class Transfer implements TransferProgress {
+  readonly #file: FileFacts;
   received = 0;
   from = '';
-  readonly #settings: TransferSettings;
-  readonly #env: Env;
+  readonly #job: TransferJob;
+  readonly #parts: TransferParts;
+  readonly #signal: AbortSignal;
+  readonly #sources: string[];
   readonly #reasons = new Map<string, string>();
   /** Sources that have sent wrong bytes, or cannot have it. */
   readonly #refused = new Set<string>();
@@ -48,10 +62,18 @@ export class Transfer {
   /** All bytes that there are have come from here, in this transfer. */
   #onlyFrom: string | undefined;
 
-  constructor(settings: TransferSettings) {
-    this.#settings = settings;
-    this.#env = settings.env;
-    this.file = settings.file;
+  /** @param sources URLs of nodes, asked one after the other */
+  constructor(parts: TransferParts, job: TransferJob, sources: readonly string[], signal: AbortSignal) {
+    this.#parts = parts;
+    this.#job = job;
+    this.#file = job.file;
+    this.#sources = [...sources];
+    this.#signal = signal;
+  }
+
+  /** They are asked after those that it has. */
+  addSources(sources: readonly string[]): void {
+    this.#sources.push(...sources);
   }
 
   /** Whole, durable and of the right digest at `path` when it resolves. @throws SluiceError UNAVAILABLE, NO_SPACE, ABORTED */
@@ -64,17 +86,17 @@ export class Transfer {
         if (source === undefined) throw this.#unavailable();
         if (await this.#takeAllFrom(source, file)) break;
       }
-      await this.#settings.sync(file);
+      await this.#parts.sync(file);
     } finally {
       file.closeSync();
     }
   }
 
   async #open(): Promise<File> {
-    const { fs } = this.#env;
-    const { path } = this.#settings;
+    const { fs } = this.#parts.env;
+    const { path } = this.#job;
     const file = await fs.open(path, fs.existsSync(path) ? 'update' : 'create');
-    if (file.sizeSync() > this.file.bytes) file.truncateSync(0);
+    if (file.sizeSync() > this.#file.bytes) file.truncateSync(0);
     return file;
   }
 
@@ -82,7 +104,7 @@ export class Transfer {
     const bytes = file.sizeSync();
     const chunk = new Uint8Array(Math.min(READ_BYTES, bytes));
     while (this.received < bytes) {
-      throwIfAborted(this.#settings.signal);
+      throwIfAborted(this.#signal);
       const n = await file.read(chunk, 0, Math.min(chunk.length, bytes - this.received), this.received);
       if (n === 0) break;
       this.#hash.update(chunk.subarray(0, n));
@@ -91,18 +113,17 @@ export class Transfer {
   }
 
   #next(): string | undefined {
-    const { sources } = this.#settings;
-    return sources.find((source) => !this.#refused.has(source) && !this.#reasons.has(source));
+    return this.#sources.find((source) => !this.#refused.has(source) && !this.#reasons.has(source));
   }
 
   /** True when the file is whole and right. */
   async #takeAllFrom(source: string, file: File): Promise<boolean> {
-    const { attemptsMax, signal } = this.#settings;
+    const signal = this.#signal;
     this.from = source;
     if (this.#wholeOnly && this.#onlyFrom !== source) this.#restart(file);
     if (this.received === 0) this.#onlyFrom = source;
     else if (this.#onlyFrom !== source) this.#onlyFrom = undefined;
-    for (let attempts = 0; this.received < this.file.bytes; ) {
+    for (let attempts = 0; this.received < this.#file.bytes; ) {
       const before = this.received;
       try {
         await this.#takeSome(source, file);
@@ -110,18 +131,18 @@ export class Transfer {
         throwIfAborted(signal);
         if (!isSluiceError(error, 'UNAVAILABLE')) throw error;
         attempts = this.received > before ? 1 : attempts + 1;
-        if (attempts >= attemptsMax || this.#refused.has(source)) {
+        if (attempts >= ATTEMPTS_MAX || this.#refused.has(source)) {
           this.#reasons.set(source, error.message);
           return false;
         }
-        await this.#env.clock.sleep(PAUSE_MS * 2 ** (attempts - 1), signal);
+        await this.#parts.env.clock.sleep(PAUSE_MS * 2 ** (attempts - 1), signal);
       }
     }
     return this.#verify(source, file);
   }
 
   #verify(source: string, file: File): boolean {
-    if (this.#hash.digest('hex') === this.file.digest) return true;
+    if (this.#hash.digest('hex') === this.#file.digest) return true;
     if (this.#onlyFrom === source) {
       this.#refused.add(source);
       this.#reasons.set(source, `${source} sends bytes that have another digest`);
@@ -142,20 +163,19 @@ export class Transfer {
 
   /** One answer. @throws SluiceError UNAVAILABLE where another may do better */
   async #takeSome(source: string, file: File): Promise<void> {
-    const { signal } = this.#settings;
-    const answer = await this.#settings.ask(source, this.received, signal);
+    const answer = await this.#parts.client.range(source, this.#job.target, this.received, this.#signal);
     try {
       this.#checkAnswer(source, answer);
       await this.#write(source, answer, file);
     } finally {
       answer.destroy();
     }
-    if (this.received < this.file.bytes)
+    if (this.received < this.#file.bytes)
       throw new SluiceError('UNAVAILABLE', `${source} ended the file at byte ${this.received}`);
   }
 
   #checkAnswer(source: string, { status, headers }: HttpAnswer): void {
-    const { bytes } = this.file;
+    const { bytes } = this.#file;
     if (status === 206) {
       const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers['content-range'] ?? '');
       if (range !== null && Number(range[1]) === this.received && Number(range[3]) === bytes) return;
@@ -170,7 +190,8 @@ export class Transfer {
   }
 
   async #write(source: string, { pump }: HttpAnswer, file: File): Promise<void> {
-    const { signal, pace, sync } = this.#settings;
+    const signal = this.#signal;
+    const { pace, sync } = this.#parts;
     const writer = new PieceWriter(file, this.received, sync);
     let [arrived, paced] = [this.received, this.received];
     const keepPace = (): Promise<void> => {
@@ -186,7 +207,7 @@ export class Transfer {
     try {
       await pump((piece) => {
         arrived += piece.length;
-        if (arrived > this.file.bytes) {
+        if (arrived > this.#file.bytes) {
           this.#refused.add(source);
           throw new SluiceError('UNAVAILABLE', `${source} sends more bytes than the file has`);
         }
@@ -206,7 +227,7 @@ export class Transfer {
   }
 
   #unavailable(): SluiceError {
-    const { digest } = this.file;
+    const { digest } = this.#file;
     const reasons = [...this.#reasons.values()];
     const why = reasons.length === 0 ? 'no node is known that holds it' : reasons.join('; ');
     return new SluiceError('UNAVAILABLE', `The file ${digest} could not be fetched: ${why}`);

@@ -3,11 +3,14 @@
  * they are fetched by their place in the list, so no path is ever taken from a request. One that nobody asks for goes by itself.
  */
 
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Env } from '../../base/env/env.ts';
 import { makeDirectories } from '../../base/env/make-directories.ts';
+import { nodeEnv } from '../../base/env/node-env.ts';
 import { isSluiceError, throwIfAborted } from '../../base/errors.ts';
+import { sha256Of } from '../../ingest/staging.ts';
+import type { CheckThreads } from '../../sst/check-table.ts';
+import { checkThreads } from '../../sst/check-threads.ts';
 import { filesBelow, removeTree, type TreeFile } from '../files/directory-tree.ts';
 import type { PeerService } from '../files/file-exchange.ts';
 import type { FileStore } from '../files/file-store.ts';
@@ -33,7 +36,8 @@ export interface ListedFile {
 
 const CHECKPOINTS_MAX = 2;
 const UNUSED_MS = 300_000;
-const HASH_CHUNK_BYTES = 1 << 20;
+/** Less is hashed here before a thread would have been asked for it. */
+const THREAD_BYTES_MIN = 1 << 20;
 
 interface Offered {
   readonly dir: string;
@@ -49,6 +53,7 @@ export class CheckpointOffers {
   readonly #home: string;
   readonly #store: FileStore;
   readonly #service: PeerService;
+  readonly #threads: CheckThreads | undefined;
   readonly #offered = new Map<string, Offered>();
   #making = 0;
 
@@ -58,6 +63,7 @@ export class CheckpointOffers {
     this.#home = `${dir}/cluster/checkpoints`;
     this.#store = store;
     this.#service = service;
+    this.#threads = env.fs === nodeEnv.fs ? checkThreads : undefined;
     removeTree(env.fs, this.#home); // of a process that has ended
   }
 
@@ -78,10 +84,11 @@ export class CheckpointOffers {
         path: '/checkpoints/:id/:index/sha256',
         access,
         run: (call) =>
-          this.#reading(call, (path) =>
-            tellWhenDone(call, this.#env.clock, async () => ({
-              sha256: await this.#hash(path, call.signal),
-            })),
+          this.#reading(call, (path, { bytes }) =>
+            tellWhenDone(call, this.#env.clock, async () => {
+              const threads = bytes < THREAD_BYTES_MIN ? undefined : this.#threads;
+              return { sha256: await sha256Of(path, this.#env, threads, call.signal) };
+            }),
           ),
       },
     ];
@@ -151,7 +158,7 @@ export class CheckpointOffers {
     return { id, files: listed };
   }
 
-  async #reading(call: Call, read: (path: string) => Promise<void>): Promise<void> {
+  async #reading(call: Call, read: (path: string, file: TreeFile) => Promise<void>): Promise<void> {
     const [id = '', index = ''] = call.parameters;
     const offered = this.#offered.get(id);
     const file = /^\d{1,9}$/.test(index) ? offered?.files[Number(index)] : undefined;
@@ -160,7 +167,7 @@ export class CheckpointOffers {
     offered.readers++;
     offered.keep();
     try {
-      await read(`${offered.dir}/${file.name}`);
+      await read(`${offered.dir}/${file.name}`, file);
     } finally {
       offered.readers--;
       if (offered.readers === 0) this.#untilUnused(id, offered);
@@ -184,22 +191,5 @@ export class CheckpointOffers {
     offered.keep();
     this.#offered.delete(id);
     removeTree(this.#env.fs, offered.dir);
-  }
-
-  async #hash(path: string, signal: AbortSignal): Promise<string> {
-    const file = await this.#env.fs.open(path, 'read');
-    try {
-      const hash = createHash('sha256');
-      const chunk = new Uint8Array(HASH_CHUNK_BYTES);
-      for (let at = 0; ; ) {
-        throwIfAborted(signal);
-        const n = await file.read(chunk, 0, chunk.length, at);
-        if (n === 0) return hash.digest('hex');
-        hash.update(chunk.subarray(0, n));
-        at += n;
-      }
-    } finally {
-      file.closeSync();
-    }
   }
 }
