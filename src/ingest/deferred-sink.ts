@@ -4,6 +4,7 @@ import type { File } from '../base/env/file-system.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
 import type { StagedRecords } from '../sst/built-blocks.ts';
 import type { BuiltTable, TableBuilderOptions } from '../sst/table-builder.ts';
+import type { BatchTaker } from './record-stage.ts';
 import { InlineSink, type TableSink } from './table-sink.ts';
 import { tableThreads } from './table-threads.ts';
 import { type SharedRecords, sharedCopy, ThreadSink } from './thread-sink.ts';
@@ -17,6 +18,8 @@ export class DeferredSink implements TableSink {
   #held: SharedRecords[] = [];
   #heldBytes = 0;
   #sink: TableSink | undefined;
+  /** Takes entries of batches as they are, once there is one. */
+  batchTaker: BatchTaker | undefined;
 
   /** A thread may be used from so many bytes of records on, which are held until then. */
   constructor(file: File, options: TableBuilderOptions, threadBytesMin: number) {
@@ -54,6 +57,7 @@ export class DeferredSink implements TableSink {
     }
     const sink = new ThreadSink(this.#file, identity, this.#options, thread, this.encodes);
     this.#sink = sink;
+    this.batchTaker = sink.encoder;
     const held = this.#held;
     this.#held = [];
     for (const records of held) sink.addShared(records);

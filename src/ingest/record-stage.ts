@@ -5,13 +5,16 @@
  *   room for the last key of what was handed over | records (sst/kernels/js-encode-blocks.ts)
  */
 
-import { compareRanges } from '../base/bytes.ts';
+import { compareRanges, copyInto } from '../base/bytes.ts';
 import { type EntryType, putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
 import { NO_VERSION } from '../mvcc/version.ts';
 import type { StagedRecords } from '../sst/built-blocks.ts';
 import { notSorted } from '../sst/entry-order.ts';
+import { createHeap, type Heap } from '../sst/heap.ts';
 import { RECORD_HEAD_BYTES } from '../sst/kernels/js-encode-blocks.ts';
-import { BatchStager } from './batch-stager.ts';
+import * as S from '../sst/kernels/js-stage-batch.ts';
+import { KERNEL_RESERVED_BYTES } from '../sst/kernels/wasm-kernels.ts';
+import { BATCH_STAGER_BYTES, BatchStager, type KeyRange } from './batch-stager.ts';
 
 /**
  * Entries one behind the other, as a cursor hands them out: entry i has its key at `bytes[offsets[2i] … offsets[2i + 1])` and
@@ -27,8 +30,39 @@ const RECORDS_AT = 65_536;
 /** Fits the second-level cache of a core beside what it comes from. */
 export const STAGE_BYTES = 256 << 10;
 
-/** Of this thread. */
-let stager: BatchStager | undefined;
+/** Where batches become records before there is an encoder for them: of this thread, a call at a time. */
+class SharedStager {
+  readonly #recordsAt = KERNEL_RESERVED_BYTES + BATCH_STAGER_BYTES;
+  readonly #heap: Heap = createHeap(this.#recordsAt + STAGE_BYTES + S.COPY_SLACK_BYTES);
+  readonly #stager = new BatchStager(this.#heap, KERNEL_RESERVED_BYTES);
+
+  /** As BatchStager.stage, at most `room` bytes: `records` has them until the next call. */
+  stage(batch: EntryBatch, from: number, last: KeyRange, room: number): number {
+    const to = this.#recordsAt;
+    return this.#stager.stage(batch, from, last, to, to + Math.min(room, STAGE_BYTES));
+  }
+
+  get records(): Uint8Array {
+    return this.#heap.bytes.subarray(this.#recordsAt, this.#stager.end);
+  }
+
+  /** The last user key, in `records`. */
+  get lastAt(): number {
+    return this.#stager.lastAt - this.#recordsAt;
+  }
+
+  get lastLength(): number {
+    return this.#stager.lastLength;
+  }
+}
+
+let shared: SharedStager | undefined;
+
+/** Takes entries of batches past the stage. */
+export interface BatchTaker {
+  /** As RecordStage.addBatch; `last`: the user key before. */
+  addBatch(batch: EntryBatch, from: number, last: KeyRange): number;
+}
 
 export class RecordStage {
   readonly #path: string;
@@ -92,14 +126,14 @@ export class RecordStage {
    * that is not added.
    */
   addBatch(batch: EntryBatch, from: number): number {
-    stager ??= new BatchStager(STAGE_BYTES);
+    shared ??= new SharedStager();
     const bytes = this.#bytes;
     let next = from;
     while (next < batch.count) {
       const last = { bytes, start: this.#lastAt, length: this.#lastLength };
-      const added = stager.stage(batch, next, last, bytes.length - this.#end);
+      const added = shared.stage(batch, next, last, bytes.length - this.#end);
       if (added === 0) break;
-      const { records, lastAt, lastLength } = stager;
+      const { records, lastAt, lastLength } = shared;
       bytes.set(records, this.#end);
       this.#lastAt = this.#end + lastAt;
       this.#lastLength = lastLength;
@@ -108,6 +142,19 @@ export class RecordStage {
       this.#entries += added;
       next += added;
     }
+    return next;
+  }
+
+  /** As `addBatch`, but `taker` gets them. REQUIRES: nothing is staged. */
+  passBatch(batch: EntryBatch, from: number, taker: BatchTaker): number {
+    const bytes = this.#bytes;
+    const next = taker.addBatch(batch, from, { bytes, start: this.#lastAt, length: this.#lastLength });
+    if (next === from) return next;
+    const keyAt = batch.offsets[2 * next - 2] as number;
+    this.#lastLength = (batch.offsets[2 * next - 1] as number) - keyAt;
+    this.#lastAt = 0;
+    copyInto(batch.bytes, keyAt, this.#lastLength, bytes, 0);
+    this.#entries += next - from;
     return next;
   }
 

@@ -122,7 +122,7 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
     this.#sink.encodes = true;
     const { bytes, offsets, count } = batch;
     for (let next = 0; next < count; ) {
-      next = this.#stage.addBatch(batch, next);
+      next = this.#addSome(batch, next);
       if (next === count) return;
       // It is wrong, or there was no room for it; a large one never has any.
       checkOffsets(batch, next);
@@ -132,6 +132,13 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
       this.#add(bytes.subarray(offsets[2 * next], middle), TYPE_VALUE, value);
       next++;
     }
+  }
+
+  #addSome(batch: EntryBatch, from: number): number {
+    const taker = this.#sink.batchTaker;
+    if (taker === undefined) return this.#stage.addBatch(batch, from);
+    this.#handOver();
+    return this.#stage.passBatch(batch, from, taker);
   }
 
   /** Adds a tombstone: ingesting the file deletes the key. */

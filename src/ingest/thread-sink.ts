@@ -8,9 +8,10 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } f
 import type { File } from '../base/env/file-system.ts';
 import { SluiceError } from '../base/errors.ts';
 import { fromThreadError } from '../base/thread-error.ts';
-import { BlockEncoder, type BlockReceiver } from '../sst/block-encoder.ts';
+import type { BlockReceiver } from '../sst/block-encoder.ts';
 import type { BuiltBlocks, CutBlock, StagedRecords, TableTotals } from '../sst/built-blocks.ts';
 import type { BuiltTable, TableBuilderOptions } from '../sst/table-builder.ts';
+import { BatchEncoder } from './batch-encoder.ts';
 import { STAGE_BYTES } from './record-stage.ts';
 import type { TableSink } from './table-sink.ts';
 import {
@@ -26,6 +27,10 @@ import { tableThreads } from './table-threads.ts';
 
 /** Of records that the thread has not taken. It is the slower one: more would only be memory, beyond its start. */
 const WAITING_BYTES_MAX = 16 << 20;
+/** From so much on that it has not taken, blocks are compressed here: it has enough to do until this thread comes again. */
+const AHEAD_BYTES = 2 << 20;
+/** Larger memory is of a large entry, after which another like it need not come. */
+const FREE_BYTES_MAX = STAGE_BYTES + (64 << 10);
 /** A thread that takes nothing for so long is not coming back. */
 const STUCK_MS = 60_000;
 
@@ -33,10 +38,9 @@ export interface SharedRecords extends StagedRecords {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** Of a stage of records, or of the blocks that come of one with what goes with them, unless blocks are large. */
-const SHARED_BYTES = STAGE_BYTES + (64 << 10);
+/** A stage of records, or the blocks that come of one with what goes with them, has few sizes: memory can be used again. */
+const SHARED_STEP_BYTES = 64 << 10;
 
-/** Most have the same size, so that memory can be used again: `free`. */
 export function sharedCopy(records: StagedRecords, free?: SharedArrayBuffer): SharedRecords {
   const { length } = records;
   const buffer = free ?? newShared(length);
@@ -46,7 +50,7 @@ export function sharedCopy(records: StagedRecords, free?: SharedArrayBuffer): Sh
 }
 
 function newShared(bytes: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(Math.max(SHARED_BYTES, bytes));
+  return new SharedArrayBuffer(Math.ceil(bytes / SHARED_STEP_BYTES) * SHARED_STEP_BYTES);
 }
 
 export class ThreadSink implements TableSink, BlockReceiver {
@@ -61,7 +65,7 @@ export class ThreadSink implements TableSink, BlockReceiver {
   #taken = 0;
   #last: FromTableJob | undefined;
   /** Makes blocks of what is added. */
-  readonly #encoder: BlockEncoder | undefined;
+  readonly encoder: BatchEncoder | undefined;
   /** The thread itself failed. */
   #gone: Error | undefined;
   #ending: Promise<FromTableJob> | undefined;
@@ -77,7 +81,9 @@ export class ThreadSink implements TableSink, BlockReceiver {
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
     // ZSTD is not among the kernels that store blocks.
-    if (encodes && options.compression !== 'zstd') this.#encoder = new BlockEncoder(options, this);
+    if (encodes && options.compression !== 'zstd') {
+      this.encoder = new BatchEncoder(options, this, () => this.#isAhead());
+    }
     worker.on('error', (error) => this.#lost(error));
     worker.on('exit', (code) =>
       this.#lost(new Error(`the thread that builds ${file.path} ended with ${code}`)),
@@ -87,37 +93,44 @@ export class ThreadSink implements TableSink, BlockReceiver {
   }
 
   add(records: StagedRecords): void {
-    if (this.#encoder !== undefined) {
-      this.#encoder.add(records);
+    if (this.encoder !== undefined) {
+      this.encoder.add(records);
       return;
     }
     const { length } = records;
     this.#makeRoom(length);
-    const shared = sharedCopy(records, length <= SHARED_BYTES ? this.#free.pop() : undefined);
+    const shared = sharedCopy(records, this.#takeFree(length));
     this.#give(shared.buffer, { kind: 'records', records: shared });
   }
 
   addShared(records: SharedRecords): void {
-    if (this.#encoder !== undefined) {
-      this.#encoder.add(records);
-      if (records.buffer.byteLength === SHARED_BYTES) this.#free.push(records.buffer);
+    if (this.encoder !== undefined) {
+      this.encoder.add(records);
+      this.#giveFree(records.buffer);
       return;
     }
     this.#makeRoom(records.length);
     this.#give(records.buffer, { kind: 'records', records });
   }
 
-  addBlocks({ raw, index, hashes }: BuiltBlocks): void {
-    if (raw.length === 0 && hashes.length === 0) return;
-    const hashesAt = Math.ceil(raw.length / 8) * 8;
+  /** Whether the thread has so much to do that it had better be helped. */
+  #isAhead(): boolean {
+    this.#takeBack();
+    return this.#givenBytes >= AHEAD_BYTES;
+  }
+
+  addBlocks({ sealed, bytes, index, hashes }: BuiltBlocks): void {
+    if (bytes.length === 0 && hashes.length === 0) return;
+    const hashesAt = Math.ceil(bytes.length / 8) * 8;
     const indexAt = hashesAt + hashes.byteLength;
     const buffer = this.#take(indexAt + index.length);
     const blocks = {
-      raw: new Uint8Array(buffer, 0, raw.length),
+      sealed,
+      bytes: new Uint8Array(buffer, 0, bytes.length),
       hashes: new Uint32Array(buffer, hashesAt, hashes.length),
       index: new Uint8Array(buffer, indexAt, index.length),
     };
-    blocks.raw.set(raw);
+    blocks.bytes.set(bytes);
     blocks.hashes.set(hashes);
     blocks.index.set(index);
     this.#give(buffer, { kind: 'blocks', blocks });
@@ -133,19 +146,31 @@ export class ThreadSink implements TableSink, BlockReceiver {
   /** Memory of at least so many bytes, once there may be more. */
   #take(bytes: number): SharedArrayBuffer {
     this.#makeRoom(bytes);
-    return (bytes <= SHARED_BYTES ? this.#free.pop() : undefined) ?? newShared(bytes);
+    return this.#takeFree(bytes) ?? newShared(bytes);
+  }
+
+  #takeFree(bytes: number): SharedArrayBuffer | undefined {
+    const place = this.#free.findLastIndex(({ byteLength }) => byteLength >= bytes);
+    // Another comes in the place of one that none of them is large enough for.
+    if (place >= 0) return this.#free.splice(place, 1)[0];
+    this.#free.pop();
+    return undefined;
+  }
+
+  #giveFree(buffer: SharedArrayBuffer): void {
+    if (buffer.byteLength <= FREE_BYTES_MAX) this.#free.push(buffer);
   }
 
   async finish(): Promise<BuiltTable> {
     this.#takeBack();
-    const last = await this.#end(this.#encoder?.finish());
+    const last = await this.#end(this.encoder?.finish());
     if (last.kind === 'failed') throw fromThreadError(last.error);
     this.#file.closeSync();
     return last.table;
   }
 
   async abort(): Promise<void> {
-    this.#encoder?.abandon();
+    this.encoder?.abandon();
     Atomics.store(this.#words, CANCELLED, 1);
     try {
       await this.#end();
@@ -185,7 +210,7 @@ export class ThreadSink implements TableSink, BlockReceiver {
       const buffer = this.#given.shift();
       if (buffer === undefined) return;
       this.#givenBytes -= buffer.byteLength;
-      if (buffer.byteLength === SHARED_BYTES) this.#free.push(buffer);
+      this.#giveFree(buffer);
     }
   }
 

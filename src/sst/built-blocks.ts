@@ -12,9 +12,11 @@ export interface StagedRecords {
   readonly lastLength: number;
 }
 
-/** Full blocks, raw, each with a trailer that counts for nothing; their index records; two words for each key's hash. */
+/** Full blocks, each with its trailer; their index records; two words for each key's hash. */
 export interface BuiltBlocks {
-  readonly raw: Uint8Array;
+  /** False: blocks are raw, and what is in their trailers counts for nothing. */
+  readonly sealed: boolean;
+  readonly bytes: Uint8Array;
   readonly index: Uint8Array;
   readonly hashes: Uint32Array;
 }

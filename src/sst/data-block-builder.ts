@@ -10,6 +10,7 @@ import { assert } from '../base/assert.ts';
 import { putTrailer, TRAILER_BYTES } from '../mvcc/internal-key.ts';
 import { MAX_VERSION as NO_MINIMUM, NO_VERSION, type Version } from '../mvcc/version.ts';
 import { type CompressionKind, compressionType } from './compression.ts';
+import { CHECKSUM_NAMES, type ChecksumName } from './format.ts';
 import type { Heap } from './heap.ts';
 import {
   ALMOST_FULL,
@@ -88,10 +89,22 @@ export function dataBlockBuilderBytes(blockBytes: number): number {
   return placesFrom(0, blockBytes).end;
 }
 
-export interface DataBlockOptions {
-  readonly blockBytes: number;
+/** What becomes of a block that is full. */
+export interface Sealing {
   readonly compression: CompressionKind;
   readonly checksumType: number;
+}
+
+/** By what a table is asked to be. */
+export function sealingOf(compression: CompressionKind = 'lz4', checksum: ChecksumName = 'xxh3'): Sealing {
+  return { compression, checksumType: CHECKSUM_NAMES.indexOf(checksum) };
+}
+
+/** By somebody else, later. */
+export const RAW: Sealing = { compression: 'none', checksumType: 0 };
+
+export interface DataBlockOptions extends Sealing {
+  readonly blockBytes: number;
   readonly wantsHashes: boolean;
 }
 
@@ -120,7 +133,7 @@ export class DataBlockBuilder {
 
   /** Builds in `dataBlockBuilderBytes(blockBytes)` of the heap from `start`, a multiple of 8, on. */
   constructor(heap: Heap, start: number, options: DataBlockOptions) {
-    const { blockBytes, compression } = options;
+    const { blockBytes } = options;
     const bytes = heap.bytes;
     const places = placesFrom(start, blockBytes);
     this.#heap = heap;
@@ -140,15 +153,20 @@ export class DataBlockBuilder {
     state[HASHES_AT] = options.wantsHashes ? places.hashes : 0;
     state[INDEX_AT] = places.index;
     state[INDEX_LIMIT] = places.index + INDEX_ROOM;
-    state[COMPRESSION] = compression === 'zstd' ? BY_CALLER : compressionType(compression);
-    state[CHECKSUM] = options.checksumType;
     this.#state = state;
+    this.sealAs(options);
     this.#sums = new Float64Array(bytes.buffer, bytes.byteOffset + start, STATE_WORDS / 2);
     this.#sums[MIN_VERSION / 2] = NO_MINIMUM;
     this.#sums[MAX_VERSION / 2] = NO_VERSION;
     this.#first = places.staging;
     this.#staged = places.staging;
     this.stageEnd = places.block - SLACK_BYTES;
+  }
+
+  /** Of blocks that fill from now on. */
+  sealAs({ compression, checksumType }: Sealing): void {
+    this.#state[COMPRESSION] = compression === 'zstd' ? BY_CALLER : compressionType(compression);
+    this.#state[CHECKSUM] = checksumType;
   }
 
   /** Entries of the block. */

@@ -28,12 +28,11 @@ import { BlockBuilder, varintBytes } from './block-builder.ts';
 import type { BuiltBlocks, CutBlock, StagedRecords, TableTotals } from './built-blocks.ts';
 import { BLOCK_TRAILER_BYTES } from './checksum.ts';
 import type { CompressionKind } from './compression.ts';
-import { DataBlockBuilder, dataBlockBuilderBytes } from './data-block-builder.ts';
+import { DataBlockBuilder, dataBlockBuilderBytes, type Sealing, sealingOf } from './data-block-builder.ts';
 import { notSorted } from './entry-order.ts';
 import { FilterBuilder } from './filter.ts';
 import { putFooter } from './footer.ts';
 import {
-  CHECKSUM_NAMES,
   type ChecksumName,
   FOOTER_BYTES,
   FORMAT_VERSION_WRITTEN,
@@ -90,8 +89,7 @@ export class TableBuilder {
   /** Not the caller's own: it goes back when the table is finished or abandoned. */
   #takenHeap: Heap | undefined;
   readonly #bytes: Uint8Array;
-  readonly #compression: CompressionKind;
-  readonly #checksumType: number;
+  readonly #sealing: Sealing;
   readonly #options: TableBuilderOptions;
   readonly #filter: FilterBuilder | undefined;
   readonly #index = new IndexBuilder();
@@ -111,9 +109,8 @@ export class TableBuilder {
   constructor(file: File, options: TableBuilderOptions) {
     this.#file = file;
     this.#options = options;
-    this.#compression = options.compression ?? 'lz4';
     const blockBytes = options.blockBytes ?? 4096;
-    this.#checksumType = CHECKSUM_NAMES.indexOf(options.checksum ?? 'xxh3');
+    this.#sealing = sealingOf(options.compression, options.checksum);
     const heap = options.heap ?? takeHeap(builderHeapBytes(blockBytes));
     this.#takenHeap = options.heap === undefined ? heap : undefined;
     this.#bytes = heap.bytes;
@@ -123,14 +120,12 @@ export class TableBuilder {
     const blockLimit = blockAt + dataBlockBuilderBytes(blockBytes);
     this.#block = new DataBlockBuilder(heap, blockAt, {
       blockBytes,
-      compression: this.#compression,
-      checksumType: this.#checksumType,
+      ...this.#sealing,
       wantsHashes: bits > 0,
     });
-    const hash = options.sha256 ? createHash('sha256') : undefined;
-    this.#hash = hash;
-    const outputLimit = builderHeapBytes(blockBytes, blockAt);
-    this.#output = new TableOutput(file, heap, blockLimit, outputLimit, this.#checksumType, hash);
+    this.#hash = options.sha256 ? createHash('sha256') : undefined;
+    const room = { heap, start: blockLimit, limit: builderHeapBytes(blockBytes, blockAt) };
+    this.#output = new TableOutput(file, room, this.#sealing.checksumType, this.#hash);
   }
 
   get entries(): number {
@@ -272,17 +267,22 @@ export class TableBuilder {
    * Stores blocks that were built elsewhere (block-encoder.ts), as they come from there: all of a table are, or none.
    * What is told of its entries comes with `finish`.
    */
-  addBlocks({ raw, index, hashes }: BuiltBlocks): void {
-    this.#output.reserve(raw.length + STORED_ROOM);
+  addBlocks({ sealed, bytes, index, hashes }: BuiltBlocks): void {
+    this.#output.reserve(bytes.length + STORED_ROOM);
     const offset = this.#output.bytes;
-    const { at, end } = this.#block.store(this.#output, raw, index);
-    this.#index.addRecords(this.#bytes, at, end, offset);
+    if (sealed) {
+      this.#output.copy(bytes);
+      this.#index.addRecords(index, 0, index.length, offset);
+    } else {
+      const { at, end } = this.#block.store(this.#output, bytes, index);
+      this.#index.addRecords(this.#bytes, at, end, offset);
+    }
     this.#filter?.addAll(hashes);
   }
 
   /** As `addBlocks`. */
   addBlock({ raw, last, next }: CutBlock): void {
-    const { offset, bytes } = this.#output.write(raw, raw.length, this.#compression);
+    const { offset, bytes } = this.#output.write(raw, raw.length, this.#sealing.compression);
     this.#index.add(last, next, offset, bytes);
   }
 
@@ -296,7 +296,7 @@ export class TableBuilder {
   #storeBlock(next: Uint8Array | undefined): void {
     const { start, lastAt, lastLength } = this.#block;
     const offset = this.#output.bytes;
-    const stored = this.#output.append(start, this.#block.finish(), this.#compression);
+    const stored = this.#output.append(start, this.#block.finish(), this.#sealing.compression);
     this.#block.reset();
     this.#index.add(copyRange(this.#bytes, lastAt, lastLength), next, offset, stored);
   }
@@ -314,7 +314,7 @@ export class TableBuilder {
     if (this.#block.entries > 0) this.#storeBlock(key);
     this.#addPending(key);
     const block = loneBlock(key, value.subarray(valueStart, valueStart + valueLength));
-    const { offset, bytes: stored } = this.#output.write(block, block.length, this.#compression);
+    const { offset, bytes: stored } = this.#output.write(block, block.length, this.#sealing.compression);
     this.#pending = { last: key, offset, stored };
     this.#block.addedOutside(key, valueLength);
     this.#lastAt = this.#block.lastAt;
@@ -358,7 +358,7 @@ export class TableBuilder {
     const index = this.#output.write(indexBlock, indexBlock.length, 'none');
     const properties = encodeProperties({
       external: this.#options.external,
-      compression: this.#compression,
+      compression: this.#sealing.compression,
       dbId: this.#options.dbId ?? '',
       createdSeconds: this.#options.createdSeconds ?? 0,
       blocks: this.#index.blocks,
@@ -377,7 +377,7 @@ export class TableBuilder {
     const metaBlock = meta.finish();
     const metaindex = this.#output.write(metaBlock, metaBlock.length, 'none');
     const footer = new Uint8Array(FOOTER_BYTES);
-    const checksumType = this.#checksumType;
+    const { checksumType } = this.#sealing;
     putFooter(footer, 0, { formatVersion: FORMAT_VERSION_WRITTEN, checksumType, metaindex, index });
     this.#output.end(footer);
     const built = { ...facts, bytes: this.#output.bytes, sha256: this.#hash?.digest('hex') };

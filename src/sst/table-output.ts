@@ -26,17 +26,10 @@ export class TableOutput {
   #outLength = 0;
   #written = 0;
 
-  constructor(
-    file: File,
-    heap: Heap,
-    outAt: number,
-    limit: number,
-    checksumType: number,
-    hash: Hash | undefined,
-  ) {
+  constructor(file: File, { heap, start, limit }: HeapRoom, checksumType: number, hash: Hash | undefined) {
     this.#file = file;
     this.#heap = heap;
-    this.#outAt = outAt;
+    this.#outAt = start;
     this.limit = limit;
     this.#checksumType = checksumType;
     this.#hash = hash;
@@ -76,6 +69,12 @@ export class TableOutput {
   /** There is room for so many bytes then. REQUIRES: no more than a block's and WRITE_BYTES. */
   reserve(bytes: number): void {
     if (this.limit - this.at < bytes) this.#flush();
+  }
+
+  /** Adds blocks that have their trailers. REQUIRES: there is room. */
+  copy(blocks: Uint8Array): void {
+    this.#heap.bytes.set(blocks, this.at);
+    this.took(this.at + blocks.length);
   }
 
   /** Puts the trailer after the block at `out`, which is the next one. */

@@ -47,32 +47,33 @@ const entryArbitrary = fc.record({
     .map((length) => new Uint8Array(length).map((_, i) => (i * i) >>> 3)),
 });
 
-/** Blocks are built by one heap's kernels and stored by another's. */
+/** Blocks are built by one heap's kernels and stored by another's; which of them compresses them changes from batch to batch. */
 function bytesByHalves(path: string, pairs: readonly Pair[], size: number, options: HalvesOptions): Buffer {
   const { front, back, ...rest } = options;
+  let batches = 0;
+  const give = (stage: RecordStage): void => {
+    const records = stage.take();
+    if (records !== undefined) encoder.add(records);
+    encoder.encodeStaged(batches++ % 3 === 0);
+  };
   const file = nodeEnv.fs.openSync(path, 'create');
   const builder = new TableBuilder(file, { ...rest, external: true, heap: back });
   const encoder = new BlockEncoder({ ...rest, external: true, heap: front }, builder);
   const stage = new RecordStage(path);
   for (const [i, [key, value]] of pairs.entries()) {
-    if (i % size === 0 || !stage.hasRoom(key.length, value.length)) give(encoder, stage);
+    if (i % size === 0 || !stage.hasRoom(key.length, value.length)) give(stage);
     if (stage.hasRoom(key.length, value.length)) stage.add(key, TYPE_VALUE, value);
     else {
       const room = new Uint8Array(recordBytes(key.length, value.length));
       encoder.add(stage.addLarge(key, TYPE_VALUE, value, room));
     }
   }
-  give(encoder, stage);
+  give(stage);
   builder.finish(encoder.finish());
   file.closeSync();
   const bytes = readFileSync(path);
   rmSync(path);
   return bytes;
-}
-
-function give(encoder: BlockEncoder, stage: RecordStage): void {
-  const records = stage.take();
-  if (records !== undefined) encoder.add(records);
 }
 
 test('blocks that one heap builds and another stores are those that one alone makes', () => {
