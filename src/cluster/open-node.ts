@@ -121,6 +121,7 @@ function split<T extends HttpOptions>(options: T): { http: HttpSettings; rest: O
 async function listening(http: HttpSettings, { clock }: Env, { logger }: DbOptions): Promise<NodeServer> {
   const { listen, serverTls: tls, token, clientToken, limits } = http;
   const server = new NodeServer({ clock, listen, tls, access: { token, clientToken }, limits, logger });
+  server.opening = true;
   await server.listen();
   return server;
 }
@@ -138,6 +139,7 @@ async function serving<D extends Db>(
   try {
     const uploadDir = join(dir, 'cluster/uploads');
     endClients = serveClients({ env, uploadDir, server, node, ingestDirs, received });
+    server.opening = false;
   } catch (error) {
     await server.close(0);
     await db.close();

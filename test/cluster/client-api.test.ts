@@ -289,8 +289,8 @@ test('status, health and metrics', async () => {
   expect(text).toContain('\nsluicedb_http_unauthorized_total 1\n');
 });
 
-test('a node that is halted is not healthy, and says so without saying why', async () => {
-  const { server } = await startApi({
+test('a node that is halted is not healthy, and says so without saying why to whoever shows no token', async () => {
+  const { server, client } = await startApi({
     node: (db) => ({
       ...localNode(db, 'halted'),
       condition: () => 'halted',
@@ -303,6 +303,7 @@ test('a node that is halted is not healthy, and says so without saying why', asy
   });
   const answer = await fetch(`${server.url}/healthz`);
   expect([answer.status, await answer.json()]).toEqual([503, { status: 'halted' }]);
+  expect(await client.status()).toMatchObject({ condition: 'halted', error: 'secret' });
 });
 
 test('whether a node is healthy is told by it alone: the log is not asked, which may not answer', async () => {

@@ -19,6 +19,7 @@ export class Nodes {
     name: string,
     options: Partial<NodeOptions> = {},
     access: Partial<NodeOptions> = { token: TOKEN },
+    logAnswers: Promise<void> = Promise.resolve(),
   ): Promise<RunningNode<ClusterDb>> {
     const node = await openNodeOn(
       {
@@ -30,7 +31,10 @@ export class Nodes {
         ...access,
         ...options,
       },
-      async () => new MemoryLog(this.hub, name),
+      async () => {
+        await logAnswers;
+        return new MemoryLog(this.hub, name);
+      },
       nodeEnv,
     );
     this.#running.set(name, node);

@@ -90,8 +90,10 @@ export function isBroken(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'UNAVAILABLE';
 }
 
+/** Not what tells of an import that has failed, or of a node that is halted, which have an `error` too. */
 export function isError(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && 'error' in body && !('id' in body);
+  if (typeof body !== 'object' || body === null || !('error' in body)) return false;
+  return typeof body.error === 'object' && !('id' in body);
 }
 
 export function isWorking(body: unknown): boolean {

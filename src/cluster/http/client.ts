@@ -1,24 +1,20 @@
 /** A client of a cluster's nodes, over HTTP: the same calls to any of them. */
 
 import { checkOptions } from '../../base/arguments.ts';
-import { type ClientTls, type HttpAnswer, HttpConnections, HttpFailure } from '../../base/env/http.ts';
+import type { ClientTls } from '../../base/env/http.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { ImportStatus } from '../api/import-routes.ts';
 import type { NodeStatus } from '../api/served-node.ts';
 import type { ContentComparison } from '../contents.ts';
+import { ClientNodes } from './client-nodes.ts';
 import {
-  type Body,
   base64,
   encodedBounds,
   encodedCondition,
   encodedWrite,
-  isBroken,
-  isError,
-  isWorking,
   jsonBody,
   linesOf,
-  outcomeUnknown,
   parse,
 } from './client-wire.ts';
 import { errorOf } from './status-codes.ts';
@@ -122,12 +118,7 @@ export interface ClientImport {
 const TIMEOUT_MS = 60_000;
 
 export class ClusterClient implements AsyncDisposable {
-  readonly #urls: readonly string[];
-  readonly #token: string | undefined;
-  readonly #timeoutMs: number;
-  readonly #connections: HttpConnections;
-  /** Whom we asked last with success. */
-  #current = 0;
+  readonly #nodes: ClientNodes;
 
   /** @throws TypeError */
   constructor(options: ClusterClientOptions) {
@@ -141,10 +132,7 @@ export class ClusterClient implements AsyncDisposable {
     }
     if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1)
       throw new TypeError('options.timeoutMs must be a whole number from 1');
-    this.#urls = urls.map((url) => url.replace(/\/+$/, ''));
-    this.#token = token;
-    this.#timeoutMs = timeoutMs;
-    this.#connections = new HttpConnections(tls);
+    this.#nodes = new ClientNodes(urls, token, tls, timeoutMs);
   }
 
   async get(key: Bytes, options: ReadOptions = {}): Promise<Buffer | undefined> {
@@ -159,7 +147,7 @@ export class ClusterClient implements AsyncDisposable {
   ): Promise<{ readonly version: number; readonly values: readonly (Buffer | undefined)[] }> {
     const { signal, ...read } = options;
     const question = { ...read, keys: keys.map(base64), encoding: 'base64' };
-    const answer = (await this.#ask('POST', '/v1/get', question, { signal, again: true })) as {
+    const answer = (await this.#nodes.ask('POST', '/v1/get', question, { signal, again: true })) as {
       version: number;
       values: (string | null)[];
     };
@@ -174,7 +162,10 @@ export class ClusterClient implements AsyncDisposable {
     const { signal, gt, gte, lt, lte, ...read } = options;
     const bounds = { gt, gte, lt, lte };
     const question = { ...read, ...encodedBounds(bounds), encoding: 'base64' };
-    const { answer, url } = await this.#send('POST', '/v1/scan', jsonBody(question), { signal, again: true });
+    const { answer, url } = await this.#nodes.send('POST', '/v1/scan', jsonBody(question), {
+      signal,
+      again: true,
+    });
     try {
       for await (const line of linesOf(answer, url, signal)) {
         const told = parse(line) as { entries?: [string, string?][]; end?: object } | undefined;
@@ -205,10 +196,10 @@ export class ClusterClient implements AsyncDisposable {
       ops: batch.ops.map(encodedWrite),
     };
     let unknown: unknown;
-    for (let attempt = 0; attempt <= this.#urls.length; attempt++) {
+    for (let attempt = 0; attempt <= this.#nodes.count; attempt++) {
       const again = attempt > 0 && { again: true };
       try {
-        const answer = await this.#ask(
+        const answer = await this.#nodes.ask(
           'POST',
           '/v1/commit',
           { ...question, ...again },
@@ -219,7 +210,7 @@ export class ClusterClient implements AsyncDisposable {
         throwIfAborted(signal);
         if (!isUnknown(error, attempt > 0)) throw error;
         unknown ??= error;
-        this.#current = (this.#current + 1) % this.#urls.length;
+        this.#nodes.passOver();
       }
     }
     throw unknown;
@@ -251,30 +242,42 @@ export class ClusterClient implements AsyncDisposable {
     const query = sha256 === undefined ? '' : `?sha256=${encodeURIComponent(sha256)}`;
     const headers: Record<string, string | number> = { 'content-type': 'application/octet-stream' };
     if (file instanceof Uint8Array) headers['content-length'] = file.length;
-    const sent = await this.#send(
+    const sent = await this.#nodes.send(
       'POST',
       `/v1/uploads${query}`,
       { body: file, headers },
       { signal, again: false },
     );
-    return (await this.#json(sent, signal)) as UploadedFile;
+    return (await this.#nodes.json(sent, signal)) as UploadedFile;
   }
 
   /** Give an `id`, and a call whose answer is lost can be made again without harm. */
   async ingest(ingest: ClientIngest, options: CallOptions = {}): Promise<ClientIngestResult> {
     const again = ingest.id !== undefined && ingest.uploads === undefined;
-    const { done } = (await this.#ask('POST', '/v1/ingest', ingest, { ...options, again })) as {
+    // What was uploaded is on one node.
+    const nodesMax = ingest.uploads === undefined ? this.#nodes.count : 1;
+    const { done } = (await this.#nodes.ask('POST', '/v1/ingest', ingest, {
+      ...options,
+      again,
+      nodesMax,
+    })) as {
       done: ClientIngestResult;
     };
     return done;
   }
 
   async import(given: ClientImport, options: CallOptions = {}): Promise<ImportStatus> {
-    return (await this.#ask('POST', '/v1/imports', given, { ...options, again: false })) as ImportStatus;
+    return (await this.#nodes.ask('POST', '/v1/imports', given, {
+      ...options,
+      again: false,
+    })) as ImportStatus;
   }
 
   async imports(options: CallOptions = {}): Promise<readonly ImportStatus[]> {
-    const { imports } = (await this.#ask('GET', '/v1/imports', undefined, { ...options, again: true })) as {
+    const { imports } = (await this.#nodes.ask('GET', '/v1/imports', undefined, {
+      ...options,
+      again: true,
+    })) as {
       imports: readonly ImportStatus[];
     };
     return imports;
@@ -282,7 +285,7 @@ export class ClusterClient implements AsyncDisposable {
 
   async importStatus(id: string, options: CallOptions = {}): Promise<ImportStatus> {
     const path = `/v1/imports/${encodeURIComponent(id)}`;
-    return (await this.#ask('GET', path, undefined, { ...options, again: true })) as ImportStatus;
+    return (await this.#nodes.ask('GET', path, undefined, { ...options, again: true })) as ImportStatus;
   }
 
   async changeImport(
@@ -291,104 +294,39 @@ export class ClusterClient implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<ImportStatus> {
     const path = `/v1/imports/${encodeURIComponent(id)}/${change}`;
-    return (await this.#ask('POST', path, undefined, { ...options, again: false })) as ImportStatus;
+    return (await this.#nodes.ask('POST', path, undefined, { ...options, again: false })) as ImportStatus;
   }
 
   async keyspaces(options: CallOptions = {}): Promise<readonly string[]> {
-    const answer = await this.#ask('GET', '/v1/keyspaces', undefined, { ...options, again: true });
+    const answer = await this.#nodes.ask('GET', '/v1/keyspaces', undefined, { ...options, again: true });
     return (answer as { keyspaces: readonly string[] }).keyspaces;
   }
 
   async status(options: CallOptions = {}): Promise<NodeStatus> {
-    return (await this.#ask('GET', '/v1/status', undefined, { ...options, again: true })) as NodeStatus;
+    return (await this.#nodes.ask('GET', '/v1/status', undefined, { ...options, again: true })) as NodeStatus;
   }
 
   /** Has all nodes compute what they hold at one place of the log, and compares; see `compareContents` of a node's database. */
   async compareContents(options: CallOptions = {}): Promise<ContentComparison> {
-    const { done } = (await this.#ask('POST', '/v1/compare', undefined, { ...options, again: true })) as {
+    const { done } = (await this.#nodes.ask('POST', '/v1/compare', undefined, {
+      ...options,
+      again: true,
+    })) as {
       done: ContentComparison;
     };
     return done;
   }
 
   close(): void {
-    this.#connections.close();
+    this.#nodes.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
-
-  async #ask(method: string, path: string, question: unknown, options: Asking): Promise<unknown> {
-    const body = question === undefined ? {} : jsonBody(question);
-    return this.#json(await this.#send(method, path, body, options), options.signal, options.again);
-  }
-
-  async #json({ answer, url }: Sent, signal: AbortSignal | undefined, again = false): Promise<unknown> {
-    let last: unknown;
-    try {
-      for await (const line of linesOf(answer, url, signal)) last = parse(line);
-    } catch (error) {
-      // What was asked has arrived; what became of it is not known.
-      if (again || answer.status !== 200 || !isBroken(error)) throw error;
-      throw outcomeUnknown(url, error);
-    } finally {
-      answer.destroy();
-    }
-    if (answer.status !== 200 || isError(last)) throw errorOf(answer.status, last, url);
-    if (isWorking(last)) throw outcomeUnknown(url, undefined);
-    return last;
-  }
-
-  /** Asks one node after the other: whichever cannot have seen the request, or where `again` says that twice is as once. */
-  async #send(method: string, path: string, body: Body, { signal, again }: Asking): Promise<Sent> {
-    let failure: unknown;
-    for (let tried = 0; tried < this.#urls.length; tried++) {
-      throwIfAborted(signal);
-      const index = (this.#current + tried) % this.#urls.length;
-      const url = this.#urls[index] ?? '';
-      try {
-        const answer = await this.#connections.request({
-          method,
-          url: url + path,
-          headers: {
-            ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
-            ...body.headers,
-          },
-          stallMs: this.#timeoutMs,
-          ...(body.body !== undefined && { body: body.body }),
-          ...(signal !== undefined && { signal }),
-        });
-        this.#current = index;
-        return { answer, url };
-      } catch (error) {
-        throwIfAborted(signal);
-        if (!(error instanceof HttpFailure)) throw error;
-        if (error.sent && !again) throw outcomeUnknown(url, error);
-        // A stream that has begun cannot be sent again.
-        if (error.sent && typeof body.body === 'object' && !(body.body instanceof Uint8Array))
-          throw new SluiceError('UNAVAILABLE', `${url}: ${error.message}`, { cause: error });
-        failure = new SluiceError('UNAVAILABLE', `${url} could not be asked: ${error.message}`, {
-          cause: error,
-        });
-      }
-    }
-    throw failure;
-  }
 }
 
-/** Of a commit that was sent before, a node that cannot be asked tells no more than one that does not know. */
+/** Of a commit that was sent before only a condition that does not hold tells that it was not made, and will not be. */
 function isUnknown(error: unknown, again: boolean): boolean {
-  return isSluiceError(error, 'OUTCOME_UNKNOWN') || (again && isSluiceError(error, 'UNAVAILABLE'));
-}
-
-interface Asking {
-  readonly signal?: AbortSignal | undefined;
-  /** Asking twice is as asking once. */
-  readonly again: boolean;
-}
-
-interface Sent {
-  readonly answer: HttpAnswer;
-  readonly url: string;
+  return again ? !isSluiceError(error, 'CONDITION_FAILED') : isSluiceError(error, 'OUTCOME_UNKNOWN');
 }

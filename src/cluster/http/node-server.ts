@@ -51,6 +51,8 @@ export class NodeServer {
   /** Of calls under way. A signal of the server's own would keep something of each for as long as it lives. */
   readonly #underWay = new Set<AbortController>();
   readonly #connections = new Connections();
+  /** Routes are still to come. */
+  opening = false;
   #server: HttpServer | undefined;
 
   /** @throws TypeError where others than this machine could ask without showing who they are */
@@ -151,6 +153,9 @@ export class NodeServer {
   /** Whoever does not show who he is learns nothing of what there is. */
   #admit({ route, methods }: Found, access: Access): Route {
     if (route?.access === 'open') return route;
+    // To everybody, and of all paths alike.
+    if (route === undefined && this.opening)
+      throw new RequestError(503, 'this node is being opened; try again', { 'retry-after': '1' });
     if (access === 'open') {
       this.counters.unauthorized++;
       throw new RequestError(401, 'a token is needed: authorization: Bearer …', {
