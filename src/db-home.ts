@@ -23,14 +23,14 @@ export interface Caches {
   readonly arenas: ArenaPool;
 }
 
-/** What an open database holds besides its engine. */
+/** What an open database holds besides its engine. A cluster's replica that is made anew gets another of each. */
 export interface Home {
   engine: Engine;
   /** Read-only: engines before the last refresh whose snapshots, iterators or transactions are still open. */
-  readonly retired: Set<Engine>;
-  readonly manifest: Manifest;
-  readonly caches: Caches;
-  readonly lock: Lock | undefined;
+  retired: Set<Engine>;
+  manifest: Manifest;
+  caches: Caches;
+  lock: Lock | undefined;
   /** What writes to the engine by itself ends before it does. */
   beforeClose?: () => Promise<void>;
   /** What may only be let go of when nothing of it is open any more. */

@@ -171,7 +171,9 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     const onClosed = (): void => {
       this.#watches.delete(watch);
     };
-    const watch = new DatasetWatch({ engine, dir, datasetOf, onClosed }, options);
+    const isOpen = (): boolean => !this.engine().closed;
+    const { env, logger } = engine;
+    const watch = new DatasetWatch({ env, logger, isOpen, dir, datasetOf, onClosed }, options);
     this.#watches.add(watch);
     return watch;
   }
@@ -438,9 +440,9 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
 
   /** Waits for commits under way, then lets go of everything. Closing twice is fine. */
   async close(): Promise<void> {
+    for (const watch of [...this.#watches]) await watch.close();
     const { engine, manifest, lock, retired } = this.#home;
     if (engine.closed) return;
-    for (const watch of [...this.#watches]) await watch.close();
     await this.#importer?.close();
     try {
       await this.#home.beforeClose?.();

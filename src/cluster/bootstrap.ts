@@ -4,8 +4,8 @@
  */
 
 import type { Env } from '../base/env/env.ts';
-import type { FileSystem } from '../base/env/file-system.ts';
 import { isSluiceError, SluiceError } from '../base/errors.ts';
+import { removeTree } from './files/directory-tree.ts';
 import type { FileExchange } from './files/file-exchange.ts';
 import type { SharedLog } from './log/shared-log.ts';
 
@@ -22,7 +22,13 @@ export interface BootstrapParts {
 }
 
 /** REQUIRES: the database is closed. @throws SluiceError UNAVAILABLE with what has failed last as the cause, NO_SPACE, ABORTED */
-export async function bootstrap({
+export async function bootstrap(parts: BootstrapParts): Promise<void> {
+  await fetchReplica(parts);
+  installReplica(parts);
+}
+
+/** A peer's checkpoint beside the database, which may be open, and read. @throws as `bootstrap` */
+export async function fetchReplica({
   env,
   root,
   node,
@@ -36,26 +42,18 @@ export async function bootstrap({
     .filter((peer) => peer.node !== node && peer.url !== undefined && peer.appliedRevision >= trimmed)
     .filter(({ condition }) => condition === 'running' || condition === 'lagging')
     .sort((a, b) => b.appliedRevision - a.appliedRevision);
-  const [fresh, old, current] = [`${root}/db.new`, `${root}/db.old`, `${root}/db`];
   let failure: unknown = why;
   for (const { url } of peers) {
     if (url === undefined) continue;
-    removeTree(env.fs, fresh);
+    removeTree(env.fs, freshDir(root));
     try {
-      await exchange.fetchCheckpoint(url, fresh, signal);
+      await exchange.fetchCheckpoint(url, freshDir(root), signal);
+      return;
     } catch (error) {
       // What one could not give, whatever is wrong with it, another may.
       if (!isSluiceError(error) || error.code === 'ABORTED') throw error;
       failure = error;
-      continue;
     }
-    // Ending in between leaves no database, or one that is whole: the next open goes on from either.
-    removeTree(env.fs, old);
-    if (env.fs.existsSync(current)) env.fs.renameSync(current, old);
-    env.fs.renameSync(fresh, current);
-    env.fs.syncDirectorySync(root);
-    removeTree(env.fs, old);
-    return;
   }
   if (isSluiceError(failure, 'NO_SPACE')) throw failure;
   const message =
@@ -63,12 +61,17 @@ export async function bootstrap({
   throw new SluiceError('UNAVAILABLE', message, { cause: failure });
 }
 
-function removeTree(fs: FileSystem, path: string): void {
-  if (!fs.existsSync(path)) return;
-  for (const name of fs.readdirSync(path)) {
-    const below = `${path}/${name}`;
-    if (fs.statSync(below).isDirectory) removeTree(fs, below);
-    else fs.unlinkSync(below);
-  }
-  fs.rmdirSync(path);
+/** Ending in between leaves no database, or one that is whole: the next open goes on from either. REQUIRES: it is fetched, and the database closed. */
+export function installReplica({ env, root }: Pick<BootstrapParts, 'env' | 'root'>): void {
+  const { fs } = env;
+  const [old, current] = [`${root}/db.old`, `${root}/db`];
+  removeTree(fs, old);
+  if (fs.existsSync(current)) fs.renameSync(current, old);
+  fs.renameSync(freshDir(root), current);
+  fs.syncDirectorySync(root);
+  removeTree(fs, old);
+}
+
+function freshDir(root: string): string {
+  return `${root}/db.new`;
 }

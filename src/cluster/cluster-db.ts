@@ -4,27 +4,36 @@ import type { EncodingName } from '../base/encoding.ts';
 import { Db } from '../db.ts';
 import type { Home } from '../db-home.ts';
 import type { Settings } from '../db-options.ts';
+import type { Engine } from '../txn/engine.ts';
 import type { Snapshot } from '../txn/snapshot.ts';
 import type { ClusterNode, ClusterStatus } from './cluster-node.ts';
 import { type ContentComparison, contentDigest } from './contents.ts';
-import { ClusterImports } from './imports/cluster-imports.ts';
+import type { CurrentImports } from './imports/current-imports.ts';
 import type { MemberCondition } from './log/shared-log.ts';
+
+/** The replica behind the database, which may be made anew while that is held. */
+export interface ReplicaOfDb {
+  readonly node: ClusterNode;
+  importsOf(db: Db<EncodingName, EncodingName>, engine: () => Engine): CurrentImports;
+  /** From then on it is made anew no more. */
+  end(): Promise<void>;
+}
 
 export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingName = 'buffer'> extends Db<
   KE,
   VE
 > {
-  readonly #node: ClusterNode;
-  readonly #imports: ClusterImports | undefined;
+  readonly #replica: ReplicaOfDb;
+  readonly #imports: CurrentImports | undefined;
 
   /** For `openCluster`. */
-  constructor(home: Home, settings: Settings, node: ClusterNode) {
-    let imports: ClusterImports | undefined;
+  constructor(home: Home, settings: Settings, replica: ReplicaOfDb) {
+    let imports: CurrentImports | undefined;
     super(home, settings, settings.keyEncoding as KE, settings.valueEncoding as VE, (db, engine) => {
-      imports = new ClusterImports(db, engine, node);
+      imports = replica.importsOf(db, engine);
       return imports;
     });
-    this.#node = node;
+    this.#replica = replica;
     this.#imports = imports;
   }
 
@@ -40,7 +49,7 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
 
   /** The members of the cluster, how far this one is, and what it waits for. Parts that the log would have to tell are absent while it does not answer. */
   status(): Promise<ClusterStatus> {
-    return this.#node.status();
+    return this.#replica.node.status();
   }
 
   /**
@@ -50,17 +59,17 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
    * @throws SluiceError HALTED, UNAVAILABLE, CLOSED
    */
   caughtUp(): Promise<void> {
-    return this.#node.caughtUp();
+    return this.#replica.node.caughtUp();
   }
 
   /** For the server of this node: whether it takes part, as far as it knows by itself. */
   condition(): MemberCondition {
-    return this.#node.condition;
+    return this.#replica.node.condition;
   }
 
   /** For the server of this node: where a request that a client named is committed. */
   requestVersion(id: string): number | undefined {
-    return this.#node.requestVersion(id);
+    return this.#replica.node.requestVersion(id);
   }
 
   /** SHA-256 of all keyspaces' names, keys and values at a snapshot, or now, in hex: the same on every node at the same version. */
@@ -81,6 +90,11 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
    * @throws SluiceError HALTED, UNAVAILABLE, ABORTED, CLOSED
    */
   compareContents(options: { readonly signal?: AbortSignal } = {}): Promise<ContentComparison> {
-    return this.#node.compareContents(options.signal);
+    return this.#replica.node.compareContents(options.signal);
+  }
+
+  override async close(): Promise<void> {
+    await this.#replica.end();
+    await super.close();
   }
 }

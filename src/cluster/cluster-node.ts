@@ -13,21 +13,20 @@ import { Applied } from './applied.ts';
 import type { ClusterSettings } from './cluster-options.ts';
 import { ClusterProposer } from './cluster-proposer.ts';
 import { type ContentComparison, Contents, compared } from './contents.ts';
-import { Divergence } from './divergence.ts';
 import type { FileExchange, FileInFlight } from './files/file-exchange.ts';
 import { HeadStart } from './head-start.ts';
 import type { ImportNode } from './imports/cluster-imports.ts';
 import { Lag, type ReplicaLag } from './lag.ts';
 import type { ClusterConfig, MemberCondition, MemberState, SharedLog } from './log/shared-log.ts';
-import { halted, unlessUnavailable } from './outcome.ts';
+import { LogHead } from './log-head.ts';
+import { Membership } from './membership.ts';
+import { beingMadeAnew, halted, unlessUnavailable } from './outcome.ts';
 import type { Positions } from './position.ts';
 import { Proposals } from './proposals.ts';
 import { Replica } from './replica.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { SharedFiles } from './shared-files.ts';
-import { trimmableThrough } from './trimming.ts';
 
-const TRIM_LEASE = 'trim';
 const RETRY_MS = 200;
 const COMPARE_POLL_MS = 50;
 
@@ -50,6 +49,13 @@ export interface ClusterStatus {
   readonly members: readonly MemberState[];
 }
 
+/** It applies nothing more. */
+interface Halt {
+  readonly error: unknown;
+  /** A replica that is made anew takes its place. */
+  readonly renewed: boolean;
+}
+
 export interface NodeParts {
   readonly env: Env;
   readonly engine: Engine;
@@ -67,6 +73,8 @@ export interface NodeParts {
   readonly positions: Positions;
   /** Of the commits there. */
   readonly requests: RequestIds;
+  /** The log was trimmed under it: it has halted, and is made anew. */
+  readonly onTrimmed: (why: SluiceError) => void;
 }
 
 export class ClusterNode implements ImportNode {
@@ -76,25 +84,22 @@ export class ClusterNode implements ImportNode {
   readonly #proposals: Proposals;
   readonly #headStart: HeadStart;
   readonly #proposer: ClusterProposer;
-  readonly #divergence: Divergence;
   readonly #contents: Contents;
-  readonly #contentDivergence: Divergence;
+  readonly #membership: Membership;
+  readonly #head: LogHead;
   readonly #lag: Lag;
-  readonly #unwatch: () => void;
   readonly #running: Promise<unknown>;
-  #halted: { readonly error: unknown } | undefined;
+  #halted: Halt | undefined;
+  #closed = false;
   #waiting = false;
-  #beat = 0;
   #read: number;
-  #asking: Promise<number> | undefined;
-  heardSessions: ReadonlySet<string>;
   onImport: ((id: string) => void) | undefined;
 
   /** From here on the engine is the log's. */
   constructor(parts: NodeParts) {
     const { engine, config, settings, log, env, exchange, files, positions } = parts;
     this.#parts = parts;
-    this.heardSessions = new Set([parts.session]);
+    this.#head = new LogHead(log);
     // The entry of the last commit may have more records, which were refused, or are not applied.
     this.#read = Math.max(0, (positions.last?.revision ?? 0) - 1);
     this.#applied = new Applied(this.#read);
@@ -112,6 +117,7 @@ export class ClusterNode implements ImportNode {
         windowVersions: config.windowVersions,
         requests: parts.requests,
         bring: (record, revision) => files.bring(record, revision),
+        mend: (record, revision) => files.mend(record, revision),
         pathOf: files.pathOf,
         outcomesOf: (entryId) => this.#proposals.outcomesOf(entryId),
         onApplied: ({ id, revision }, digest) => {
@@ -140,20 +146,25 @@ export class ClusterNode implements ImportNode {
     const replica = this.#replica;
     engine.active.horizon = () => versionOf(replica.horizon);
     this.#lag = new Lag(env.clock);
-    this.#divergence = new Divergence(node, majorityOf(config), this.#applied);
     this.#contents = new Contents({
       engine,
       signal: parts.closing.signal,
-      onDone: () => this.#announceNow(),
+      onDone: () => this.#membership.announceNow(),
       onFailed: (error) => this.#fail(error),
     });
-    this.#contentDivergence = new Divergence(node, majorityOf(config), this.#contents);
-    this.#unwatch = log.watchMembers((members) => this.#hear(members));
-    this.#running = Promise.all([this.#follow(), this.#announceAlways()]);
+    this.#membership = new Membership({
+      ...parts,
+      applied: this.#applied,
+      contents: this.#contents,
+      signal: parts.closing.signal,
+      condition: () => this.condition,
+      onFailed: (error) => this.#fail(error),
+    });
+    this.#running = Promise.all([this.#follow(), this.#membership.run()]);
   }
 
   get condition(): MemberCondition {
-    if (this.#halted !== undefined) return 'halted';
+    if (this.#halted !== undefined) return this.#halted.renewed ? 'starting' : 'halted';
     return this.#waiting ? 'lagging' : 'running';
   }
 
@@ -174,9 +185,12 @@ export class ClusterNode implements ImportNode {
     return this.#proposer.shareImport(expects, row);
   }
 
-  async sessions(): Promise<ReadonlySet<string>> {
-    this.#hear(await this.#parts.log.members());
-    return this.heardSessions;
+  sessions(): Promise<ReadonlySet<string>> {
+    return this.#membership.sessions();
+  }
+
+  get heardSessions(): ReadonlySet<string> {
+    return this.#membership.heardSessions;
   }
 
   /** It waits for files. */
@@ -187,7 +201,7 @@ export class ClusterNode implements ImportNode {
   /** Resolves when this replica has applied what the log had at the call. @throws SluiceError HALTED, UNAVAILABLE, CLOSED */
   async caughtUp(): Promise<void> {
     this.#checkRunning();
-    await this.#applied.reach(await this.#head());
+    await this.#applied.reach(await this.#head.ask());
   }
 
   /** What all live nodes hold, as of a record of its own. @throws SluiceError HALTED, UNAVAILABLE, ABORTED, CLOSED */
@@ -233,40 +247,38 @@ export class ClusterNode implements ImportNode {
 
   /** Follows no more; what callers wait for ends with CLOSED or OUTCOME_UNKNOWN. Resolves when nothing is under way. */
   async close(): Promise<void> {
-    const { closing, log, exchange } = this.#parts;
-    if (closing.signal.aborted) return;
-    closing.abort();
-    this.#unwatch();
-    const closed = new SluiceError('CLOSED', 'The database was closed');
-    this.#proposals.end(closed);
-    this.#applied.end(closed);
-    await this.#running;
-    await this.#replica.settled();
-    await this.#contents.close();
+    const { log, exchange } = this.#parts;
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#stop();
     await exchange.close();
     await log.close();
     // Its files' calls have ended with those.
     await this.#headStart.close();
   }
 
-  /** A call that comes while one is under way may not take its answer, which may be from before: those that wait share the next. */
-  #head(): Promise<number> {
-    if (this.#asking !== undefined) return this.#asking;
-    const before = this.#headNow;
-    const next = before.then(
-      () => this.#askHead(),
-      () => this.#askHead(),
-    );
-    this.#asking = next;
-    this.#headNow = next;
-    return next;
+  /** As `close`, but the log and the exchange of files are for the node that comes after it. */
+  async leave(): Promise<void> {
+    await this.#stop();
+    await this.#headStart.close();
   }
 
-  #headNow: Promise<unknown> = Promise.resolve();
+  async #stop(): Promise<void> {
+    const { closing } = this.#parts;
+    closing.abort();
+    this.#membership.stop();
+    const closed = new SluiceError('CLOSED', 'The database was closed');
+    this.#proposals.end(closed);
+    this.#applied.end(closed);
+    await this.#running;
+    await this.#replica.settled();
+    await this.#contents.close();
+  }
 
-  #askHead(): Promise<number> {
-    this.#asking = undefined;
-    return this.#parts.log.head();
+  /** It stays as it is. */
+  notRenewed(error: unknown): void {
+    this.#halted = { error, renewed: false };
+    this.#parts.engine.logger?.error({ err: error }, 'this replica could not be made anew');
   }
 
   async #follow(): Promise<void> {
@@ -296,99 +308,23 @@ export class ClusterNode implements ImportNode {
   /** This replica applies nothing more; what it has stays readable. */
   #fail(error: unknown): void {
     if (this.#halted !== undefined) return;
-    this.#halted = { error };
-    const { engine } = this.#parts;
+    const { closing, engine, onTrimmed } = this.#parts;
+    const renewed = isSluiceError(error, 'TRIMMED') && !closing.signal.aborted;
+    this.#halted = { error, renewed };
     engine.logger?.error({ err: error }, 'this replica has halted');
     engine.publication.freeze();
-    const told = halted(error);
+    const told = this.#told(this.#halted);
     engine.poison(told);
     this.#proposals.end(told);
     this.#applied.end(told);
+    if (renewed) onTrimmed(error);
   }
 
   #checkRunning(): void {
-    if (this.#halted !== undefined) throw halted(this.#halted.error);
+    if (this.#halted !== undefined) throw this.#told(this.#halted);
   }
 
-  #hear(members: readonly MemberState[]): void {
-    this.heardSessions = new Set(members.map(({ session }) => session));
-    this.#compare(members);
+  #told({ error, renewed }: Halt): SluiceError {
+    return renewed ? beingMadeAnew(error) : halted(error);
   }
-
-  #compare(members: readonly MemberState[]): void {
-    this.#haltIf(this.#divergence.check(members), 'has not the same commits as');
-    this.#haltIf(this.#contentDivergence.check(members), 'does not hold the same as');
-  }
-
-  #haltIf(differing: readonly string[] | undefined, what: string): void {
-    if (differing === undefined || this.#halted !== undefined) return;
-    const message =
-      `This replica ${what} ${differing.join(', ')} at the same place of the log. ` +
-      'Make it anew from a node that is right: sluice cluster repair';
-    this.#fail(new SluiceError('DIVERGED', message));
-  }
-
-  #announceNow(): void {
-    this.#announce().catch((err: unknown) => {
-      if (!this.#parts.closing.signal.aborted)
-        this.#parts.engine.logger?.warn({ err }, 'this node could not tell the others what it holds');
-    });
-  }
-
-  async #announceAlways(): Promise<void> {
-    const { env, closing, settings } = this.#parts;
-    const { signal } = closing;
-    while (!signal.aborted) {
-      try {
-        await this.#announce();
-        await this.#trim();
-      } catch (err) {
-        if (isSluiceError(err, 'LOCKED')) {
-          this.#fail(err);
-          return;
-        }
-        if (!signal.aborted)
-          this.#parts.engine.logger?.warn({ err }, 'this node could not tell the others how far it is');
-      }
-      await env.clock.sleep(settings.announceMs, signal).catch(() => undefined);
-    }
-  }
-
-  /** What it announces as applied is durable here: the others may let the log forget it. */
-  async #announce(): Promise<void> {
-    const { directory, engine, exchange, log, session, settings } = this.#parts;
-    const { revision: appliedRevision, digest } = this.#applied;
-    const appliedVersion = engine.visible;
-    if (this.#halted === undefined && !engine.settings.sync)
-      await engine.wal.sync().catch((error: unknown) => this.#fail(error));
-    const { condition } = this;
-    await log.announce({
-      node: settings.node,
-      session,
-      home: directory,
-      beat: ++this.#beat,
-      url: exchange.url,
-      condition,
-      appliedRevision,
-      appliedVersion,
-      digest,
-      ...(this.#contents.digests.length > 0 && { contents: this.#contents.digests }),
-    });
-    this.#hear(await log.members());
-  }
-
-  async #trim(): Promise<void> {
-    const { config, files, log, positions, settings } = this.#parts;
-    if (this.#halted === undefined && (await log.lease(TRIM_LEASE, settings.node))) {
-      const through = trimmableThrough(await log.members(), positions.all, config.windowVersions);
-      if (through !== undefined && through > (await log.trimmedThrough())) await log.trim(through);
-    }
-    const trimmed = await log.trimmedThrough();
-    await files.forgetThrough(trimmed);
-    positions.forgetThrough(trimmed);
-  }
-}
-
-export function majorityOf({ replicas }: ClusterConfig): number {
-  return Math.floor(replicas / 2) + 1;
 }

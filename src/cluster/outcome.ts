@@ -35,6 +35,12 @@ export function halted(cause: unknown): SluiceError {
   );
 }
 
+export function beingMadeAnew(cause: unknown): SluiceError {
+  const message =
+    'This replica was behind what the log keeps, and is being made anew from another node; reads go on: try again, or ask another node';
+  return new SluiceError('UNAVAILABLE', message, { cause, retryable: true });
+}
+
 export function outcomeUnknown(cause: unknown): SluiceError {
   const message =
     'The commit was given to the cluster, and this node cannot tell what became of it: read what it would have written';

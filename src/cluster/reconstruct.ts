@@ -147,7 +147,10 @@ class Parts {
     const { env } = this.#engine;
     const staged = this.#facts(index, keyspace, source, sha256);
     this.staged.push(staged);
-    const from = this.#pathOf(fileAt(this.#record, index).digest);
+    const { digest, bytes } = fileAt(this.#record, index);
+    const from = this.#pathOf(digest);
+    const there = env.fs.statSync(from).bytes;
+    if (there !== bytes) throw new SluiceError('CORRUPTION', `${from} has ${there} bytes, and had ${bytes}`);
     if (tryLink(env.fs, from, staged.path)) return staged;
     await env.fs.copy(from, staged.path);
     const file = await env.fs.open(staged.path, 'read');

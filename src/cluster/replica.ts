@@ -19,15 +19,16 @@ import type { Engine } from '../txn/engine.ts';
 import type { ImportClaim } from '../txn/proposer.ts';
 import type { RunSection } from '../txn/run.ts';
 import { releaseNow } from '../txn/undo.ts';
+import { type CommitRecordParts, commitRecord } from './commit-record.ts';
 import { applyImport, checkClaim, committedImport } from './imports/shared-imports.ts';
 import type { LogEntry } from './log/shared-log.ts';
 import { halted, isDecided, tooOld } from './outcome.ts';
 import { FIRST_DIGEST, type Position, type Positions, rollDigest } from './position.ts';
 import { gatherRun, type PutRun } from './put-run.ts';
-import { type PathOf, putOf, reconstruct, transactionOf } from './reconstruct.ts';
+import { putOf, transactionOf } from './reconstruct.ts';
 import { decodeRecord } from './record/codec.ts';
 import { EntryRecords } from './record/entry.ts';
-import type { LogRecord, RecordFile, RecordLayer } from './record/log-record.ts';
+import type { LogRecord, RecordFile } from './record/log-record.ts';
 import type { RequestIds } from './request-ids.ts';
 
 /** Whoever waits for a record's outcome. */
@@ -36,13 +37,9 @@ export interface Outcome {
   reject(error: unknown): void;
 }
 
-export interface ReplicaParts {
-  readonly engine: Engine;
+export interface ReplicaParts extends CommitRecordParts {
   readonly windowVersions: number;
   readonly requests: RequestIds;
-  /** Resolves once the files are here: pulls those that are not. */
-  readonly bring: (record: LogRecord, revision: number) => Promise<void>;
-  readonly pathOf: PathOf;
   /** Of an entry that this node has appended: of each of its records. */
   readonly outcomesOf: (entryId: string) => readonly Outcome[] | undefined;
   /** An entry is applied whole, and visible. */
@@ -337,7 +334,9 @@ export class Replica {
       let ingested: CommitResult['ingested'] = [];
       if (record.claim !== undefined) checkClaim(this.#engine, record.claim);
       if (body.kind === 'commit')
-        ingested = (await this.#commitAlone(record, body.layers, place.revision)).ingested;
+        ingested = (
+          await commitRecord(this.#parts, record, body.layers, place.revision, () => this.#hasTaken)
+        ).ingested;
       else if (body.kind === 'drop') await keyspaces.dropNow(body.keyspace);
       else if (body.kind === 'dropVersions') await keyspaces.dropVersionsNow(body.keyspace, body.ids);
       else if (body.kind === 'release') releaseNow(this.#engine, body.ingest);
@@ -345,43 +344,19 @@ export class Replica {
       else if (body.kind === 'import') await applyImport(this.#engine, body);
       else if (body.kind !== 'none') unreachable(body);
       this.#progress.versions.push(this.#taken);
-      if (this.#taken !== NO_VERSION) this.#enterRequest(record, this.#taken);
-      return { version: this.#taken === NO_VERSION ? NO_VERSION : publication.visible, ingested };
+      if (this.#hasTaken) this.#enterRequest(record, this.#taken);
+      return { version: this.#hasTaken ? publication.visible : NO_VERSION, ingested };
     } catch (error) {
       // What has a version is no outcome any more.
-      if (this.#taken !== NO_VERSION) throw this.#fail(error);
+      if (this.#hasTaken) throw this.#fail(error);
       throw error;
     } finally {
       this.#current = undefined;
     }
   }
 
-  async #commitAlone(
-    record: LogRecord,
-    layers: readonly RecordLayer[],
-    revision: number,
-  ): Promise<CommitResult> {
-    const { bring, pathOf } = this.#parts;
-    await bring(record, revision);
-    const {
-      transaction,
-      layers: merged,
-      discard,
-      close,
-    } = await reconstruct(this.#engine, record, layers, pathOf);
-    try {
-      return await this.#engine.committer.apply({
-        transaction,
-        layers: merged,
-        timeMs: record.timeMs,
-        begun: () => undefined,
-      });
-    } catch (error) {
-      if (isDecided(error)) discard();
-      throw error;
-    } finally {
-      close();
-    }
+  get #hasTaken(): boolean {
+    return this.#taken !== NO_VERSION;
   }
 
   #positionAt(version: Version, { revision, index }: Place): Position {

@@ -6,10 +6,11 @@
 
 import type { Env } from '../base/env/env.ts';
 import { SluiceError } from '../base/errors.ts';
+import { sha256Of } from '../ingest/staging.ts';
 import { eachAtATime, FILES_AT_A_TIME } from './files/at-a-time.ts';
 import type { FileExchange, FileFacts } from './files/file-exchange.ts';
 import type { SharedLog } from './log/shared-log.ts';
-import type { LogRecord } from './record/log-record.ts';
+import type { LogRecord, RecordFile } from './record/log-record.ts';
 
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 2000;
@@ -44,7 +45,7 @@ export class SharedFiles {
    * Pulls what is not here from whoever has it, and waits as long as it takes. `revision`: of the record's entry.
    * @throws SluiceError TRIMMED where it would wait for ever, NO_SPACE …, ABORTED
    */
-  async bring({ files }: LogRecord, revision: number): Promise<void> {
+  async bring({ files }: Pick<LogRecord, 'files'>, revision: number): Promise<void> {
     const { exchange, onWaiting } = this.#parts;
     const missing = files.filter(({ digest }) => !exchange.has(digest));
     if (missing.length === 0) return;
@@ -56,6 +57,31 @@ export class SharedFiles {
     } finally {
       onWaiting(false);
     }
+  }
+
+  /** As `bring`, of those that are damaged here, or gone, whatever was said of them before. Resolves with whether there were any. */
+  async mend({ files }: Pick<LogRecord, 'files'>, revision: number): Promise<boolean> {
+    const { exchange, log, node, onWaiting, signal } = this.#parts;
+    const lost: RecordFile[] = [];
+    for (const file of files) if (!(await this.#isWhole(file))) lost.push(file);
+    if (lost.length === 0) return false;
+    onWaiting(true);
+    try {
+      for (const { digest } of lost) {
+        exchange.drop(digest);
+        await this.#retrying(() => log.forgetFile(digest, node), signal);
+      }
+      await this.bring({ files: lost }, revision);
+    } finally {
+      onWaiting(false);
+    }
+    return true;
+  }
+
+  async #isWhole({ digest }: FileFacts): Promise<boolean> {
+    const { env, exchange, signal } = this.#parts;
+    const path = exchange.path(digest);
+    return env.fs.existsSync(path) && (await sha256Of(path, env, undefined, signal)) === digest;
   }
 
   /** Of a peer's: here, durably, and announced. */

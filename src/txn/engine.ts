@@ -33,6 +33,7 @@ import { Pipeline } from './pipeline.ts';
 import type { Proposer, ReplicaEdits } from './proposer.ts';
 import { Publication, type Slot } from './publication.ts';
 import { RangeCollector } from './range-collector.ts';
+import { closedError, poisonedError, readOnlyError } from './refusals.ts';
 import { Remover } from './remover.ts';
 import { Snapshot } from './snapshot.ts';
 import { StoreReader, type StoreState } from './store-reader.ts';
@@ -108,6 +109,8 @@ export class Engine implements StoreState {
   #pipeline: Pipeline | undefined;
   #nextFileId: number;
   #nextTreeId: number;
+  /** A closed engine's: what whoever still holds something of it is told, where the database is not closed. */
+  endedBy: SluiceError | undefined;
   #poison: unknown;
   #closed = false;
 
@@ -202,7 +205,7 @@ export class Engine implements StoreState {
   }
 
   checkOpen(): void {
-    if (this.#closed) throw new SluiceError('CLOSED', 'The database is closed; open it again');
+    if (this.#closed) throw this.endedBy ?? closedError();
   }
 
   checkWritable(): void {
@@ -212,11 +215,7 @@ export class Engine implements StoreState {
   }
 
   checkPoison(): void {
-    if (this.#poison === undefined) return;
-    if (isSluiceError(this.#poison, 'HALTED')) throw this.#poison;
-    const message =
-      'An earlier write could not be made durable. Reads go on; reopen the database to write again';
-    throw new SluiceError('POISONED', message, { cause: this.#poison });
+    if (this.#poison !== undefined) throw poisonedError(this.#poison);
   }
 
   /** L9: after a failed fsync nobody knows what the disk holds; only reading it again, at open, can tell. */
@@ -392,8 +391,4 @@ export class Engine implements StoreState {
       await this.wal.close();
     }
   }
-}
-
-function readOnlyError(): SluiceError {
-  return new SluiceError('READ_ONLY', 'The database was opened with readOnly: true');
 }

@@ -44,7 +44,7 @@ export type DatabaseEvent =
 export type EventListener = (event: DatabaseEvent) => void;
 
 export class Events {
-  readonly #listeners = new Set<EventListener>();
+  #listeners = new Set<EventListener>();
   readonly #logger: Logger | undefined;
 
   constructor(logger: Logger | undefined) {
@@ -54,10 +54,16 @@ export class Events {
   /** Calls `listener`, synchronously, at each event until the returned function is called. */
   on(listener: EventListener): () => void {
     if (typeof listener !== 'function') throw new TypeError('listener must be a function');
-    this.#listeners.add(listener);
+    const listeners = this.#listeners;
+    listeners.add(listener);
     return () => {
-      this.#listeners.delete(listener);
+      listeners.delete(listener);
     };
+  }
+
+  /** Those who listen to the other one listen to this one too, until they leave either. */
+  goOn(other: Events): void {
+    this.#listeners = other.#listeners;
   }
 
   /** A listener that throws is a bug of its own, told to the logger: it must not stop the engine half way. */

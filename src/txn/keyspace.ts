@@ -147,6 +147,14 @@ export class Keyspace<
     this.engine().checkOpen();
   }
 
+  protected override openCheck(): () => void {
+    const engine = this.engine();
+    return () => {
+      if (engine.endedBy !== undefined) throw engine.endedBy;
+      this.checkOpen();
+    };
+  }
+
   protected override catchUp(): Promise<void> {
     return this.engine().proposer?.caughtUp() ?? Promise.resolve();
   }

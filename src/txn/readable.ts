@@ -89,6 +89,11 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   /** @throws SluiceError CLOSED when what is read from is no more: not even what is in memory is handed out then. */
   protected abstract checkOpen(): void;
 
+  /** `checkOpen` of what is read from now, whatever takes its place. */
+  protected openCheck(): () => void {
+    return () => this.checkOpen();
+  }
+
   /** Resolves when what was committed anywhere before the call can be read. */
   protected async catchUp(): Promise<void> {}
 
@@ -227,7 +232,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     const bounds = rangeBounds(options, keyEncoding);
     return {
       scan: this.source(options.snapshot).scan(this.keyspaceName, bounds, options.snapshot),
-      checkOpen: () => this.checkOpen(),
+      checkOpen: this.openCheck(),
       reverse,
       limit: limit === -1 ? Number.POSITIVE_INFINITY : limit,
       signal,

@@ -9,6 +9,8 @@ import type { ReadSource } from './read-source.ts';
 export interface SnapshotOwner {
   readonly manifest: object;
   readonly reader: ReadSource;
+  /** What it tells its readers once it is no more, and another one has taken its place. */
+  readonly endedBy: SluiceError | undefined;
 }
 
 export interface SnapshotOptions {
@@ -58,7 +60,9 @@ export class Snapshot implements Disposable, AsyncDisposable {
 
   /** Where to read with it: where it was made, as long as that is the same database, though refreshed since. */
   static sourceOf(snapshot: unknown, owner: SnapshotOwner): ReadSource {
-    if (!(snapshot instanceof Snapshot) || snapshot.#owner.manifest !== owner.manifest) return owner.reader;
+    if (!(snapshot instanceof Snapshot)) return owner.reader;
+    if (snapshot.#owner.endedBy !== undefined) throw snapshot.#owner.endedBy;
+    if (snapshot.#owner.manifest !== owner.manifest) return owner.reader;
     return snapshot.#owner.reader;
   }
 

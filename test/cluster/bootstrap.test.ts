@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { type ErrorCode, SluiceError } from '../../src/base/errors.ts';
 import { outcomeOf } from '../base/database.ts';
 import { writeSst } from '../base/sst-files.ts';
-import { type TestCluster, type TextNode, threeNodes, until } from './nodes.ts';
+import { isThere, type TestCluster, type TextNode, threeNodes, until } from './nodes.ts';
 
 const SMALL = { windowVersions: 16, announceMs: 5 } as const;
 
@@ -158,7 +158,7 @@ test('a node that has lost a file does not count among those that hold it, until
   await until('c holds it', () => holders().length === 3);
 });
 
-test('a replica that waits for a file which all have let go of says so, and begins from a peer', async () => {
+test('a replica that waits for a file which all have let go of begins from a peer', async () => {
   const { cluster, a, b, c } = await threeNodes(SMALL);
   await a.put('k', 'before');
   await c.caughtUp();
@@ -178,10 +178,8 @@ test('a replica that waits for a file which all have let go of says so, and begi
   );
   cluster.log.reconnect('c');
   cluster.exchange.cut.clear();
-  await until('c has halted', async () => (await c.status()).condition === 'halted');
-  expect((await c.status()).error).toMatch(/log is kept from revision \d+ on/);
-  await cluster.stop('c');
-  await sameContent(a, await cluster.open('c'));
+  await isThere(c, 'f', '1');
+  await sameContent(a, c);
 });
 
 test('an ingest that only a minority could hold is not committed', async () => {

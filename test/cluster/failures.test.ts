@@ -1,3 +1,4 @@
+import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
@@ -199,6 +200,43 @@ test('a replica that has something else than the others stops and says so; made 
   expect([(await a.status()).condition, (await b.status()).condition]).toEqual(['running', 'running']);
   await cluster.stop('c');
 });
+
+/** A node that is told of entries only once it may be. */
+class GatedLog extends MemoryLog {
+  open: () => void = () => undefined;
+  readonly #opened = new Promise<void>((resolve) => {
+    this.open = resolve;
+  });
+
+  override async *read(after: number, signal: AbortSignal): AsyncGenerator<LogEntry> {
+    for await (const entry of super.read(after, signal)) {
+      await this.#opened;
+      yield entry;
+    }
+  }
+}
+
+for (const [what, harm] of [
+  ['gone', (path: string) => rmSync(path)],
+  ['cut short', (path: string) => truncateSync(path, 100)],
+] as const) {
+  test(`an original that is ${what} when its record comes is fetched from another node`, async () => {
+    const { cluster, a, b } = await threeNodes(ALL_KEPT);
+    await cluster.stop('c');
+    const log = new GatedLog(cluster.log, 'c');
+    const c = await cluster.open('c', { log });
+    const path = join(cluster.dir, 'in.sst');
+    const { sha256 } = await writeSst(path, [['f', '1']]);
+    await a.ingest(path);
+    const held = join(cluster.dirOf('c'), 'cluster', 'files', sha256);
+    await until('c holds it', () => cluster.log.files.get(sha256)?.has('c') === true);
+    harm(held);
+    log.open();
+    await sameOnAll([a, b, c]);
+    expect([await c.get('f'), (await c.status()).condition]).toEqual(['1', 'running']);
+    expect(readFileSync(held)).toEqual(readFileSync(path));
+  });
+}
 
 test('a node that is cut off from the log reads what it has, and catches up', async () => {
   const { cluster, a, b } = await threeNodes();

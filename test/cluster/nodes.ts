@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { isSluiceError } from '../../src/base/errors.ts';
 import type { ClusterDb } from '../../src/cluster/cluster-db.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
 import { MemoryExchangeHub } from '../../src/cluster/files/memory-exchange.ts';
@@ -88,4 +89,16 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     if (Date.now() > deadline) throw new Error(`it did not come to it that ${what}`);
     await nodeEnv.clock.sleep(5);
   }
+}
+
+/** Waits for the value. What is asked in the turns between the old database and the new one is told to come again. */
+export async function isThere(node: TextNode, key: string, value: string): Promise<void> {
+  await until(`${key} is ${value}`, async () => {
+    try {
+      return (await node.get(key)) === value;
+    } catch (error) {
+      if (isSluiceError(error, 'UNAVAILABLE')) return false;
+      throw error;
+    }
+  });
 }

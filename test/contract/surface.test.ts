@@ -14,6 +14,7 @@ const INTERNAL = new Set([
   'engine',
   'keyspaceName',
   'checkOpen',
+  'openCheck',
   'source',
   'snapshotFor',
   'checkOwner',

@@ -8,9 +8,10 @@
  */
 
 import { checkCallback, checkOptions } from '../../base/arguments.ts';
+import type { Env } from '../../base/env/env.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
-import type { Engine } from '../engine.ts';
+import type { Logger } from '../engine.ts';
 import type { Dataset } from './dataset.ts';
 import { type DatasetMetadata, parseMetadata } from './metadata.ts';
 import { checkKeepVersions } from './rows.ts';
@@ -75,7 +76,10 @@ interface Seen {
 }
 
 export interface WatchPlace {
-  readonly engine: Engine;
+  readonly env: Env;
+  readonly logger: Logger | undefined;
+  /** False for good once the database is closed, and while a cluster's replica is made anew. */
+  readonly isOpen: () => boolean;
   readonly dir: string;
   readonly datasetOf: (name: string) => Dataset;
   /** Told when it has ended by itself or by `close`. */
@@ -131,7 +135,7 @@ export class DatasetWatch implements AsyncDisposable {
   #schedule(ms: number): void {
     this.#cancel?.();
     if (this.#stop.signal.aborted) return;
-    this.#cancel = this.#place.engine.env.clock.after(ms, () => void this.#poll());
+    this.#cancel = this.#place.env.clock.after(ms, () => void this.#poll());
   }
 
   #poll(): Promise<void> {
@@ -149,14 +153,14 @@ export class DatasetWatch implements AsyncDisposable {
 
   /** REQUIRES: the directory is there. */
   async #listen(): Promise<(() => Promise<void>) | undefined> {
-    const { engine, dir } = this.#place;
+    const { env, logger, dir } = this.#place;
     const onEnd = (err: unknown): void => {
       this.#isHinted = false;
       this.#schedule(this.#pollMs);
-      engine.logger?.warn({ err, dir }, 'the file system tells of changes no more; the directory is polled');
+      logger?.warn({ err, dir }, 'the file system tells of changes no more; the directory is polled');
     };
     try {
-      const stop = await engine.env.watch?.(dir, { onHint: () => this.#hint(), onEnd });
+      const stop = await env.watch?.(dir, { onHint: () => this.#hint(), onEnd });
       this.#isHinted = stop !== undefined;
       // For what has changed before it listened.
       if (this.#isHinted) this.#hint();
@@ -178,7 +182,7 @@ export class DatasetWatch implements AsyncDisposable {
   #hint(): void {
     this.#cancelHint?.();
     if (this.#stop.signal.aborted) return;
-    this.#cancelHint = this.#place.engine.env.clock.after(PAUSE_MS, () => {
+    this.#cancelHint = this.#place.env.clock.after(PAUSE_MS, () => {
       // What is under way may have passed the change by.
       if (this.#polling === undefined) void this.#poll();
       else this.#hint();
@@ -186,26 +190,26 @@ export class DatasetWatch implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const { engine, dir } = this.#place;
+    const { env, logger, isOpen, dir } = this.#place;
     let names: string[] = [];
     try {
-      names = engine.env.fs.readdirSync(dir);
+      names = env.fs.readdirSync(dir);
       this.#listening ??= this.#listen();
     } catch (error) {
       if (!isSluiceError(error)) throw error;
-      engine.logger?.warn({ err: error, dir }, 'a directory of datasets cannot be read');
+      logger?.warn({ err: error, dir }, 'a directory of datasets cannot be read');
       // One of this name may be another directory later.
       await this.#listenNoMore();
     }
     for (const name of names.sort()) {
-      if (this.#stop.signal.aborted || engine.closed) return;
+      if (this.#stop.signal.aborted || !isOpen()) return;
       await this.#lookAt(name);
     }
   }
 
   async #lookAt(name: string): Promise<void> {
     const path = `${this.#place.dir}/${name}/${METADATA}`;
-    if (!this.#place.engine.env.fs.existsSync(path)) return;
+    if (!this.#place.env.fs.existsSync(path)) return;
     const seen = this.#seen.get(name);
     let version: number | undefined;
     let files: readonly string[] = [path];
@@ -273,11 +277,11 @@ export class DatasetWatch implements AsyncDisposable {
   }
 
   #nowMs(): number {
-    return this.#place.engine.env.clock.monotonicMs();
+    return this.#place.env.clock.monotonicMs();
   }
 
   #read(path: string): string {
-    const file = this.#place.engine.env.fs.openSync(path, 'read');
+    const file = this.#place.env.fs.openSync(path, 'read');
     try {
       const bytes = new Uint8Array(file.sizeSync());
       const n = file.readSync(bytes, 0, bytes.length, 0);
@@ -292,11 +296,11 @@ export class DatasetWatch implements AsyncDisposable {
   }
 
   #isThere(name: string, file: string): boolean {
-    return this.#place.engine.env.fs.existsSync(this.#path(name, file));
+    return this.#place.env.fs.existsSync(this.#path(name, file));
   }
 
   #stampOf(paths: readonly string[]): string {
-    const { fs } = this.#place.engine.env;
+    const { fs } = this.#place.env;
     return paths
       .map((path) => {
         if (!fs.existsSync(path)) return 'none';
@@ -311,7 +315,7 @@ export class DatasetWatch implements AsyncDisposable {
   }
 
   #found(status: WatchedDataset, stamp: string): void {
-    const { logger } = this.#place.engine;
+    const { logger } = this.#place;
     const before = this.#seen.get(status.name);
     this.#seen.set(status.name, { status, stamp, atMs: this.#nowMs() });
     const same =
