@@ -9,18 +9,20 @@ import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
 import { MemoryExchangeHub } from '../../src/cluster/files/memory-exchange.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
 import { MemoryLog, MemoryLogHub } from '../../src/cluster/log/memory-log.ts';
+import type { SharedLog } from '../../src/cluster/log/shared-log.ts';
 import { openCluster } from '../../src/cluster/open-cluster.ts';
 import { openNodeOn } from '../../src/cluster/open-node.ts';
 import type { InternalOptions } from '../../src/db-options.ts';
 import { LENGTH } from '../base/length.ts';
 import { EtcdCluster } from '../fixtures/etcd.ts';
 import { TOKEN } from './exchange-node.ts';
+import { GatedLog, type LogGate } from './log-gate.ts';
 
 export type NodeOptions<KE extends EncodingName, VE extends EncodingName> = Omit<
   ClusterOptions<KE, VE>,
   'dir' | 'node' | 'log' | 'files'
 > &
-  InternalOptions;
+  InternalOptions & { readonly gate?: LogGate };
 
 /** Opens a node of the cluster in this directory, which begins with the first. */
 export type OpenNode = <KE extends EncodingName, VE extends EncodingName>(
@@ -45,9 +47,14 @@ class MemoryClusters {
       files: new MemoryExchangeHub(nodeEnv),
     };
     this.#hubs.set(dir, hub);
-    const [log, files] = [new MemoryLog(hub.log, node), hub.files.opener(node)];
-    return openCluster({ announceMs: 20, ...options, dir: join(dir, node), node, log, files });
+    const { gate, ...own } = options;
+    const [log, files] = [gated(new MemoryLog(hub.log, node), gate), hub.files.opener(node)];
+    return openCluster({ announceMs: 20, ...own, dir: join(dir, node), node, log, files });
   };
+}
+
+function gated(log: SharedLog, gate: LogGate | undefined): SharedLog {
+  return gate === undefined ? log : new GatedLog(log, gate);
 }
 
 const IN_MEMORY: ClusterKind = {
@@ -67,10 +74,11 @@ const ON_ETCD: ClusterKind = {
       node: string,
       options: NodeOptions<KE, VE>,
     ) => {
-      const own = { announceMs: 100, token: TOKEN, ...options, dir: join(dir, node), node };
+      const { gate, ...given } = options;
+      const own = { announceMs: 100, token: TOKEN, ...given, dir: join(dir, node), node };
       const name = names.get(dir) ?? `roaming-${names.size}`;
       names.set(dir, name);
-      const log = () => openEtcdLog(name, { hosts: etcd.hosts }, nodeEnv);
+      const log = async () => gated(await openEtcdLog(name, { hosts: etcd.hosts }, nodeEnv), gate);
       // It serves bytes over HTTP, whatever the encodings here.
       return (await openNodeOn(own, log, nodeEnv)).db as unknown as ClusterDb<KE, VE>;
     };

@@ -11,7 +11,7 @@ export { engineOf };
 /** Of a node, whatever its encodings. */
 export type Replica = Pick<
   TextNode,
-  'caughtUp' | 'version' | 'contentDigest' | 'ingests' | 'status' | 'close'
+  'caughtUp' | 'version' | 'snapshot' | 'contentDigest' | 'ingests' | 'status' | 'close'
 >;
 
 /** Alike on all replicas with ALL_KEPT. Ids of trees and tables are a node's own, and how it knows what it has applied. */

@@ -1,6 +1,7 @@
 /**
  * L7, and the same versions everywhere: random histories through all nodes of a cluster read as the oracle says, and all replicas have
- * the same entries with the same versions; also one that was closed for a while, or lost all that it had, amid the history.
+ * the same entries with the same versions; also one that was closed for a while, or lost all that it had, amid the history, or lagged: that
+ * has what the others had.
  */
 
 import fc from 'fast-check';
@@ -13,13 +14,15 @@ import { type History, history } from '../model/history.ts';
 import { Run } from '../model/run.ts';
 import { CLUSTERS, openingNodes } from './clusters.ts';
 import { ALL_KEPT } from './nodes.ts';
-import { RoamingClusters } from './roaming.ts';
+import { type Absence, RoamingClusters } from './roaming.ts';
 
-/** One node is gone from before one operation until before another. */
+/** One node is away from before one operation until before another. */
 interface Upset {
-  readonly how: 'closed' | 'wiped';
+  readonly how: Absence;
   readonly from: number;
   readonly operations: number;
+  /** Of the log, that reach one that lags before each operation. */
+  readonly entries: number;
 }
 
 interface Upsetting {
@@ -31,9 +34,10 @@ const upsetting: fc.Arbitrary<Upsetting> = fc.record({
   ops: history,
   upsets: fc.array(
     fc.record({
-      how: fc.constantFrom('closed', 'wiped'),
+      how: fc.constantFrom('closed', 'wiped', 'lagging', 'lagging'),
       from: fc.nat(19),
       operations: fc.integer({ min: 1, max: 12 }),
+      entries: fc.nat(2),
     }),
     { maxLength: 3 },
   ),
@@ -58,6 +62,8 @@ describe.each(CLUSTERS)('$name', (cluster) => {
         const clusters = new RoamingClusters(openNode);
         const upset = async (at: number): Promise<void> => {
           if (upsets.some(({ from, operations }) => at === from + operations)) await clusters.bringBack();
+          for (const { from, operations, entries } of upsets)
+            if (at > from && at < from + operations) await clusters.letThrough(entries);
           for (const { from, how } of upsets) if (at === from) await clusters.takeAway(how);
         };
         const { settled } = clusters;

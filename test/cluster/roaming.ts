@@ -10,6 +10,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EncodingName } from '../../src/base/encoding.ts';
 import { isSluiceError } from '../../src/base/errors.ts';
+import type { ClusterDb } from '../../src/cluster/cluster-db.ts';
 import type { DbOptions, InternalOptions } from '../../src/db-options.ts';
 import { type Db, open } from '../../src/index.ts';
 import { Dataset } from '../../src/txn/dataset/dataset.ts';
@@ -18,7 +19,16 @@ import { Snapshot } from '../../src/txn/snapshot.ts';
 import { Transaction } from '../../src/txn/transaction.ts';
 import type { OpenNode } from './clusters.ts';
 import { type Replica, sameContent, sameOnAll } from './entries.ts';
+import { sameAsBefore, writesFromBehind } from './lagging.ts';
+import { LogGate } from './log-gate.ts';
 import { until } from './nodes.ts';
+
+export const NODES = ['a', 'b', 'c'] as const;
+/** Whose database is opened read-only. */
+export const READ_BESIDE = 'b';
+
+/** Of a node's database, in a cluster's directory. */
+export const directoryOf = (dir: string, node: (typeof NODES)[number]): string => join(dir, node, 'db');
 
 type Options<KE extends EncodingName, VE extends EncodingName> = DbOptions<KE, VE> & InternalOptions;
 
@@ -26,6 +36,7 @@ type Options<KE extends EncodingName, VE extends EncodingName> = DbOptions<KE, V
 export class RoamingClusters {
   readonly #openNode: OpenNode;
   readonly #opened: Roaming[] = [];
+  readonly #nodes = new WeakMap<object, readonly object[]>();
   #last:
     | { readonly roaming: Roaming; readonly dir: string; readonly reopen: () => Promise<void> }
     | undefined;
@@ -39,7 +50,7 @@ export class RoamingClusters {
     dir: string,
     options: Options<KE, VE> = {},
   ): Promise<Db<KE, VE>> => {
-    if (options.readOnly === true) return open(join(dir, 'b/db'), options);
+    if (options.readOnly === true) return open(directoryOf(dir, READ_BESIDE), options);
     const {
       readOnly: _,
       createIfMissing: __,
@@ -47,25 +58,41 @@ export class RoamingClusters {
       conflictWindowBytes: ____,
       ...own
     } = options;
-    const openNode = (node: string) => this.#openNode(dir, node, own);
-    const nodes = [await openNode('a'), await openNode('b'), await openNode('c')];
+    const gate = new LogGate();
+    const openNode = (node: string) =>
+      this.#openNode(dir, node, node === NODES[AWAY] ? { ...own, gate } : own);
+    const nodes: ClusterDb<KE, VE>[] = [];
+    for (const name of NODES) nodes.push(await openNode(name));
     const keepsAll = own.compaction === 'off' && (own.keepHistoryMs ?? 0) > 0;
-    const roaming = new Roaming(nodes, keepsAll ? sameOnAll : sameContent);
+    const roaming = new Roaming(nodes, gate, keepsAll ? sameOnAll : sameContent);
     this.#opened.push(roaming);
     this.#last = {
       roaming,
       dir,
       reopen: async () => {
-        nodes[AWAY] = await openNode('c');
+        nodes[AWAY] = await openNode(NODES[AWAY]);
       },
     };
-    return roaming.database(nodes);
+    const database: Db<KE, VE> = roaming.database(nodes);
+    this.#nodes.set(database, nodes);
+    return database;
   };
 
-  /** The last node of the cluster that was opened last is gone until `bringBack`; 'wiped': with all that it had. */
-  async takeAway(how: 'closed' | 'wiped'): Promise<void> {
-    if (this.#last === undefined || !(await this.#last.roaming.takeAway())) return;
-    if (how === 'wiped') rmSync(join(this.#last.dir, 'c'), { recursive: true });
+  /** As they are now. */
+  nodesOf = <D extends object>(db: D): readonly D[] => (this.#nodes.get(db) ?? [db]) as readonly D[];
+
+  /**
+   * The last node of the cluster that was opened last is away until `bringBack`: closed; 'wiped', with all that it had; or 'lagging',
+   * open and alive while the log's entries do not reach it.
+   */
+  async takeAway(how: Absence): Promise<void> {
+    if (this.#last === undefined || !(await this.#last.roaming.takeAway(how))) return;
+    if (how === 'wiped') rmSync(join(this.#last.dir, NODES[AWAY]), { recursive: true });
+  }
+
+  /** Lets a node that lags have so many entries more, and sees to it that it has what the others had then. */
+  async letThrough(entries: number): Promise<void> {
+    await this.#last?.roaming.letThrough(entries);
   }
 
   /** Where it was there, nothing is done. */
@@ -78,6 +105,8 @@ export class RoamingClusters {
     await Promise.all(this.#opened.map((roaming) => roaming.settleAll()));
   };
 }
+
+export type Absence = 'closed' | 'wiped' | 'lagging';
 
 /** One of the things that a call may be of, as it is on each node. */
 type Kin = (node: number) => object;
@@ -93,6 +122,8 @@ const READING: ReadonlySet<PropertyKey> = new Set(['get', 'getMany', 'has', 'ver
 
 class Roaming {
   readonly #nodes: readonly Replica[];
+  /** To the node that may be away. */
+  readonly #gate: LogGate;
   readonly #check: (nodes: readonly Replica[]) => Promise<void>;
   readonly #kin = new WeakMap<object, Kin>();
   /** Of what belongs to one node. */
@@ -100,11 +131,12 @@ class Roaming {
   /** The last one, and its node. */
   #snapshot: { readonly snapshot: Snapshot; readonly node: number } | undefined;
   #next = 0;
-  #isAway = false;
+  #away: Absence | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(nodes: readonly Replica[], check: (nodes: readonly Replica[]) => Promise<void>) {
+  constructor(nodes: readonly Replica[], gate: LogGate, check: (nodes: readonly Replica[]) => Promise<void>) {
     this.#nodes = nodes;
+    this.#gate = gate;
     this.#check = check;
   }
 
@@ -118,23 +150,37 @@ class Roaming {
   }
 
   get #present(): readonly Replica[] {
-    return this.#isAway ? this.#nodes.slice(0, AWAY) : this.#nodes;
+    return this.#away === undefined ? this.#nodes : this.#nodes.slice(0, AWAY);
   }
 
   /** False where it is gone, or all are. */
-  async takeAway(): Promise<boolean> {
-    if (this.#isAway || this.#closing !== undefined) return false;
-    this.#isAway = true;
+  async takeAway(how: Absence): Promise<boolean> {
+    if (this.#away !== undefined || this.#closing !== undefined) return false;
+    this.#away = how;
     if (this.#next === AWAY) this.#next = 0;
-    await this.#at(this.#nodes, AWAY).close();
+    if (how === 'lagging') this.#gate.hold();
+    else await this.#at(this.#nodes, AWAY).close();
     return true;
   }
 
   async bringBack(reopen: () => Promise<void>): Promise<void> {
-    if (!this.#isAway || this.#closing !== undefined) return;
-    await reopen();
-    this.#isAway = false;
+    if (this.#away === undefined || this.#closing !== undefined) return;
+    if (this.#away === 'lagging') await this.#catchUp();
+    else await reopen();
+    this.#away = undefined;
     await this.settle();
+  }
+
+  async letThrough(entries: number): Promise<void> {
+    if (this.#away !== 'lagging' || this.#closing !== undefined) return;
+    this.#gate.letThrough(entries);
+    await sameAsBefore(this.#at(this.#nodes, AWAY), this.#at(this.#nodes, 0));
+  }
+
+  async #catchUp(): Promise<void> {
+    const [lagging, other] = [this.#at(this.#nodes, AWAY), this.#at(this.#nodes, 0)];
+    await sameAsBefore(lagging, other);
+    await writesFromBehind(lagging, other, () => this.#gate.release());
   }
 
   async settleAll(): Promise<void> {
@@ -261,6 +307,10 @@ class Roaming {
   }
 
   async #checkAndClose(): Promise<void> {
+    if (this.#away === 'lagging') {
+      this.#gate.release();
+      this.#away = undefined;
+    }
     try {
       await this.#check(this.#present);
     } finally {
