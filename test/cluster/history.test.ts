@@ -1,6 +1,6 @@
 /**
- * Concurrent clients of three replicas, some of a dataset whose versions are swapped under them: their history is strictly serializable,
- * and the replicas hold the same.
+ * Concurrent clients of three replicas, some of a dataset whose versions are swapped under them, some that send each commit twice under one id:
+ * their history is strictly serializable, and the replicas hold the same.
  */
 
 import { mkdirSync } from 'node:fs';
@@ -15,14 +15,18 @@ import { checkHistory } from '../history/check-history.ts';
 import type { RecordedTransaction } from '../history/history.ts';
 import { type Journal, Recorder } from '../history/recorder.ts';
 import { Client, everything, Names } from '../history/workload.ts';
+import { serveReplica } from './api-node.ts';
 import { CLUSTERS, openingNodes } from './clusters.ts';
 import { sameContent } from './entries.ts';
 import { DatasetClient } from './faults/dataset-client.ts';
+import { RequestClient } from './request-client.ts';
 
 type Node = ClusterDb<'utf8', 'utf8'>;
 
 /** Of each three the third is of the dataset. */
 const CLIENTS = 9;
+/** Over HTTP, of all nodes. */
+const REQUEST_CLIENTS = 2;
 const OPTIONS = {
   ...TINY,
   memtableBytes: 1 << 16,
@@ -67,13 +71,30 @@ describe.each(CLUSTERS)('$name', (cluster) => {
     const base = new DatasetClient(new SeededRandom(SEED), names, recorder, dir, 1);
     await base.publish(first, 'base');
     await Promise.all(nodes.map((node) => node.caughtUp()));
-    await Promise.all(
-      Array.from({ length: CLIENTS }, async (_, i) => {
+    const served = await Promise.all(nodes.map((node) => serveReplica(node, memoryDirectory())));
+    const requestClients = Array.from({ length: REQUEST_CLIENTS }, (_, i) => {
+      const name = `requests-${i}`;
+      const random = new SeededRandom(SEED * 100 + CLIENTS + i);
+      const clients = served.map(({ client }) => client);
+      return new RequestClient(
+        random,
+        names,
+        new Recorder(name, true, journalOf(first, transactions)),
+        name,
+        clients,
+      );
+    });
+    const isOver = (): boolean => transactions.length >= count;
+    await Promise.all([
+      ...Array.from({ length: CLIENTS }, async (_, i) => {
         const node = nodes[Math.floor(i / 3)] ?? first;
         const client = clientAt(node, i);
-        while (transactions.length < count) await client.once(node);
+        while (!isOver()) await client.once(node);
       }),
-    );
+      ...requestClients.map(async (client) => {
+        while (!isOver()) await client.once();
+      }),
+    ]);
     await recorder.snapshot(first, async (reader) => {
       await reader.scan(everything(1));
       await base.read(first, reader);
@@ -87,6 +108,7 @@ describe.each(CLUSTERS)('$name', (cluster) => {
     expect(committed).toBeGreaterThan(count / 2);
     const shown = transactions.flatMap(({ operations }) => operations);
     expect(shown.some((operation) => operation.op === 'write' && operation.shows !== undefined)).toBe(true);
+    for (const { twice } of requestClients) expect(twice).toBeGreaterThan(0);
     for (const node of nodes) expect((await node.status()).condition).toBe('running');
   });
 });

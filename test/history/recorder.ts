@@ -40,11 +40,11 @@ export function nowNs(): number {
   return seconds * 1e9 + nanoseconds;
 }
 
-function encode(value: number | readonly number[]): string {
+export function encode(value: number | readonly number[]): string {
   return (isList(value) ? JSON.stringify(value) : String(value)).padEnd(VALUE_LENGTH);
 }
 
-function decode(text: string): number | readonly number[] {
+export function decode(text: string): number | readonly number[] {
   return text.startsWith('[') ? (JSON.parse(text) as number[]) : Number(text);
 }
 
@@ -153,6 +153,22 @@ export class Recorder {
     const beganAt = nowNs();
     this.#journal?.intends(this.#recorded(beganAt, 'unknown', undefined, undefined, operations, mark));
     this.#record(beganAt, 'committed', undefined, await write(mark), operations, mark);
+  }
+
+  /**
+   * What commits only while its reads hold, in one layer, and names no snapshot: it has seen what was right before it. `send` resolves with
+   * its version; undefined: it was refused.
+   */
+  async request(operations: readonly Operation[], send: () => Promise<number | undefined>): Promise<void> {
+    const beganAt = nowNs();
+    const version = await send();
+    if (version === undefined) this.#record(beganAt, 'aborted', undefined, undefined, []);
+    else this.#record(beganAt, 'committed', version - 1, version, operations);
+  }
+
+  /** What was answered as of one version, and asked for at `beganAt`. */
+  answered(operations: readonly Operation[], version: number, beganAt: number): void {
+    this.#record(beganAt, 'committed', version, undefined, operations);
   }
 
   /** Reads at one snapshot, of the state at `beganAt`: for a process beside the writer, of before its refresh. */

@@ -15,7 +15,7 @@ import {
   writes,
 } from './recorder.ts';
 
-const REGISTERS = Array.from({ length: 40 }, (_, n) => `r${String(n).padStart(2, '0')}`);
+export const REGISTERS = Array.from({ length: 40 }, (_, n) => `r${String(n).padStart(2, '0')}`);
 const END = 's';
 /** Lists that are appended to at a time, and the elements after which another takes the place of one. */
 const LISTS = 4;
