@@ -25,11 +25,16 @@ export const stat: Command = {
 };
 
 function statLines(stats: DatabaseStats): string[] {
-  const { version, log, keyspaces, removalsWaiting, poisoned } = stats;
+  const { version, log, keyspaces, replica, removalsWaiting, poisoned } = stats;
   const rows = [
     ['version', countText(version)],
     ['log', `${plural(log.segments, 'segment')}, ${bytesText(log.bytes)}`],
   ];
+  if (replica !== undefined)
+    rows.push([
+      'replica',
+      `${plural(replica.tables, 'table')}, ${bytesText(replica.bytes)} of its place in the log`,
+    ]);
   const work = backgroundText(stats);
   if (work !== '') rows.push(['compaction', work]);
   if (removalsWaiting > 0) rows.push(['waiting', `${plural(removalsWaiting, 'file')} to remove`]);

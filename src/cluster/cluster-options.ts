@@ -5,10 +5,13 @@ import type { DbOptions } from '../db-options.ts';
 import type { OpenFileExchange } from './files/file-exchange.ts';
 import type { SharedLog } from './log/shared-log.ts';
 
+/** A node's database is written to, and made where there is none; the window is the cluster's. */
+const NOT_OF_NODES = ['readOnly', 'createIfMissing', 'errorIfExists', 'conflictWindowBytes'] as const;
+
 export interface ClusterOptions<
   KE extends EncodingName = EncodingName,
   VE extends EncodingName = EncodingName,
-> extends Omit<DbOptions<KE, VE>, 'readOnly' | 'createIfMissing' | 'errorIfExists' | 'conflictWindowBytes'> {
+> extends Omit<DbOptions<KE, VE>, (typeof NOT_OF_NODES)[number]> {
   /** This node's own: the database is in `dir/db`, files of records in `dir/cluster`. */
   readonly dir: string;
   /** This node's name, as no other node of the cluster has it: letters, digits, `.`, `_` and `-`. */
@@ -36,6 +39,9 @@ export interface ClusterSettings {
 
 export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object');
+  for (const name of NOT_OF_NODES)
+    if (Reflect.get(options, name) !== undefined)
+      throw new TypeError(`options.${name} is for a database alone, not for a cluster's node`);
   const { dir, node, log, files } = options;
   if (typeof dir !== 'string' || dir === '') throw new TypeError('options.dir must be a non-empty path');
   if (typeof node !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(node))

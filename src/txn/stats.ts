@@ -3,6 +3,7 @@ import type { LevelStats } from '../levels/tree-stats.ts';
 import type { SnapshotRegistry } from '../mvcc/snapshots.ts';
 import type { BlockCache, BlockCacheStats } from '../sst/block-cache.ts';
 import type { TableCache } from '../sst/table-cache.ts';
+import { RESERVED_KEYSPACE } from './catalog.ts';
 import type { CompactionStats } from './compactor.ts';
 import type { Engine } from './engine.ts';
 import type { StallStats } from './throttle.ts';
@@ -24,6 +25,14 @@ export interface KeyspaceStats {
   readonly levels: readonly LevelStats[];
 }
 
+/** What a cluster's replica keeps of its place in the shared log: beside its keyspaces, and in none of them. */
+export interface ReplicaStats {
+  /** Memory of the memtables: with what is left of their room. */
+  readonly memtableRoomBytes: number;
+  readonly tables: number;
+  readonly bytes: number;
+}
+
 /** A keyspace's content, or a dataset's version, that was dropped or replaced and is still read. */
 export interface DroppedGenerationStats {
   readonly keyspace: string;
@@ -41,6 +50,8 @@ export interface DatabaseStats {
   /** From this version on `snapshot({ at })` reads every one. */
   readonly oldestReadableVersion: number;
   readonly keyspaces: readonly KeyspaceStats[];
+  /** undefined: this is no replica, and never was one. */
+  readonly replica: ReplicaStats | undefined;
   readonly log: { readonly segments: number; readonly bytes: number };
   /** Since open. `hitRatio`: hits of all lookups, 0 to 1; undefined before the first. */
   readonly blockCache: BlockCacheStats & { readonly hitRatio: number | undefined };
@@ -95,6 +106,7 @@ export function gatherStats(
     version: publication.visible,
     oldestReadableVersion: engine.history.oldestReadable,
     keyspaces,
+    replica: replicaStats(engine),
     log: engine.readOnly
       ? { segments: 0, bytes: 0 }
       : { segments: engine.wal.segments().length, bytes: engine.wal.bytesOnDisk },
@@ -112,6 +124,14 @@ export function gatherStats(
     removalsWaiting: engine.remover.waiting,
     poisoned: engine.poisoned === undefined ? undefined : String(engine.poisoned),
   };
+}
+
+function replicaStats({ catalog }: Engine): ReplicaStats | undefined {
+  const tree = catalog.newest(RESERVED_KEYSPACE);
+  if (tree === undefined) return undefined;
+  const { memtableRoomBytes, levels } = tree.stats();
+  const tables = levels.reduce((sum, level) => sum + level.tables, 0);
+  return { memtableRoomBytes, tables, bytes: levels.reduce((sum, level) => sum + level.bytes, 0) };
 }
 
 function droppedStats({ keyspaces, snapshots }: Engine): DroppedGenerationStats[] {

@@ -5,9 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { localNode } from '../../src/cluster/api/local-node.ts';
 import { ClusterClient } from '../../src/cluster/http/client.ts';
-import { outcomeOf } from '../base/database.ts';
-import { startApi } from './api-node.ts';
-import { TOKEN } from './exchange-node.ts';
+import { memoryDirectory, outcomeOf } from '../base/database.ts';
+import { serveReplica, startApi } from './api-node.ts';
+import { bearer, TOKEN } from './exchange-node.ts';
+import { threeNodes } from './nodes.ts';
 
 const bytes = (...values: number[]): Buffer => Buffer.from(values);
 
@@ -287,6 +288,18 @@ test('status, health and metrics', async () => {
   expect(text).toContain('\nsluicedb_up 1\n');
   expect(text).toMatch(/\nsluicedb_http_answers_total\{status="4xx"\} [1-9]/);
   expect(text).toContain('\nsluicedb_http_unauthorized_total 1\n');
+});
+
+test("metrics of a replica have what it keeps of its place in the log apart from the keyspaces'", async () => {
+  const { a } = await threeNodes();
+  await a.put('k', 'v');
+  await a.flush();
+  const { url } = await serveReplica(a, memoryDirectory());
+  const text = await (await fetch(`${url}/metrics`, { headers: bearer() })).text();
+  const { replica } = a.stats();
+  expect(text).toContain(`\nsluicedb_replica_table_bytes ${replica?.bytes}\n`);
+  expect(text).toContain(`\nsluicedb_replica_memtable_room_bytes ${replica?.memtableRoomBytes}\n`);
+  expect(new Set(text.match(/keyspace="[^"]*"/g))).toEqual(new Set(['keyspace="default"']));
 });
 
 test('a node that is halted is not healthy, and says so without saying why to whoever shows no token', async () => {

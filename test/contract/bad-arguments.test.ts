@@ -4,9 +4,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { MemoryLog } from '../../src/cluster/log/memory-log.ts';
+import { openCluster } from '../../src/cluster/open-cluster.ts';
 import { open, SstWriter } from '../../src/index.ts';
-import { memoryDirectory, openDatabase, type TextDb } from '../base/database.ts';
+import { memoryDirectory, type TextDb } from '../base/database.ts';
 import { numbered, writeSst } from '../base/sst-files.ts';
+import { TestCluster } from '../cluster/nodes.ts';
+import { DATABASES } from './databases.ts';
 
 /** Methods as JavaScript sees them. */
 type Untyped = Readonly<Record<string, (...args: unknown[]) => unknown>>;
@@ -151,25 +155,27 @@ const SYNC_DATABASE: readonly Case[] = [
   ),
 ];
 
-async function fixture(): Promise<{ db: TextDb; file: string }> {
-  const dir = memoryDirectory();
-  const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
-  await db.put('k', 'v');
-  return { db, file: (await writeSst(join(dir, 'in.sst'), numbered(0, 3))).path };
-}
-
 function withFile([method, args, named]: Case, file: string): Case {
   return [method, args.map((arg) => (arg === 'FILE' ? file : arg)), named];
 }
 
-async function expectUntouched(db: TextDb, file: string): Promise<void> {
-  expect(await db.iterator().all()).toEqual([['k', 'v']]);
-  expect(db.keyspaces()).toEqual(['default']);
-  expect(db.stats().snapshots.open).toBe(0);
-  expect(existsSync(file)).toBe(true);
-}
+describe.each(DATABASES)('wrong arguments of $name:', ({ openers }) => {
+  const { openDatabase, nodesOf } = openers();
 
-describe('wrong arguments of', () => {
+  async function fixture(): Promise<{ db: TextDb; file: string }> {
+    const dir = memoryDirectory();
+    const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
+    await db.put('k', 'v');
+    return { db, file: (await writeSst(join(dir, 'in.sst'), numbered(0, 3))).path };
+  }
+
+  async function expectUntouched(db: TextDb, file: string): Promise<void> {
+    expect(await db.iterator().all()).toEqual([['k', 'v']]);
+    expect(db.keyspaces()).toEqual(['default']);
+    for (const node of nodesOf(db)) expect(node.stats().snapshots.open).toBe(0);
+    expect(existsSync(file)).toBe(true);
+  }
+
   test('a database', async () => {
     const { db, file } = await fixture();
     for (const bad of [...READS, ...WRITES, ...BATCHES, ...INGESTS, ...DATABASE]) {
@@ -233,7 +239,9 @@ describe('wrong arguments of', () => {
     await expectTypeError(db, ['cursor', [{ values: 1 }], /^options\.values/], false);
     expect((await cursor.nextBatch())?.count).toBe(1);
   });
+});
 
+describe('wrong arguments of', () => {
   test('open', async () => {
     const dir = join(memoryDirectory(), 'db');
     const cases: readonly Case[] = [
@@ -261,6 +269,40 @@ describe('wrong arguments of', () => {
     ];
     for (const bad of cases) await expectTypeError({ open }, bad, true);
     expect(existsSync(dir)).toBe(false);
+  });
+
+  test("openCluster, before anything is made, or asked of the log: those of open, and a node's own", async () => {
+    const cluster = new TestCluster(memoryDirectory());
+    const [dir, log] = [cluster.dirOf('a'), new MemoryLog(cluster.log, 'a')];
+    const given = { dir, node: 'a', log, files: cluster.exchange.opener('a') };
+    const wrong: readonly (readonly [string, readonly unknown[]])[] = [
+      ['dir', [undefined, null, 1, '']],
+      ['node', [undefined, 1, '', 'a/b', 'a'.repeat(65)]],
+      ['log', [undefined, null, {}]],
+      ['files', [undefined, null, {}]],
+      ['replicas', [0, 1.5, '3', 101]],
+      ['windowVersions', [0, 15, '64', 10_000_001]],
+      ['commitTimeoutMs', [0, '1', 2 ** 31]],
+      ['announceMs', [0, '1', 60_001]],
+      ['memtableBytes', [-1, '4096']],
+      ['durability', ['none', null]],
+      ['keyEncoding', NO_ENCODING],
+      ['logger', ['console']],
+      ['readOnly', [true, false]],
+      ['createIfMissing', [true, false]],
+      ['errorIfExists', [true, false]],
+      ['conflictWindowBytes', [1 << 20]],
+    ];
+    for (const options of NO_OBJECT)
+      await expectTypeError({ openCluster }, ['openCluster', [options], /^options must be an object/], true);
+    for (const [name, values] of wrong)
+      for (const value of values) {
+        const bad: Case = ['openCluster', [{ ...given, [name]: value }], new RegExp(`^options\\.${name} `)];
+        await expectTypeError({ openCluster }, bad, true);
+      }
+    expect(existsSync(dir)).toBe(false);
+    expect(cluster.log.config).toBeUndefined();
+    expect(cluster.log.members.size).toBe(0);
   });
 
   test('a writer of files', async () => {

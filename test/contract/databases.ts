@@ -5,7 +5,7 @@ import { open as openPlain } from '../../src/index.ts';
 import { openText, type TestOptions, type TextDb } from '../base/database.ts';
 import { LENGTH } from '../base/length.ts';
 import { CLUSTERS, openingNodes } from '../cluster/clusters.ts';
-import { RoamingClusters } from '../cluster/roaming.ts';
+import { directoryOf, NODES, READ_BESIDE, RoamingClusters } from '../cluster/roaming.ts';
 
 /** How the tests of a `describe` open theirs. */
 export interface Openers {
@@ -16,6 +16,12 @@ export interface Openers {
   readonly openDatabase: (dir: string, options?: TestOptions) => Promise<TextDb>;
   /** Resolves when a keyspace that was just asked for is there: at once, but in a cluster. */
   readonly settled: () => Promise<void>;
+  /** Itself; of a cluster its nodes. */
+  readonly nodesOf: <D extends object>(db: D) => readonly D[];
+  /** Where `nodesOf` have theirs. */
+  readonly dirsOf: (dir: string) => readonly string[];
+  /** Which of them `readOnly` opens beside its writer. */
+  readonly readerBeside: number;
 }
 
 interface DatabaseKind {
@@ -26,7 +32,7 @@ interface DatabaseKind {
   readonly openers: () => Openers;
 }
 
-function openersOf(opening: Pick<Openers, 'open' | 'openText' | 'settled'>): Openers {
+function openersOf(opening: Omit<Openers, 'openDatabase'>): Openers {
   return {
     ...opening,
     openDatabase: async (dir, options) => {
@@ -40,7 +46,15 @@ function openersOf(opening: Pick<Openers, 'open' | 'openText' | 'settled'>): Ope
 const EMBEDDED: DatabaseKind = {
   name: 'a database',
   every: 1,
-  openers: () => openersOf({ open: openPlain, openText, settled: async () => undefined }),
+  openers: () =>
+    openersOf({
+      open: openPlain,
+      openText,
+      settled: async () => undefined,
+      nodesOf: (db) => [db],
+      dirsOf: (dir) => [dir],
+      readerBeside: 0,
+    }),
 };
 
 export const DATABASES: readonly DatabaseKind[] = [
@@ -49,9 +63,16 @@ export const DATABASES: readonly DatabaseKind[] = [
     name: `a cluster ${cluster.name}`,
     every: cluster.every,
     openers: () => {
-      const { open, settled } = new RoamingClusters(openingNodes(cluster));
+      const { open, settled, nodesOf } = new RoamingClusters(openingNodes(cluster));
       const text = { keyEncoding: 'utf8', valueEncoding: 'utf8', blockCacheBytes: 4 << 20 } as const;
-      return openersOf({ open, openText: (dir, options) => open(dir, { ...text, ...options }), settled });
+      return openersOf({
+        open,
+        openText: (dir, options) => open(dir, { ...text, ...options }),
+        settled,
+        nodesOf,
+        dirsOf: (dir) => NODES.map((node) => directoryOf(dir, node)),
+        readerBeside: NODES.indexOf(READ_BESIDE),
+      });
     },
   })),
 ];

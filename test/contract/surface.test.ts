@@ -2,9 +2,11 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import * as clusterApi from '../../src/cluster/index.ts';
 import * as api from '../../src/index.ts';
-import { memoryDirectory, openDatabase } from '../base/database.ts';
+import { memoryDirectory, openDatabase, type TextDb } from '../base/database.ts';
+import { TestCluster } from '../cluster/nodes.ts';
 import { parse, walk } from '../tidy/syntax.ts';
 
 /** For the parts of the database among themselves. */
@@ -49,24 +51,40 @@ function errorCodes(): string[] {
   return [...union.matchAll(/^ {2}\| '([A-Z_]+)'/gm)].map(([, code = '']) => code);
 }
 
-function exportedNames(): string[] {
+function exportedNames(path: string, entry: object): string[] {
   const exported: string[] = [];
-  walk(parse({ path: 'src/index.ts', text: readFileSync('src/index.ts', 'utf8') }), (node, parent) => {
+  walk(parse({ path, text: readFileSync(path, 'utf8') }), (node, parent) => {
     if (node.type !== 'ExportSpecifier') return;
     const name = String((node['exported'] as unknown as { name: string }).name);
     const typeOnly = node['exportKind'] === 'type' || parent?.['exportKind'] === 'type';
-    const value: unknown = Reflect.get(api, name);
+    const value: unknown = Reflect.get(entry, name);
     const kind = typeof value === 'function' && /^class\b/.test(String(value)) ? 'class' : typeof value;
     exported.push(typeOnly ? `type ${name}` : `${kind} ${name}`);
   });
   return exported.sort();
 }
 
-test('what the package exports', () => {
-  const names = exportedNames();
+/** Lines of values, and one of types. @throws where what is exported is not what the file says */
+function exportsOf(path: string, entry: object): string {
+  const names = exportedNames(path, entry);
   const types = names.filter((name) => name.startsWith('type ')).map((name) => name.slice(5));
   const values = names.filter((name) => !name.startsWith('type '));
-  expect([...values, `types ${types.join(' ')}`].join('\n')).toMatchInlineSnapshot(`
+  expect(Object.keys(entry).sort()).toEqual(values.map((line) => line.split(' ')[1]).sort());
+  return [...values, `types ${types.join(' ')}`].join('\n');
+}
+
+/** One of each that a database gives out, all closed again, and their members. */
+function membersOfAll(db: TextDb): Record<string, string> {
+  const [txn, snapshot, iterator, cursor] = [db.begin(), db.snapshot(), db.iterator(), db.cursor()];
+  const [keyspace, txnKeyspace] = [db.keyspace('x'), txn.keyspace('x')];
+  const objects = { db, keyspace, txn, txnKeyspace, snapshot, iterator, cursor };
+  const members = Object.entries(objects).map(([name, object]) => [name, membersOf(object)]);
+  for (const open of [txn, snapshot, iterator, cursor]) open[Symbol.dispose]();
+  return Object.fromEntries(members) as Record<string, string>;
+}
+
+test('what the package exports', () => {
+  expect(exportsOf('src/index.ts', api)).toMatchInlineSnapshot(`
     "class Decimal
     class SluiceError
     class SstWriter
@@ -79,34 +97,17 @@ test('what the package exports', () => {
     function tupleRange
     types Backup BackupOptions BackupSummary Batch BatchOperation BeginOptions ByteStream Checkpoint CheckpointOptions CheckpointProgress ColumnName ColumnType CommitResult CompactRange CompactionMode Compression ConflictCause CursorOptions DatabaseEvent DatabaseStats Dataset DatasetChange DatasetOptions DatasetRows DatasetVersion DatasetView DatasetWatch Db DbOptions DelOperation DeleteRangeOperation DiffOptions Duplicates Durability EncodingName EncodingOptions EntryBatch EntryIterable ErrorCode EventListener FormatName GetOptions ImportIngestOptions ImportOptions ImportPath ImportPhase ImportProgress ImportPublish ImportResult ImportSource ImportState ImportTask ImportTaskInfo IngestFileSummary IngestMode IngestOptions IngestPlan IngestPrefix IngestRecord IngestRecordFile IngestResult IngestSummary IngestVerify IngestedFile IteratorOptions KeySpec Keyspace KeyspaceOptions Logger MaxImpact PublishOptions PutOperation RangeOptions RestoreOptions Restored ResumeOptions Savepoint SluiceCursor SluiceIterator Snapshot SnapshotOptions SourceCompression SstFile SstWriterOptions StageProgress Transaction TransactionDataset TransactionKeyspace TransactionOptions TupleElement UndoOptions ValueSpec VerifyOptions VerifyReport WatchOptions WatchedDataset"
   `);
-  expect(Object.keys(api).sort()).toEqual(
-    exportedNames()
-      .filter((line) => !line.startsWith('type '))
-      .map((line) => line.split(' ')[1])
-      .sort(),
-  );
 });
 
 test('what its objects have', async () => {
   const dir = memoryDirectory();
   const db = await openDatabase(join(dir, 'db'));
-  const [txn, snapshot, iterator, cursor] = [db.begin(), db.snapshot(), db.iterator(), db.cursor()];
-  const writer = new api.SstWriter(join(dir, 'a.sst'));
-  const objects = {
-    db,
-    keyspace: db.keyspace('x'),
-    txn,
-    txnKeyspace: txn.keyspace('x'),
-    snapshot,
-    iterator,
-    cursor,
-    writer,
-  };
-  const lines = Object.entries(objects).map(([name, object]) => `${name}: ${membersOf(object)}`);
+  await using writer = new api.SstWriter(join(dir, 'a.sst'));
+  const all = { ...membersOfAll(db), writer: membersOf(writer) };
+  const lines = Object.entries(all).map(([name, members]) => `${name}: ${members}`);
   lines.push(
     `error: ${membersOf(new api.SluiceError('IO', '')).replace(/ (message|name|stack|toString)/g, '')}`,
   );
-  for (const open of [txn, snapshot, iterator, cursor, writer]) open[Symbol.dispose]();
   expect(lines.join('\n')).toMatchInlineSnapshot(`
     "db: [Symbol.asyncDispose] backup batch begin checkpoint close compactRange cursor dataset datasets del deleteRange dropKeyspace explainIngest flush get getMany getSync has import ingest ingests iterator keyEncoding keys keyspace keyspaces name on path put readOnly refresh releaseIngest resumeImport snapshot stats tasks transaction undoIngest valueEncoding values verify version watchDatasets
     keyspace: batch cursor del deleteRange get getMany getSync has iterator keyEncoding keys name put valueEncoding values
@@ -118,6 +119,25 @@ test('what its objects have', async () => {
     writer: [Symbol.asyncDispose] [Symbol.dispose] abort del entries finish path put putBatch
     error: code conflict keyCount keys retryable"
   `);
+});
+
+test("what a cluster's node has: all that a database has, and this", async () => {
+  expect(exportsOf('src/cluster/index.ts', clusterApi)).toMatchInlineSnapshot(`
+    "class ClusterClient
+    class ConditionFailed
+    function openCluster
+    types Bytes CallOptions ClientBatch ClientCondition ClientImport ClientIngest ClientIngestResult ClientWrite ClusterClientOptions ClusterDb ClusterStatus CommitOptions ContentComparison EtcdOptions FileInFlight HttpLimits HttpOptions ImportStatus MemberCondition MemberState NodeOptions NodeStatus NodeTls PullLimits ReadOptions ReplicaLag ScanOptions UploadedFile"
+  `);
+  const alone = membersOfAll(await openDatabase(join(memoryDirectory(), 'db')));
+  const cluster = new TestCluster(memoryDirectory());
+  onTestFinished(() => cluster.close());
+  const { db, ...others } = membersOfAll(await cluster.open('a'));
+  expect(others).toEqual({ ...alone, db: undefined });
+  const [theirs, ours] = [new Set(db?.split(' ')), new Set(alone['db']?.split(' '))];
+  expect([...ours].filter((name) => !theirs.has(name))).toEqual([]);
+  expect([...theirs].filter((name) => !ours.has(name)).join(' ')).toMatchInlineSnapshot(
+    `"cancelImport caughtUp compareContents contentDigest requestVersion status"`,
+  );
 });
 
 test('error codes: these, each thrown somewhere, each in the README with whether to retry', () => {

@@ -58,7 +58,7 @@ export function metricsText(source: MetricsSource): string {
 }
 
 function databaseMetrics(out: Exposition, stats: DatabaseStats): void {
-  const { keyspaces, blockCache, transactions, compaction, log } = stats;
+  const { keyspaces, replica, blockCache, transactions, compaction, log } = stats;
   out.gauge('sluicedb_version', 'Version that reads see', stats.version);
   out.gauge('sluicedb_log_bytes', 'Bytes of the write-ahead log', log.bytes);
   out.gauge(
@@ -79,6 +79,11 @@ function databaseMetrics(out: Exposition, stats: DatabaseStats): void {
     'Bytes of the tables of a level',
     levels.map(([labels, { bytes }]) => [labels, bytes] as const),
   );
+  if (replica !== undefined) {
+    const what = "of what the replica keeps of its place in the cluster's log";
+    out.gauge('sluicedb_replica_memtable_room_bytes', `Memory ${what}`, replica.memtableRoomBytes);
+    out.gauge('sluicedb_replica_table_bytes', `Bytes in tables ${what}`, replica.bytes);
+  }
   out.counter('sluicedb_block_cache_hits_total', 'Blocks found in the cache', blockCache.hits);
   out.counter('sluicedb_block_cache_misses_total', 'Blocks read for not being there', blockCache.misses);
   out.gauge('sluicedb_transactions_active', 'Transactions under way', transactions.active);
