@@ -1,14 +1,13 @@
 /** `sluice serve` and `sluice cluster`: configurations that are right and wrong, and the real process. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ClusterClient } from '../../src/cluster/http/client.ts';
 import { memoryDirectory } from '../base/database.ts';
 import { buildProgram, child, PROGRAM, sluice } from './run.ts';
+import { serving } from './serving.ts';
 
 const TOKEN = 'a-token-for-this-test-alone';
 
@@ -115,23 +114,6 @@ describe('the configuration', () => {
 
 describe('the process', () => {
   beforeAll(buildProgram, 120_000);
-
-  /** Started, and listening. */
-  async function serving(config: string): Promise<{ process: ChildProcess; url: string; log: () => string }> {
-    const started = spawn(process.execPath, [PROGRAM, 'serve', '--config', config], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    onTestFinished(() => void started.kill('SIGKILL'));
-    let log = '';
-    started.stderr.on('data', (chunk: Buffer) => {
-      log += chunk.toString();
-    });
-    for await (const line of createInterface(started.stdout)) {
-      const url = / serves at (\S+)$/.exec(line)?.[1];
-      if (url !== undefined) return { process: started, url, log: () => log };
-    }
-    throw new Error(`it did not start:\n${log}`);
-  }
 
   test('serves until SIGTERM, ends what it has begun, and has it all when it is started again', async () => {
     const dir = memoryDirectory();
