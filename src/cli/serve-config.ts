@@ -86,6 +86,7 @@ function httpOf(fields: Fields, base: string): HttpOptions {
   const pulls = fields.object('pulls');
   return present({
     listen: fields.text('listen'),
+    listenFiles: fields.text('listenFiles'),
     advertise: fields.text('advertise'),
     token: secretOf(fields, 'token', base),
     clientToken: secretOf(fields, 'clientToken', base),

@@ -3,6 +3,7 @@
 import type { ClientTls, ServerTls } from '../base/env/http.ts';
 import type { PullLimits } from './files/pulls.ts';
 import { type HttpLimits, httpLimits } from './http/limits.ts';
+import type { ListenAddress } from './http/node-server.ts';
 
 /** PEM text. */
 export interface NodeTls {
@@ -17,6 +18,12 @@ export interface NodeTls {
 export interface HttpOptions {
   /** 'HOST:PORT'; '127.0.0.1:0', any free port, by default. Another host than this machine needs a token or client certificates. */
   readonly listen?: string;
+  /**
+   * 'HOST:PORT' where a thread of this node sends large files to the others, so that they do not hold up what else it is asked: the
+   * others must reach the port at the host by which they call this node. Any free port where `listen` has any and there is no
+   * `advertise`; otherwise files go through `listen`.
+   */
+  readonly listenFiles?: string;
   /** Where the other nodes reach this one; what it listens on by default. */
   readonly advertise?: string;
   /** What nodes, and clients that may do all, show: at least 16 characters, random. The same on all nodes. */
@@ -32,7 +39,8 @@ export interface HttpOptions {
 }
 
 export interface HttpSettings {
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: ListenAddress;
+  readonly listenFiles: ListenAddress | undefined;
   readonly advertise: string | undefined;
   readonly token: string | undefined;
   readonly clientToken: string | undefined;
@@ -48,7 +56,7 @@ const ANYWHERE = new Set(['0.0.0.0', '::']);
 /** @throws TypeError */
 export function resolveHttpOptions(options: HttpOptions): HttpSettings {
   const { token, clientToken, tls, advertise, ingestDirs = [] } = options;
-  const listen = parseListen(options.listen ?? '127.0.0.1:0');
+  const listen = parseListen(options.listen ?? '127.0.0.1:0', 'listen');
   if (advertise !== undefined && !isHttpUrl(advertise))
     throw new TypeError(`options.advertise must be an http(s) URL; got ${JSON.stringify(advertise)}`);
   if (advertise === undefined && ANYWHERE.has(listen.host))
@@ -56,6 +64,7 @@ export function resolveHttpOptions(options: HttpOptions): HttpSettings {
   if (!Array.isArray(ingestDirs)) throw new TypeError('options.ingestDirs must be an array of paths');
   return {
     listen,
+    listenFiles: listenFilesOf(options, listen),
     advertise: advertise?.replace(/\/+$/, ''),
     token,
     clientToken,
@@ -80,11 +89,19 @@ function tlsOf(tls: NodeTls | undefined): Pick<HttpSettings, 'serverTls' | 'clie
   };
 }
 
-function parseListen(listen: string): { host: string; port: number } {
+function listenFilesOf(
+  { listenFiles, advertise }: HttpOptions,
+  listen: ListenAddress,
+): ListenAddress | undefined {
+  if (listenFiles !== undefined) return parseListen(listenFiles, 'listenFiles');
+  return listen.port === 0 && advertise === undefined ? listen : undefined;
+}
+
+function parseListen(listen: string, name: 'listen' | 'listenFiles'): ListenAddress {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(listen);
   const [host, port] = [match?.[1] ?? match?.[2], Number(match?.[3])];
   if (host !== undefined && port <= 65_535) return { host, port };
-  throw new TypeError(`options.listen must be HOST:PORT, [IPV6]:PORT; got ${JSON.stringify(listen)}`);
+  throw new TypeError(`options.${name} must be HOST:PORT, [IPV6]:PORT; got ${JSON.stringify(listen)}`);
 }
 
 function pullLimits(given: Partial<PullLimits> = {}): Partial<PullLimits> {

@@ -14,6 +14,7 @@ import type { ServedNode } from './api/served-node.ts';
 import type { ClusterDb } from './cluster-db.ts';
 import type { ClusterOptions } from './cluster-options.ts';
 import { NodeFileExchange } from './files/node-file-exchange.ts';
+import type { SenderServer } from './files/transfer-messages.ts';
 import { NodeServer } from './http/node-server.ts';
 import { type HttpOptions, type HttpSettings, resolveHttpOptions } from './http-options.ts';
 import { openEtcdLog } from './log/etcd/etcd-log.ts';
@@ -80,7 +81,9 @@ export async function openNodeOn(
       ...rest,
       log,
       files: async (dir, service) => {
-        exchange = new NodeFileExchange({ env, dir, service, server, url, token, tls, limits: pulls });
+        const [sender, { logger }] = [senderOf(http), options];
+        const reached = { server, url, sender, logger };
+        exchange = new NodeFileExchange({ env, dir, service, token, tls, limits: pulls, ...reached });
         return exchange;
       },
     });
@@ -114,7 +117,8 @@ const NOTHING_RECEIVED = { files: 0, bytes: 0 };
 
 /** The options of the server, and the others. */
 function split<T extends HttpOptions>(options: T): { http: HttpSettings; rest: Omit<T, keyof HttpOptions> } {
-  const { listen, advertise, token, clientToken, tls, limits, pulls, ingestDirs, ...rest } = options;
+  const { listen, listenFiles, advertise, token, clientToken, tls, limits, pulls, ingestDirs, ...rest } =
+    options;
   return { http: resolveHttpOptions(options), rest };
 }
 
@@ -124,6 +128,12 @@ async function listening(http: HttpSettings, { clock }: Env, { logger }: DbOptio
   server.opening = true;
   await server.listen();
   return server;
+}
+
+/** Where a thread sends large files, as the server would. */
+function senderOf(http: HttpSettings): SenderServer | undefined {
+  const { listenFiles: listen, serverTls: tls, token, clientToken, limits } = http;
+  return listen && { listen, tls, access: { token, clientToken }, limits };
 }
 
 async function serving<D extends Db>(

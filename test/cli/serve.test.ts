@@ -28,6 +28,7 @@ describe('the configuration', () => {
       dir: 'data',
       node: 'a',
       listen: '0.0.0.0:7001',
+      listenFiles: '0.0.0.0:7002',
       advertise: 'http://a.example:7001',
       tokenFile: 'token',
       clientToken: 'another-token-of-clients',
@@ -80,6 +81,7 @@ describe('the configuration', () => {
   test.each([
     [{ listen: '0.0.0.0:0', advertise: 'http://a:1' }, 'listen must be a loopback address'],
     [{ listen: 'nonsense' }, 'options.listen must be HOST:PORT'],
+    [{ listenFiles: '7002' }, 'options.listenFiles must be HOST:PORT'],
     [{ token: 'short' }, 'token must be at least 16 characters'],
     [{ limits: { sky: 1 } }, 'options.limits.sky is no limit'],
     [{ database: { memtableBytes: 1 } }, 'options.memtableBytes must be an integer'],

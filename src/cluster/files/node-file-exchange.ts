@@ -2,7 +2,9 @@
 
 import type { Env } from '../../base/env/env.ts';
 import type { ClientTls } from '../../base/env/http.ts';
+import { nodeEnv } from '../../base/env/node-env.ts';
 import { SluiceError } from '../../base/errors.ts';
+import type { Logger } from '../../txn/engine.ts';
 import { CheckpointOffers } from '../http/checkpoint-routes.ts';
 import { fileRoutes } from '../http/file-routes.ts';
 import { HTTP_LIMITS } from '../http/limits.ts';
@@ -11,6 +13,8 @@ import { fetchCheckpoint } from './checkpoint-fetch.ts';
 import type { FileExchange, FileFacts, FileInFlight, PeerService } from './file-exchange.ts';
 import { FileStore } from './file-store.ts';
 import { PULL_LIMITS, type PullLimits, Pulls } from './pulls.ts';
+import { ThreadSender } from './thread-sender.ts';
+import type { SenderServer } from './transfer-messages.ts';
 import { Transfers } from './transfers.ts';
 
 /** For what is being answered when the node closes. */
@@ -28,6 +32,9 @@ export interface ExchangeSettings {
   readonly token: string | undefined;
   readonly tls: ClientTls | undefined;
   readonly limits?: Partial<PullLimits>;
+  /** Where a thread sends large files; absent: the server does. */
+  readonly sender?: SenderServer | undefined;
+  readonly logger?: Logger | undefined;
   /** A connection to another node may be silent so long. */
   readonly stallMs?: number;
 }
@@ -41,6 +48,7 @@ export class NodeFileExchange implements FileExchange {
   readonly #pulls: Pulls;
   readonly #offers: CheckpointOffers;
   readonly #limits: PullLimits;
+  readonly #sender: ThreadSender | undefined;
 
   constructor(settings: ExchangeSettings) {
     const { env, dir, service, server, url, token, tls, stallMs = HTTP_LIMITS.stallMs } = settings;
@@ -52,8 +60,11 @@ export class NodeFileExchange implements FileExchange {
     const { transfers, bytesPerSecond } = this.#limits;
     this.#transfers = new Transfers(env, { token, tls, stallMs }, bytesPerSecond);
     this.#pulls = new Pulls(this.store, this.#transfers, transfers);
-    this.#offers = new CheckpointOffers(env, dir, this.store, service);
-    server.add(fileRoutes(env, this.store, service));
+    const { sender, logger } = settings;
+    if (sender !== undefined && env.fs === nodeEnv.fs)
+      this.#sender = new ThreadSender(sender, env.random, logger);
+    this.#offers = new CheckpointOffers(env, dir, this.store, service, this.#sender);
+    server.add(fileRoutes(env, this.store, service, this.#sender));
     server.add(this.#offers.routes());
   }
 
@@ -102,7 +113,7 @@ export class NodeFileExchange implements FileExchange {
   }
 
   async close(): Promise<void> {
-    await this.#server.close(CLOSE_MS);
+    await Promise.all([this.#server.close(CLOSE_MS), this.#sender?.close(CLOSE_MS)]);
     await this.#pulls.close();
     this.#offers.close();
     this.#transfers.close();

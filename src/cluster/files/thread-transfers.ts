@@ -1,81 +1,13 @@
-/**
- * Receives files in a thread, one for all nodes of the process: what comes is hashed and written there, and its garbage is made there. It
- * is started for the first, and ends when there has been none for a while.
- */
+/** Receives files in the thread for that: what comes is hashed and written there, and its garbage is made there. */
 
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { unreachable } from '../../base/assert.ts';
-import { startThread } from '../../base/background-thread.ts';
-import { nodeEnv } from '../../base/env/node-env.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
 import { fromThreadError } from '../../base/thread-error.ts';
+import { transferThread } from './shared-thread.ts';
 import type { TransferJob, TransferProgress } from './transfer.ts';
-import type { FromTransfers, ToTransfers, ToTransferThread, TransferClient } from './transfer-messages.ts';
+import type { FromTransfers, ToTransfers, TransferClient } from './transfer-messages.ts';
 import type { RunningTransfer } from './transfers.ts';
-
-const IDLE_MS = 10_000;
-
-/** Beside this file, in whichever language it is: compiled or not. */
-const THREAD = new URL(
-  import.meta.url.endsWith('.ts') ? './transfer-thread.ts' : './transfer-thread.js',
-  import.meta.url,
-);
-
-/** The thread, while a node receives something and for a while after. */
-class SharedThread {
-  readonly #joined = new Set<ThreadTransfers>();
-  #worker: Worker | undefined;
-  #running = 0;
-  #cancelEnd: (() => void) | undefined;
-
-  join(node: ThreadTransfers, message: ToTransferThread): void {
-    this.#joined.add(node);
-    this.#worker ??= this.#start();
-    this.#worker.postMessage(message, [message.port]);
-  }
-
-  leave(node: ThreadTransfers): void {
-    this.#joined.delete(node);
-  }
-
-  began(): void {
-    this.#running++;
-    this.#cancelEnd?.();
-    this.#cancelEnd = undefined;
-  }
-
-  ended(): void {
-    this.#running--;
-    if (this.#running > 0) return;
-    this.#cancelEnd = nodeEnv.clock.after(IDLE_MS, () => {
-      const worker = this.#worker;
-      this.#gone(new Error('it had nothing to do'));
-      worker?.removeAllListeners();
-      void worker?.terminate();
-    });
-  }
-
-  #start(): Worker {
-    const worker = startThread(THREAD);
-    // It ends by itself only when it is out of memory, or by a bug of ours.
-    const gone = (error: Error): void => {
-      if (this.#worker === worker) this.#gone(error);
-    };
-    worker.on('error', gone);
-    worker.on('exit', (code) => gone(new Error(`it ended with exit code ${code}`)));
-    worker.unref();
-    return worker;
-  }
-
-  #gone(why: Error): void {
-    this.#worker = undefined;
-    const nodes = [...this.#joined];
-    this.#joined.clear();
-    for (const node of nodes) node.lost(why);
-  }
-}
-
-const sharedThread = new SharedThread();
 
 interface Running {
   readonly job: TransferJob;
@@ -110,14 +42,14 @@ export class ThreadTransfers {
         signal.removeEventListener('abort', abort);
         this.#running.delete(id);
         if (this.#running.size === 0) this.#port?.unref();
-        sharedThread.ended();
+        transferThread.ended();
         if (error === undefined) resolve();
         else reject(error);
       };
     });
     const running: Running = { job, signal, settle, progress: { received: 0, from: '' } };
     this.#running.set(id, running);
-    sharedThread.began();
+    transferThread.began();
     this.#port ??= this.#join();
     this.#port.ref();
     this.#tell({ kind: 'begin', id, job, sources, isPaced: this.#pace !== undefined });
@@ -133,7 +65,7 @@ export class ThreadTransfers {
   }
 
   close(): void {
-    sharedThread.leave(this);
+    transferThread.leave(this);
     this.lost(new Error('the node is closed'));
   }
 
@@ -150,7 +82,7 @@ export class ThreadTransfers {
   #join(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     port1.on('message', (message: FromTransfers) => this.#take(message));
-    sharedThread.join(this, { port: port2, client: this.#client });
+    transferThread.join(this, { kind: 'receive', port: port2, client: this.#client });
     return port1;
   }
 

@@ -152,6 +152,10 @@ export class Call {
     return this.#response.headersSent;
   }
 
+  get isSecure(): boolean {
+    return 'encrypted' in this.#request.socket;
+  }
+
   get isHead(): boolean {
     return this.#request.method === 'HEAD';
   }

@@ -14,9 +14,11 @@ import { checkThreads } from '../../sst/check-threads.ts';
 import { filesBelow, removeTree, type TreeFile } from '../files/directory-tree.ts';
 import type { PeerService } from '../files/file-exchange.ts';
 import type { FileStore } from '../files/file-store.ts';
+import type { ThreadSender } from '../files/thread-sender.ts';
 import type { Call } from './call.ts';
-import { sendFile, tellWhenDone } from './file-routes.ts';
+import { tellWhenDone } from './file-routes.ts';
 import type { Route } from './node-server.ts';
+import { serveFile } from './send-file.ts';
 import { RequestError } from './status-codes.ts';
 
 /** What a `POST /checkpoints` is answered with. */
@@ -54,11 +56,19 @@ export class CheckpointOffers {
   readonly #store: FileStore;
   readonly #service: PeerService;
   readonly #threads: CheckThreads | undefined;
+  readonly #sender: ThreadSender | undefined;
   readonly #offered = new Map<string, Offered>();
   #making = 0;
 
   /** @param dir of the node, on the file system of its database, so that tables can be linked */
-  constructor(env: Env, dir: string, store: FileStore, service: PeerService) {
+  constructor(
+    env: Env,
+    dir: string,
+    store: FileStore,
+    service: PeerService,
+    sender: ThreadSender | undefined,
+  ) {
+    this.#sender = sender;
     this.#env = env;
     this.#home = `${dir}/cluster/checkpoints`;
     this.#store = store;
@@ -76,8 +86,7 @@ export class CheckpointOffers {
         method: 'GET',
         path: '/checkpoints/:id/:index',
         access,
-        run: (call) =>
-          this.#reading(call, async (path) => sendFile(call, await this.#env.fs.open(path, 'read'))),
+        run: (call) => this.#reading(call, (path) => serveFile(call, path, this.#env.fs, this.#sender)),
       },
       {
         method: 'POST',

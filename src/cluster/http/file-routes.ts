@@ -1,26 +1,30 @@
 /** Files by digest for the other nodes, in ranges; and the request to fetch one. */
 
 import type { Clock, Env } from '../../base/env/env.ts';
-import type { File } from '../../base/env/file-system.ts';
-import { isSluiceError, SluiceError } from '../../base/errors.ts';
+import { isSluiceError } from '../../base/errors.ts';
 import type { PeerService } from '../files/file-exchange.ts';
 import { type FileStore, isDigest } from '../files/file-store.ts';
+import type { ThreadSender } from '../files/thread-sender.ts';
 import type { Call } from './call.ts';
 import type { Route } from './node-server.ts';
+import { serveFile } from './send-file.ts';
 import { RequestError, refusalOf } from './status-codes.ts';
 
-/** Each has to be taken within `stallMs`. */
-const CHUNK_BYTES = 512 << 10;
 const SIGN_OF_LIFE_MS = 3000;
 const SOURCES_MAX = 64;
 
-export function fileRoutes(env: Env, store: FileStore, service: PeerService): readonly Route[] {
+export function fileRoutes(
+  env: Env,
+  store: FileStore,
+  service: PeerService,
+  sender: ThreadSender | undefined,
+): readonly Route[] {
   return [
     {
       method: 'GET',
       path: '/files/:digest',
       access: 'peer',
-      run: (call) => sendHeld(env, store, call),
+      run: (call) => sendHeld(env, store, sender, call),
     },
     {
       method: 'POST',
@@ -38,70 +42,21 @@ export function fileRoutes(env: Env, store: FileStore, service: PeerService): re
   ];
 }
 
-async function sendHeld(env: Env, store: FileStore, call: Call): Promise<void> {
+async function sendHeld(
+  env: Env,
+  store: FileStore,
+  sender: ThreadSender | undefined,
+  call: Call,
+): Promise<void> {
   const digest = digestOf(call);
   if (!store.has(digest)) throw notHeld();
-  let file: File;
   try {
-    file = await env.fs.open(store.path(digest), 'read');
+    await serveFile(call, store.path(digest), env.fs, sender);
   } catch (error) {
     if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
     store.forget(digest); // somebody has removed it
     throw notHeld();
   }
-  await sendFile(call, file);
-}
-
-/** The bytes that the Range header asks for. Closes the file. */
-export async function sendFile(call: Call, file: File): Promise<void> {
-  try {
-    const bytes = file.sizeSync();
-    const range = rangeOf(call.header('range'), bytes);
-    const [start, end] = range ?? [0, bytes];
-    call.begin(range === undefined ? 200 : 206, {
-      'content-type': 'application/octet-stream',
-      'content-length': end - start,
-      'accept-ranges': 'bytes',
-      ...(range !== undefined && { 'content-range': `bytes ${start}-${end - 1}/${bytes}` }),
-    });
-    if (!call.isHead) await sendBytes(call, file, start, end);
-    call.end();
-  } finally {
-    file.closeSync();
-  }
-}
-
-async function sendBytes(call: Call, file: File, start: number, end: number): Promise<void> {
-  // One is read while the other is sent. Fresh memory for each piece would cost more than all else here.
-  const chunkBytes = Math.min(CHUNK_BYTES, end - start);
-  let [chunk, other] = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)];
-  let sending: Promise<void> = Promise.resolve();
-  try {
-    for (let at = start; at < end; ) {
-      const n = await file.read(chunk, 0, Math.min(chunkBytes, end - at), at);
-      // Shorter than it was: whoever reads must not take it for the whole.
-      if (n === 0) throw new SluiceError('CORRUPTION', `${file.path} ends at byte ${at}, not at ${end}`);
-      await sending;
-      sending = call.send(n === chunk.length ? chunk : chunk.subarray(0, n));
-      sending.catch(() => undefined); // told where it is awaited
-      [chunk, other] = [other, chunk];
-      at += n;
-    }
-  } finally {
-    await sending;
-  }
-}
-
-/** [start, end) of the one range that is asked for; undefined: all. @throws RequestError */
-export function rangeOf(header: string | undefined, bytes: number): readonly [number, number] | undefined {
-  if (header === undefined) return undefined;
-  const match = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(header);
-  if (match === null) throw new RequestError(400, 'range must be bytes=FROM- or bytes=FROM-TO, one range');
-  const start = Number(match[1]);
-  const last = match[2] === '' ? bytes - 1 : Number(match[2]);
-  if (start >= bytes || last < start)
-    throw new RequestError(416, `the file has ${bytes} bytes`, { 'content-range': `bytes */${bytes}` });
-  return [start, Math.min(last + 1, bytes)];
 }
 
 /**

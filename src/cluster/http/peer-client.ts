@@ -2,8 +2,9 @@
 
 import type { HttpAnswer, HttpConnections } from '../../base/env/http.ts';
 import { HttpFailure } from '../../base/env/http.ts';
-import { SluiceError, throwIfAborted } from '../../base/errors.ts';
+import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { FileFacts } from '../files/file-exchange.ts';
+import { FOLLOWS } from './send-file.ts';
 import { errorOf } from './status-codes.ts';
 
 /** Of an answer that is read whole. */
@@ -17,6 +18,8 @@ export interface PeerClientSettings {
 
 export class PeerClient {
   readonly #settings: PeerClientSettings;
+  /** Nodes of which no other port than that of their address can be reached. */
+  readonly #oneAddress = new Set<string>();
 
   constructor(settings: PeerClientSettings) {
     this.#settings = settings;
@@ -27,9 +30,24 @@ export class PeerClient {
     return this.range(source, `/files/${digest}`, from, signal);
   }
 
-  range(source: string, path: string, from: number, signal: AbortSignal): Promise<HttpAnswer> {
+  async range(source: string, path: string, from: number, signal: AbortSignal): Promise<HttpAnswer> {
     const range = from === 0 ? {} : { range: `bytes=${from}-` };
-    return this.request('GET', urlOf(source, path), range, undefined, signal);
+    const url = urlOf(source, path);
+    const ask = (where: string, headers: Readonly<Record<string, string>>): Promise<HttpAnswer> =>
+      this.request('GET', where, { ...range, ...headers }, undefined, signal);
+    if (this.#oneAddress.has(source)) return ask(url, {});
+    const answer = await ask(url, { [FOLLOWS]: '1' });
+    if (answer.status !== 307) return answer;
+    await readText(source, answer, signal);
+    const location = samePlace(url, answer.headers.location);
+    if (location === undefined) return ask(url, {});
+    try {
+      return await ask(location, {});
+    } catch (error) {
+      if (!isSluiceError(error, 'UNAVAILABLE')) throw error;
+      this.#oneAddress.add(source);
+      return ask(url, {});
+    }
   }
 
   /** Resolves when the peer holds the file and has announced it. */
@@ -103,6 +121,13 @@ export class PeerClient {
 
 function urlOf(base: string, path: string): string {
   return `${base.replace(/\/+$/, '')}${path}`;
+}
+
+/** Another port of the same host, asked the same way: what shows who we are goes nowhere else. */
+function samePlace(url: string, location: string | undefined): string | undefined {
+  if (location === undefined || !URL.canParse(location)) return undefined;
+  const [from, to] = [new URL(url), new URL(location)];
+  return to.protocol === from.protocol && to.hostname === from.hostname ? location : undefined;
 }
 
 async function readText(peer: string, answer: HttpAnswer, signal?: AbortSignal): Promise<string> {
