@@ -59,6 +59,32 @@ test('a page elsewhere cannot have a browser post: JSON must be said to be JSON'
   expect(answer.status).toBe(415);
 });
 
+test('nor what has no body, or any body: no page is answered where no token is asked for', async () => {
+  const server = await startServer({ access: {} });
+  let acted = 0;
+  server.add([
+    {
+      method: 'POST',
+      path: '/act',
+      access: 'client',
+      run: (call) => {
+        acted++;
+        call.answer(200, {});
+      },
+    },
+  ]);
+  for (const origin of ['https://evil.example', 'null', server.url]) {
+    const got = await raw(server.url, (socket) =>
+      socket.end(
+        `POST /act HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: ${origin}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+      ),
+    );
+    expect(got).toMatch(/^HTTP\/1\.1 401 /);
+  }
+  expect(acted).toBe(0);
+  expect((await post(`${server.url}/act`, '', {})).status).toBe(200);
+});
+
 test.each(['0.0.0.0', '::', '192.0.2.1', 'node-1.example'])(
   'listening on %s without a token or mutual TLS is refused',
   async (host) => {

@@ -1,6 +1,7 @@
 /**
  * Who may ask what. A node without a token and without mutual TLS listens on this machine only, and answers only what names
- * this machine as its host: a page in a browser could otherwise have its own name resolve to 127.0.0.1.
+ * this machine as its host: a page in a browser could otherwise have its own name resolve to 127.0.0.1. Without a token it answers no
+ * page either: those need no answer to post what has no body, or any.
  */
 
 import { createHash, timingSafeEqual } from 'node:crypto';
@@ -48,6 +49,8 @@ export class AccessControl {
   /** What the request may do, at most. */
   of(request: IncomingMessage): Access {
     if (this.#peer === undefined) {
+      // A browser says so of whatever a page has it post, and shows a certificate without being asked.
+      if (request.headers.origin !== undefined) return 'open';
       if (this.#mutualTls) return 'peer';
       return LOOPBACK.test(hostName(request.headers.host)) ? 'peer' : 'open';
     }

@@ -140,6 +140,7 @@ export class Call {
       'content-type': type,
       'content-length': Buffer.byteLength(text),
       ...SAFE,
+      ...this.#last(),
     });
     this.#response.end(text);
   }
