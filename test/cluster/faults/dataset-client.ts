@@ -51,10 +51,15 @@ export class DatasetClient {
   /** One transaction of any kind. */
   async once(db: TextCluster): Promise<void> {
     const kind = this.#random.below(100);
-    if (kind < 12) await this.publish(db, this.#random.chance(0.5) ? 'base' : 'delta');
+    // A node that is behind may not know yet what a delta could go on.
+    if (kind < 12) await this.publish(db, this.#random.chance(0.5) || !this.#isThere(db) ? 'base' : 'delta');
     else if (kind < 35) await this.#recorder.transaction(db, (txn) => this.#activate(db, txn));
     else if (kind < 75) await this.#recorder.transaction(db, (txn) => this.#write(txn));
     else await this.#recorder.snapshot(db, (reader) => this.read(db, reader));
+  }
+
+  #isThere(db: TextCluster): boolean {
+    return db.dataset(this.#name).current !== undefined;
   }
 
   async publish(db: TextCluster, kind: 'base' | 'delta'): Promise<void> {
