@@ -191,6 +191,8 @@ function jobOf(
   const first = joins ? from - 1 : from;
   const keysAt = index.keyStart(first);
   const keysEnd = to === 0 ? 0 : (index.keyEnds[to - 1] as number);
+  const keyEnds = index.keyEnds.slice(first, to);
+  if (keysAt > 0) for (let i = 0; i < keyEnds.length; i++) keyEnds[i] = (keyEnds[i] as number) - keysAt;
   // Copies, each of its own buffer: they may be handed over to another thread.
   return {
     path,
@@ -205,7 +207,7 @@ function jobOf(
           zstd: usesZstd(state.facts),
           separators: {
             keys: index.keys.slice(keysAt, keysEnd),
-            keyEnds: index.keyEnds.slice(first, to).map((end) => end - keysAt),
+            keyEnds,
             versions: index.versions?.slice(first, to),
           },
           filter: filter?.bloom?.data.slice(),

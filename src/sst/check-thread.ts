@@ -84,7 +84,7 @@ async function answer(task: CheckTask, told: Told): Promise<CheckAnswer> {
   return { kind: 'checked', result: check(task.job, told) };
 }
 
-giveWay();
+giveWay('thirtieth');
 parentPort?.on('message', async (together: ToCheckThreads) => {
   for (const { task, cancelled } of together) {
     try {

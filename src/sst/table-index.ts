@@ -291,6 +291,7 @@ export function* buildIndexInSteps(
   decoding: Decoding,
 ): Generator<'turn', TableIndex, undefined> {
   const arrays = yield* decodeIndex(blocks, form, limit, room, decoding);
+  yield 'turn';
   return new TableIndex(arrays ?? decodeEach(blocks, form, limit));
 }
 
