@@ -353,6 +353,7 @@ function latency({ scale, scratch, large, largeLabel, many, manyLabel }) {
       factor: factor(`p99 of durable puts while ${largeLabel} is ingested (${mode}), to idle`, targets),
       besideMs: ms('… p99 beside the ingest'),
       idleMs: ms('… p99 idle'),
+      firstFactor: factor('… p99 beside the first ingest of the process, to idle'),
     },
     task: (e) => ({
       kind: 'putsBesideIngest',
