@@ -26,6 +26,8 @@ export function cluster({ scale, scratch, fileSet }) {
         bytesPerFile: bytes('… bytes of the log for each file', { atMost: 1024 }),
         p99Ms: ms('… p99 of reads meanwhile, worst node'),
         toIdle: factor('… to idle', { atMost: 2 }),
+        lateP99Ms: ms('… p99 of how long a read that was due waited for the event loop, worst node'),
+        idleLateP99Ms: ms('… idle'),
       },
       task: (e) => ({ kind: 'clusterIngest', dir: scratch(e), set }),
     },

@@ -12,6 +12,7 @@ import { quantile, seconds } from '../meter.mjs';
 
 const TOKEN = 'a-token-of-the-benchmark';
 const VALUES = 1000;
+const READ_PAUSE_MS = 1;
 const valueAt = slices(makeValues(VALUES), VALUE_BYTES);
 let db;
 let dir;
@@ -88,18 +89,21 @@ const handlers = {
     await db.ingest(files, { mode: 'link' });
   },
   caughtUp: () => db.caughtUp(),
-  /** Reads of one key after another until `endReads`: their p99 in ms. */
+  /** Reads of one key after another, a millisecond apart, until `endReads`: the p99 of a read, and of how late it began, in ms. */
   startReads: () => {
     let isOver = false;
     const latencies = [];
+    const delays = [];
     const ended = (async () => {
       while (!isOver) {
         const before = performance.now();
         await db.get(keyOf(random() * 100));
-        latencies.push(performance.now() - before);
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        const after = performance.now();
+        latencies.push(after - before);
+        await new Promise((resolve) => setTimeout(resolve, READ_PAUSE_MS));
+        delays.push(performance.now() - after - READ_PAUSE_MS);
       }
-      return quantile(latencies, 0.99);
+      return { p99Ms: quantile(latencies, 0.99), lateP99Ms: quantile(delays, 0.99) };
     })();
     reading = { stop: () => (isOver = true), ended };
   },

@@ -104,25 +104,28 @@ export async function clusterIngest(_engine, { dir, set }) {
     const copyMs = await timed(() => a.ask('send', { files, ports }));
     for (const name of ['b', 'c']) rmSync(join(dir, name, 'received-0'), { force: true });
 
-    const p99Of = async (work) => {
+    /** Of the worst node. */
+    const readsDuring = async (work) => {
       for (const node of nodes) await node.ask('startReads');
       await work();
-      const p99s = [];
-      for (const node of nodes) p99s.push(await node.ask('endReads'));
-      return Math.max(...p99s);
+      const all = [];
+      for (const node of nodes) all.push(await node.ask('endReads'));
+      const worst = (field) => Math.max(...all.map((one) => one[field]));
+      return { p99Ms: worst('p99Ms'), lateP99Ms: worst('lateP99Ms') };
     };
-    const idleP99Ms = await p99Of(() => sleep(Math.max(200, copyMs)));
+    const idle = await readsDuring(() => sleep(Math.max(200, copyMs)));
     const before = await logBytes(etcd);
     let ingestMs = 0;
-    const p99Ms = await p99Of(async () => {
+    const { p99Ms, lateP99Ms } = await readsDuring(async () => {
       ingestMs = await timed(async () => {
         await a.ask('ingest', { files });
         await Promise.all([b, c].map((node) => node.ask('caughtUp')));
       });
     });
     const bytesPerFile = ((await logBytes(etcd)) - before) / files.length;
-    const toIdle = p99Ms / idleP99Ms;
-    return { rows: { ingestMs, copyMs, toCopying: ingestMs / copyMs, bytesPerFile, p99Ms, toIdle } };
+    const toIdle = p99Ms / idle.p99Ms;
+    const late = { lateP99Ms, idleLateP99Ms: idle.lateP99Ms };
+    return { rows: { ingestMs, copyMs, toCopying: ingestMs / copyMs, bytesPerFile, p99Ms, toIdle, ...late } };
   });
 }
 

@@ -7,7 +7,7 @@ import { NodeReceiver } from './node-receiver.ts';
 import { NodeSender } from './node-sender.ts';
 import type { ToTransferThread } from './transfer-messages.ts';
 
-giveWay();
+giveWay('thirtieth');
 parentPort?.on('message', (message: ToTransferThread) => {
   switch (message.kind) {
     case 'receive':
