@@ -169,9 +169,8 @@ export class ClusterProposer implements Proposer {
     const { reads, snapshotVersion: snapshot, claim, request } = core ?? NOBODYS;
     for (const keyspace of written) if (!isPublished(layers, keyspace)) this.#requireKeyspace(keyspace);
     const puts = this.#putsOf(layers);
-    const isPlain = claim === undefined && request === undefined;
-    if (puts !== undefined && isPlain && (reads === undefined || reads.files.length === 0))
-      return this.#parts.proposals.submit(encodedPuts(puts, reads, snapshot), []);
+    if (puts !== undefined && claim === undefined && (reads === undefined || reads.files.length === 0))
+      return this.#parts.proposals.submit(encodedPuts(puts, reads, snapshot, request), []);
     const builder = new RecordBuilder(this.#parts);
     try {
       const made = await builder.layers(layers);
@@ -247,9 +246,15 @@ function encodedPuts(
   puts: ReadonlyMap<string, RunSection>,
   reads: ReadSet | undefined,
   snapshot: Version,
+  request: string | undefined,
 ): Uint8Array {
-  if (reads === undefined || reads.isEmpty) return encodePuts(puts);
-  return encodeCheckedPuts(puts, recordedReads(reads, []), snapshot);
+  const hasRead = reads !== undefined && !reads.isEmpty;
+  if (!hasRead && request === undefined) return encodePuts(puts);
+  return encodeCheckedPuts(puts, {
+    reads: hasRead ? recordedReads(reads, []) : undefined,
+    snapshot,
+    request,
+  });
 }
 
 /** Of what is no transaction. */

@@ -1,6 +1,7 @@
 /** How a record of the log can come out: errors that say the same on every replica, and all others, which only this one has. */
 
 import { isSluiceError, SluiceError } from '../base/errors.ts';
+import type { CommitResult } from '../txn/committer.ts';
 
 /** They follow from the log alone: from what records contain, and from keyspaces, datasets and ingests, which all replicas have alike. */
 const DECIDED: ReadonlySet<string> = new Set([
@@ -19,11 +20,29 @@ export function isDecided(error: unknown): error is SluiceError {
   return isSluiceError(error) && DECIDED.has(error.code);
 }
 
-export function tooOld(snapshot: number, horizon: number): SluiceError {
+/** Whoever waits for a record's outcome. */
+export interface Outcome {
+  resolve(result: CommitResult): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * L5: the window reaches back to the horizon on every replica, and it may reach further on some. A request that comes so late may
+ * have been committed where nobody knows of it any more. @throws SluiceError TOO_OLD
+ */
+export function checkHorizon(
+  {
+    reads,
+    request,
+    snapshot,
+  }: { readonly reads: unknown; readonly request: string | undefined; readonly snapshot: number },
+  horizon: number,
+): void {
+  if ((reads === undefined && request === undefined) || snapshot >= horizon) return;
   const message =
     `The transaction read at version ${snapshot}, and the cluster looks for conflicts from version ${horizon} on: ` +
     'it was open for too long. Run it again, or make the cluster with larger windowVersions';
-  return new SluiceError('TOO_OLD', message);
+  throw new SluiceError('TOO_OLD', message);
 }
 
 export function halted(cause: unknown): SluiceError {

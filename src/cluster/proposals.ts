@@ -13,9 +13,8 @@ import type { Version } from '../mvcc/version.ts';
 import type { CommitResult } from '../txn/committer.ts';
 import type { FileFacts } from './files/file-exchange.ts';
 import { ENTRY_BYTES_MAX, type SharedLog } from './log/shared-log.ts';
-import { outcomeUnknown } from './outcome.ts';
+import { type Outcome, outcomeUnknown } from './outcome.ts';
 import { encodeEntry, framedBytes } from './record/entry.ts';
-import type { Outcome } from './replica.ts';
 
 /** Of the id and what the log adds. */
 const ENTRY_OVERHEAD_BYTES = 1024;

@@ -1,6 +1,7 @@
 /**
  * Put transactions of an entry that get their versions in one turn. One that has read something is among them if nothing of that was
- * written since: neither by commits before the run, which the conflict window tells, nor within the run.
+ * written since: neither by commits before the run, which the conflict window tells, nor within the run. One of a client's request, if no
+ * other of that is committed or within the run.
  */
 
 import { at } from '../base/assert.ts';
@@ -21,6 +22,8 @@ export class PutRun {
   readonly spans: number[] = [];
   /** Keys and values together. */
   dataBytes = 0;
+  /** Places in the run, by the ids of clients. */
+  readonly requests = new Map<string, number>();
   readonly #written = new WrittenInRun();
   /** So many of the spans are in it. */
   #entered = 0;
@@ -33,7 +36,8 @@ export class PutRun {
     return this.spans.length / 2;
   }
 
-  add({ start, end, dataBytes }: PutRecord): void {
+  add({ start, end, dataBytes, request }: PutRecord): void {
+    if (request !== undefined) this.requests.set(request, this.count);
     this.spans.push(start, end);
     this.dataBytes += dataBytes;
   }
@@ -68,6 +72,8 @@ export interface RunPlace {
   readonly isThere: (keyspace: string) => boolean;
   /** The oldest version at which a transaction may have read, once so many versions more are taken. */
   readonly horizonAfter: (versions: number) => number;
+  /** Whether a client's request is known to be committed then. */
+  readonly isCommitted: (request: string, horizon: number) => boolean;
 }
 
 /** The record, which may have its version now, and those after it of which that is plain. */
@@ -85,11 +91,15 @@ export function gatherRun(records: EntryRecords, index: number, first: PutRecord
 
 function isClearAfter(
   run: PutRun,
-  { reads, snapshot }: PutRecord,
-  { window, horizonAfter }: RunPlace,
+  { reads, snapshot, request }: PutRecord,
+  { window, horizonAfter, isCommitted }: RunPlace,
 ): boolean {
+  if (reads === undefined && request === undefined) return true;
+  const horizon = horizonAfter(run.count);
+  if (snapshot < horizon) return false;
+  if (request !== undefined && (run.requests.has(request) || isCommitted(request, horizon))) return false;
   if (reads === undefined) return true;
-  if (snapshot < horizonAfter(run.count) || run.mayTouch(reads)) return false;
+  if (run.mayTouch(reads)) return false;
   const check = new ConflictCheck(window, reads, versionOf(snapshot));
   try {
     return check.step() === 'clear';

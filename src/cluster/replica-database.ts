@@ -12,6 +12,7 @@ import { type ClusterConfig, logLacks, type SharedLog } from './log/shared-log.t
 import { LogCheck } from './log-check.ts';
 import { Positions } from './position.ts';
 import { EntryRecords } from './record/entry.ts';
+import type { LogRecord } from './record/log-record.ts';
 import { RequestIds } from './request-ids.ts';
 import type { SharedFiles } from './shared-files.ts';
 import { enterEntry } from './window-rebuild.ts';
@@ -106,12 +107,12 @@ async function rebuildWindow(
   for await (const { bytes, revision } of log.read(oldest.revision - 1, ended)) {
     const records = new EntryRecords(bytes);
     check.next(revision, records);
-    const versions = positions.versionsOf(revision);
-    await enterEntry(engine, records, versions, files.pathOf, async (record, version) => {
+    const bring = async (record: LogRecord): Promise<void> => {
       await files.bring(record, revision);
       files.named(record.files, revision);
-      if (record.request !== undefined) requests.enter(record.request, version, 0);
-    });
+    };
+    const parts = { engine, pathOf: files.pathOf, requests, bring };
+    await enterEntry(parts, records, positions.versionsOf(revision));
     if (revision >= newest.revision) break;
   }
   throwIfAborted(signal);

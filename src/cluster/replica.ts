@@ -22,7 +22,7 @@ import { releaseNow } from '../txn/undo.ts';
 import { type CommitRecordParts, commitRecord } from './commit-record.ts';
 import { applyImport, checkClaim, committedImport } from './imports/shared-imports.ts';
 import type { LogEntry } from './log/shared-log.ts';
-import { halted, isDecided, tooOld } from './outcome.ts';
+import { checkHorizon, halted, isDecided, type Outcome } from './outcome.ts';
 import { FIRST_DIGEST, type Position, type Positions, rollDigest } from './position.ts';
 import { gatherRun, type PutRun } from './put-run.ts';
 import { putOf, transactionOf } from './reconstruct.ts';
@@ -30,12 +30,6 @@ import { decodeRecord } from './record/codec.ts';
 import { EntryRecords } from './record/entry.ts';
 import type { LogRecord, RecordFile } from './record/log-record.ts';
 import type { RequestIds } from './request-ids.ts';
-
-/** Whoever waits for a record's outcome. */
-export interface Outcome {
-  resolve(result: CommitResult): void;
-  reject(error: unknown): void;
-}
 
 export interface ReplicaParts extends CommitRecordParts {
   readonly windowVersions: number;
@@ -160,6 +154,11 @@ export class Replica {
     const { catalog, committer, throttle } = this.#engine;
     const { versions } = this.#progress;
     const first = records.put(place.index, this.#isThere);
+    const committed = this.#firstOf(first);
+    if (committed !== undefined) {
+      this.#repeat(committed, outcomes?.[place.index]);
+      return;
+    }
     const transaction = {
       reads: first.reads,
       snapshotVersion: versionOf(first.snapshot),
@@ -168,13 +167,14 @@ export class Replica {
     let run: PutRun | undefined;
     try {
       if (first.lacking !== undefined) throw catalog.notFound(first.lacking);
-      this.#checkHorizon(first);
+      checkHorizon(first, this.horizon);
       await committer.whenClear(transaction, first.dataBytes, () => {
         this.#checkRunning();
         run = gatherRun(records, place.index, first, {
           window: this.#engine.window,
           isThere: this.#isThere,
           horizonAfter: (versions) => this.#horizonAfter(versions),
+          isCommitted: (request, horizon) => this.#parts.requests.versionOf(request, horizon) !== undefined,
         });
         this.#takeRun(run, place, outcomes);
       });
@@ -201,6 +201,7 @@ export class Replica {
     assert(publication.last === version + count - 1, 'a version was taken beside the log');
     this.#positions.addRun(position);
     for (let n = 0; n < count; n++) this.#progress.versions.push(version + n);
+    for (const [request, n] of run.requests) this.#enterRequest(request, versionOf(version + n));
     this.#last = published.then(
       () => {
         for (let n = 0; n < count; n++)
@@ -220,14 +221,9 @@ export class Replica {
       this.#checkRunning();
       this.#makeKeyspaces(record);
       const first = this.#firstOf(record);
-      if (first === undefined) this.#checkHorizon(record);
-      if (first !== undefined) {
-        versions.push(NO_VERSION);
-        this.#last.then(
-          () => outcome?.resolve({ version: first, ingested: [] }),
-          () => undefined,
-        );
-      } else if (put === undefined) {
+      if (first === undefined) checkHorizon(record, this.horizon);
+      if (first !== undefined) this.#repeat(first, outcome);
+      else if (put === undefined) {
         const result = await this.#applyAlone(record, place);
         outcome?.resolve(result);
       } else await this.#applyPut(record, put.sections, place, outcome);
@@ -266,25 +262,21 @@ export class Replica {
   }
 
   /** Of a request that is committed: it is not again. */
-  #firstOf({ request }: LogRecord): Version | undefined {
+  #firstOf({ request }: Pick<LogRecord, 'request'>): Version | undefined {
     return request === undefined ? undefined : this.#parts.requests.versionOf(request, this.horizon);
   }
 
-  #enterRequest({ request }: LogRecord, version: Version): void {
-    if (request !== undefined) this.#parts.requests.enter(request, version, this.horizon);
+  /** Of a request that is committed: its record takes no version. */
+  #repeat(first: Version, outcome: Outcome | undefined): void {
+    this.#progress.versions.push(NO_VERSION);
+    this.#last.then(
+      () => outcome?.resolve({ version: first, ingested: [] }),
+      () => undefined,
+    );
   }
 
-  /**
-   * L5: the window reaches back to the horizon on every replica, and it may reach further on some. A request that comes so late may
-   * have been committed where nobody knows of it any more.
-   */
-  #checkHorizon({
-    reads,
-    request,
-    snapshot,
-  }: Partial<Pick<LogRecord, 'request'>> & Pick<LogRecord, 'snapshot'> & { readonly reads: unknown }): void {
-    if ((reads !== undefined || request !== undefined) && snapshot < this.horizon)
-      throw tooOld(snapshot, this.horizon);
+  #enterRequest(request: string | undefined, version: Version): void {
+    if (request !== undefined) this.#parts.requests.enter(request, version, this.horizon);
   }
 
   async #applyPut(
@@ -312,7 +304,7 @@ export class Replica {
         hasVersion = true;
         this.#positions.addRun(position);
         this.#progress.versions.push(position.version);
-        this.#enterRequest(record, position.version);
+        this.#enterRequest(record.request, position.version);
         begin();
       },
     });
@@ -344,7 +336,7 @@ export class Replica {
       else if (body.kind === 'import') await applyImport(this.#engine, body);
       else if (body.kind !== 'none') unreachable(body);
       this.#progress.versions.push(this.#taken);
-      if (this.#hasTaken) this.#enterRequest(record, this.#taken);
+      if (this.#hasTaken) this.#enterRequest(record.request, this.#taken);
       return { version: this.#hasTaken ? publication.visible : NO_VERSION, ingested };
     } catch (error) {
       // What has a version is no outcome any more.

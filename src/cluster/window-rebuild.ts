@@ -19,36 +19,42 @@ import { type PathOf, stagedAt } from './reconstruct.ts';
 import { decodeRecord } from './record/codec.ts';
 import type { EntryRecords } from './record/entry.ts';
 import type { LogRecord, RecordLayer } from './record/log-record.ts';
+import type { RequestIds } from './request-ids.ts';
 
 type IngestOf = Extract<RecordLayer, { kind: 'ingest' }>;
 
-/**
- * Enters the records of an entry, each of which was committed at its version; 0, or none: it was not. REQUIRES: in the order of versions.
- * @param bring is told of those that are no puts alone, and resolves when the record's files are here
- */
+export interface RebuildParts {
+  readonly engine: Engine;
+  readonly pathOf: PathOf;
+  readonly requests: RequestIds;
+  /** Of one that is no puts alone: resolves when its files are here. */
+  readonly bring: (record: LogRecord) => Promise<void>;
+}
+
+/** Enters the records of an entry, each of which was committed at its version; 0, or none: it was not. REQUIRES: in the order of versions. */
 export async function enterEntry(
-  engine: Engine,
+  parts: RebuildParts,
   records: EntryRecords,
   versions: readonly number[],
-  pathOf: PathOf,
-  bring: (record: LogRecord, version: Version) => Promise<void>,
 ): Promise<void> {
+  const { engine, pathOf, requests, bring } = parts;
   for (let index = 0; index < records.count; index++) {
     const version = versions[index] ?? 0;
     if (version === 0) continue;
     if (records.isPut(index)) {
-      index += enterRun(engine, records, index, versions) - 1;
+      index += enterRun(parts, records, index, versions) - 1;
       continue;
     }
     const record = decodeRecord(records.record(index));
-    await bring(record, versionOf(version));
+    await bring(record);
     enterRecord(engine, record, versionOf(version), pathOf);
+    if (record.request !== undefined) requests.enter(record.request, versionOf(version), 0);
   }
 }
 
 /** Returns how many it has entered: those from `index` on at versions one after the other. */
 function enterRun(
-  { window }: Engine,
+  { engine, requests }: RebuildParts,
   records: EntryRecords,
   index: number,
   versions: readonly number[],
@@ -60,12 +66,13 @@ function enterRun(
   let count = 0;
   for (; index + count < records.count && records.isPut(index + count); count++) {
     if (versions[index + count] !== first + count) break;
-    const { start, end } = records.put(index + count, () => true);
+    const { start, end, request } = records.put(index + count, () => true);
+    if (request !== undefined) requests.enter(request, versionOf(first + count), 0);
     encoder.begin(batch, versionOf(first + count), CommitEncoder.bytesMax(0, end - start, []));
     encoder.sections(records.bytes, start, end);
     payloads.push(encoder.payloadStart, encoder.end());
   }
-  enterRecords(window, { first, last: versionOf(first + count - 1), bytes: batch.bytes, payloads });
+  enterRecords(engine.window, { first, last: versionOf(first + count - 1), bytes: batch.bytes, payloads });
   return count;
 }
 

@@ -1,8 +1,14 @@
 /** The log in etcd while members of etcd are killed, paused and cut off, answers are lost and requests arrive late. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { at } from '../../src/base/assert.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
+import { EtcdHosts } from '../../src/cluster/log/etcd/etcd-hosts.ts';
+import { EtcdKeys } from '../../src/cluster/log/etcd/etcd-keys.ts';
+import { EtcdLeader } from '../../src/cluster/log/etcd/etcd-leader.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
+import { OwnEntries } from '../../src/cluster/log/etcd/etcd-own.ts';
+import { EtcdReader } from '../../src/cluster/log/etcd/etcd-reader.ts';
 import type { LogEntry, SharedLog } from '../../src/cluster/log/shared-log.ts';
 import { EtcdCluster, until } from '../fixtures/etcd.ts';
 import { appended, bytes, id, member, take, text } from './logs.ts';
@@ -10,7 +16,7 @@ import { appended, bytes, id, member, take, text } from './logs.ts';
 let etcd: EtcdCluster;
 let clusters = 0;
 /** What is tried in vain is tried briefly. */
-const BRIEF = { attemptMs: 700, callMs: 2_500, silenceMs: 300 };
+const BRIEF = { attemptMs: 700, callMs: 2_500, silenceMs: 300, leaderMs: Number.POSITIVE_INFINITY };
 const opened: SharedLog[] = [];
 
 beforeAll(async () => {
@@ -136,6 +142,64 @@ test('connections that are half-open are given up, for reading and for appending
   await appendSurely(log, 1);
   await appendSurely(await open(etcd.hosts, cluster), 2);
   expect((await end).map(text)).toEqual(['entry 0', 'entry 1', 'entry 2']);
+}, 180_000);
+
+test('a reader goes on at once with what its process has appended where that is next, and nowhere else', async () => {
+  const cluster = `faults-${clusters++}`;
+  const log = await open(etcd.hosts, cluster);
+  const hosts = await EtcdHosts.load({ hosts: etcd.hosts }, nodeEnv, BRIEF);
+  const ended = new AbortController();
+  const own = new OwnEntries();
+  const reader = new EtcdReader(hosts, new EtcdKeys('sluice', cluster), own, 0, ended.signal).read();
+  const next = async (): Promise<string> => {
+    const { value } = await reader.next();
+    return value === undefined ? 'the end' : text(value);
+  };
+  // None of these is in etcd, so no watch brings them.
+  const tell = (after: number, afterId: string, number: number, content: string): void => {
+    const entry = { revision: after + 1, id: id(9), bytes: bytes(content) };
+    own.written({ entry, after, afterId, number });
+  };
+  const first = await appendSurely(log, 0);
+  expect(await next()).toBe('entry 0');
+  tell(first - 1, id(0), 1, 'before');
+  tell(first + 100, id(7), 7, 'after one of another');
+  tell(first, id(7), 2, 'after one of another etcd');
+  const waits = next();
+  const second = await appendSurely(log, 1);
+  expect(await waits).toBe('entry 1');
+  const comes = next();
+  tell(second, id(1), 3, 'next');
+  expect(await comes).toBe('next');
+  tell(second + 1, id(9), 4, 'the one after it');
+  expect(await next()).toBe('the one after it');
+  ended.abort();
+  expect(await next()).toBe('the end');
+  hosts.close();
+}, 180_000);
+
+test('calls go to the leader of etcd, the next one too, and elsewhere while it does not answer', async () => {
+  const hosts = await EtcdHosts.load({ hosts: etcd.hosts }, nodeEnv, { ...BRIEF, leaderMs: 0 });
+  const leader = new EtcdLeader(hosts);
+  const ask = async (): Promise<void> => {
+    await hosts.call('asking', async (client, options) => {
+      const answer = await client.kv.range({ key: Buffer.from('x') }, options);
+      leader.heard(answer.header, client);
+    });
+  };
+  const isLed = async (by: number): Promise<void> => {
+    await until('calls go to the leader', async () => {
+      await ask().catch(() => undefined);
+      return hosts.client === hosts.clients[by] || undefined;
+    });
+  };
+  const first = await etcd.leader();
+  hosts.prefer(at(hosts.clients, (first + 1) % 3));
+  await isLed(first);
+  await etcd.members[first]?.kill();
+  const second = await etcd.leader();
+  await isLed(second);
+  hosts.close();
 }, 180_000);
 
 test('an append whose answer is lost is written once', async () => {

@@ -10,7 +10,7 @@ import { type EtcdCluster, until } from '../fixtures/etcd.ts';
 import { startEtcd } from './etcd-logs.ts';
 import { appended, member } from './logs.ts';
 
-const BRIEF = { attemptMs: 700, callMs: 20_000, silenceMs: 300 };
+const BRIEF = { attemptMs: 700, callMs: 20_000, silenceMs: 300, leaderMs: Number.POSITIVE_INFINITY };
 
 async function open(hosts: readonly string[]): Promise<SharedLog> {
   const log = await openEtcdLog('restored', { hosts }, nodeEnv, BRIEF);

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { isSluiceError } from '../../src/base/errors.ts';
+import { EntryRecords } from '../../src/cluster/record/entry.ts';
 import { outcomeOf } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
 import { sameOnAll } from './entries.ts';
@@ -87,6 +88,53 @@ test('of those in one entry each is held against those before it, by key and by 
   await cluster.stop('c');
   await a.put('more', '1');
   await sameOnAll([a, b, await cluster.open('c')]);
+});
+
+test('of requests of one id in one entry, or in one before it, one is committed, whatever each says; a replica that is opened anew knows them', async () => {
+  const { cluster, a, b, together } = await gathering();
+  const request = async (id: string, reads: readonly string[], write: string) => {
+    const txn = a.begin();
+    for (const key of reads) await txn.get(key);
+    txn.put(write, id);
+    txn.nameRequest(id);
+    return async () => (await txn.commit()).version;
+  };
+  const before = a.version + 1;
+  const commits = [
+    await request('first', [], 'x1'),
+    await request('second', ['k1'], 'x2'),
+    await request('first', [], 'x3'),
+    await request('second', ['x1'], 'x4'),
+    await request('third', ['k2'], 'x5'),
+    await request('third', [], 'x6'),
+  ];
+  const committed: Promise<number>[] = [];
+  for (const [i, commit] of commits.entries()) {
+    committed.push(commit());
+    await until('it has come', async () => (await a.status()).pendingCommits === i + 2);
+  }
+  await together(commits.length);
+  const [first, second, third] = [before + 1, before + 2, before + 3];
+  expect(await Promise.all(committed)).toEqual([first, second, first, second, third, third]);
+  // All were in the form that is applied without being taken apart.
+  const entry = new EntryRecords(cluster.log.entries.at(-1)?.bytes ?? new Uint8Array());
+  expect(Array.from({ length: entry.count }, (_, i) => entry.isPut(i))).toEqual(commits.map(() => true));
+  await cluster.stop('c');
+  const again = await cluster.open('c');
+  for (const node of [a, b, again]) {
+    await node.caughtUp();
+    expect((await node.iterator({ gte: 'x', lt: 'y' }).all()).map(([key]) => key)).toEqual([
+      'x1',
+      'x2',
+      'x5',
+    ]);
+    const late = node.begin();
+    late.put('late', 'x');
+    late.nameRequest('second');
+    expect((await late.commit()).version).toBe(second);
+  }
+  expect(again.version).toBe(third);
+  await sameOnAll([a, b, again]);
 });
 
 test('who has read behind the horizon, counted to its own place in the entry, is refused; who has read at it is not', async () => {

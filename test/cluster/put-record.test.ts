@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isSluiceError } from '../../src/base/errors.ts';
 import { EntryRecords, encodeEntry, entryTimeMs } from '../../src/cluster/record/entry.ts';
-import { encodeCheckedPuts, encodePuts } from '../../src/cluster/record/put-record.ts';
+import { encodeCheckedPuts, encodePuts, type PutChecks } from '../../src/cluster/record/put-record.ts';
 import { keyString, type ReadSet } from '../../src/txn/read-set.ts';
 import { visitSections } from '../../src/txn/record.ts';
 import { RunSection } from '../../src/txn/run.ts';
@@ -36,16 +36,16 @@ const records = fc.record({
   sections,
   reads: fc.option(reads, { nil: undefined }),
   snapshot: fc.nat(2 ** 40),
+  request: fc.option(fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/), { nil: undefined }),
 });
 
-interface Drawn {
+interface Drawn extends PutChecks {
   readonly sections: ReadonlyMap<string, RunSection>;
-  readonly reads?: Parameters<typeof encodeCheckedPuts>[1] | undefined;
-  readonly snapshot: number;
 }
 
-function encode({ sections: of, reads: read, snapshot }: Drawn): Uint8Array {
-  return read === undefined ? encodePuts(of) : encodeCheckedPuts(of, read, snapshot);
+function encode({ sections: of, ...checks }: Drawn): Uint8Array {
+  const isPlain = checks.reads === undefined && checks.request === undefined;
+  return isPlain ? encodePuts(of) : encodeCheckedPuts(of, checks);
 }
 
 /** What a record writes, as text. */
@@ -72,7 +72,7 @@ test('what is read and written comes out as it went in', () => {
       expect(entryTimeMs(bytes)).toBe(timeMs);
       const entry = new EntryRecords(bytes);
       expect(entry.count).toBe(all.length);
-      for (const [i, { sections: of, reads: read, snapshot }] of all.entries()) {
+      for (const [i, { sections: of, reads: read, snapshot, request }] of all.entries()) {
         const seen: string[] = [];
         const record = entry.put(i, (keyspace) => seen.push(keyspace) > 0);
         expect(seen).toEqual([...of.keys()]);
@@ -86,7 +86,8 @@ test('what is read and written comes out as it went in', () => {
         expect(written(bytes, record.start, record.end)).toEqual(lines);
         expect(record.dataBytes).toBe([...of.values()].reduce((sum, { dataBytes }) => sum + dataBytes, 0));
         expect(plain(record.reads)).toEqual(read);
-        if (read !== undefined) expect(record.snapshot).toBe(snapshot);
+        expect(record.request).toBe(request);
+        if (read !== undefined || request !== undefined) expect(record.snapshot).toBe(snapshot);
         expect(record.reads?.written ?? new Set(of.keys())).toEqual(new Set(of.keys()));
       }
     }),

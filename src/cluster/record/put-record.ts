@@ -4,6 +4,7 @@
  *
  *     record = u8 1, section*                              one that has read nothing; sections as in a database's own log (txn/record.ts)
  *            | u8 2, varint snapshot, varint bytes of what follows up to the sections, reads*, section*
+ *            | u8 3, bytes id of the client's request, and as 2, of one that may have read nothing
  *     reads  = bytes keyspace, varint number, (bytes key)*, varint number, (bytes lower, u8 whether there is an upper [, bytes upper])*
  *     bytes  = varint length, that many
  */
@@ -17,6 +18,7 @@ import type { RecordReads } from './log-record.ts';
 
 const PUTS = 1;
 const CHECKED_PUTS = 2;
+const REQUESTED_PUTS = 3;
 
 export interface PutRecord {
   /** Of its sections, in the entry. */
@@ -29,11 +31,13 @@ export interface PutRecord {
   /** What it has read, and at which version; undefined: nothing. */
   readonly reads: ReadSet | undefined;
   readonly snapshot: number;
+  /** Of the client's request. */
+  readonly request: string | undefined;
 }
 
 /** By a record's first byte: any other is a MessagePack array. */
 export function isPutRecord(first: number): boolean {
-  return first === PUTS || first === CHECKED_PUTS;
+  return first === PUTS || first === CHECKED_PUTS || first === REQUESTED_PUTS;
 }
 
 const encoder = new CommitEncoder();
@@ -56,13 +60,32 @@ export function encodePuts(sections: ReadonlyMap<string, RunSection>): Uint8Arra
   return bytes.subarray(0, putSections(bytes, 1, sections));
 }
 
-/** REQUIRES: it writes something, and no file is read. */
+/** What a transaction says besides what it writes. */
+export interface PutChecks {
+  /** undefined: it has read nothing. */
+  readonly reads: Pick<RecordReads, 'points' | 'ranges'> | undefined;
+  readonly snapshot: number;
+  readonly request: string | undefined;
+}
+
+/** REQUIRES: it writes something, has read something or has a request, and no file is read. */
 export function encodeCheckedPuts(
   sections: ReadonlyMap<string, RunSection>,
-  reads: Pick<RecordReads, 'points' | 'ranges'>,
-  snapshot: number,
+  { reads, snapshot, request }: PutChecks,
 ): Uint8Array {
+  const parts = readParts(reads);
+  const id = new Parts();
+  if (request !== undefined) id.bytes(Buffer.from(request));
+  const head = 1 + id.length + varintLength(snapshot) + varintLength(parts.length);
+  const bytes = Buffer.allocUnsafe(head + parts.length + sectionBytesMax(sections));
+  bytes[0] = request === undefined ? CHECKED_PUTS : REQUESTED_PUTS;
+  const start = putVarint(bytes, putVarint(bytes, id.put(bytes, 1), snapshot), parts.length);
+  return bytes.subarray(0, putSections(bytes, parts.put(bytes, start), sections));
+}
+
+function readParts(reads: PutChecks['reads']): Parts {
   const parts = new Parts();
+  if (reads === undefined) return parts;
   for (const keyspace of new Set([...reads.points.keys(), ...reads.ranges.keys()])) {
     parts.bytes(Buffer.from(keyspace));
     const points = reads.points.get(keyspace) ?? [];
@@ -76,11 +99,7 @@ export function encodeCheckedPuts(
       if (upper !== undefined) parts.bytes(keyBytes(upper));
     }
   }
-  const head = 1 + varintLength(snapshot) + varintLength(parts.length);
-  const bytes = Buffer.allocUnsafe(head + parts.length + sectionBytesMax(sections));
-  bytes[0] = CHECKED_PUTS;
-  const start = putVarint(bytes, putVarint(bytes, 1, snapshot), parts.length);
-  return bytes.subarray(0, putSections(bytes, parts.put(bytes, start), sections));
+  return parts;
 }
 
 function sectionBytesMax(sections: ReadonlyMap<string, RunSection>): number {
@@ -140,19 +159,23 @@ export function decodePutRecord(
   const written = new Set<string>();
   let lacking: string | undefined;
   let [reads, snapshot, at]: [ReadSet | undefined, number, number] = [undefined, 0, start + 1];
-  if (bytes[start] === CHECKED_PUTS) {
+  let request: string | undefined;
+  if (bytes[start] !== PUTS) {
     const head = new ByteReader(bytes, at, end);
+    if (bytes[start] === REQUESTED_PUTS) request = Buffer.from(head.take(head.varint())).toString('utf8');
     snapshot = head.varint();
     const length = head.varint();
     at = head.skip(length) + length;
-    reads = decodeReads(new ByteReader(bytes, at - length, at));
-    reads.written = written;
+    if (length > 0 || request === undefined) {
+      reads = decodeReads(new ByteReader(bytes, at - length, at));
+      reads.written = written;
+    }
   }
   const dataBytes = checkSections(bytes, at, end, (keyspace) => {
     if (reads !== undefined) written.add(keyspace);
     if (!isThere(keyspace)) lacking ??= keyspace;
   });
-  return { start: at, end, dataBytes, lacking, reads, snapshot };
+  return { start: at, end, dataBytes, lacking, reads, snapshot, request };
 }
 
 function decodeReads(reader: ByteReader): ReadSet {

@@ -10,13 +10,15 @@
  * since we counted the holders, none is fewer. One comparison, however many files a batch names.
  */
 
-import type { ICompare, IRequestOp, ITxnResponse } from 'etcd3';
+import type { ICompare, IKeyValue, IRequestOp, ITxnResponse } from 'etcd3';
 import { isSluiceError, SluiceError } from '../../../base/errors.ts';
 import type { AppendResult, LogAppend } from '../shared-log.ts';
 import { EtcdWritten } from './etcd-backlog.ts';
 import { type EtcdFiles, MOD_REVISION } from './etcd-files.ts';
 import type { EtcdHosts } from './etcd-hosts.ts';
 import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
+import { EtcdLeader } from './etcd-leader.ts';
+import type { OwnEntries } from './etcd-own.ts';
 
 /** CompareTarget.Create of etcd3, whose own constants exist only once it is loaded. */
 const CREATE_REVISION = 1;
@@ -39,14 +41,18 @@ export class EtcdAppend {
   readonly #keys: EtcdKeys;
   readonly #files: EtcdFiles;
   readonly #written: EtcdWritten;
+  readonly #own: OwnEntries;
+  readonly #leader: EtcdLeader;
   readonly #open = new Map<string, OpenAppend>();
   #fence: Fence | undefined;
   #newest = 0;
 
-  constructor(etcd: EtcdHosts, keys: EtcdKeys, files: EtcdFiles) {
+  constructor(etcd: EtcdHosts, keys: EtcdKeys, files: EtcdFiles, own: OwnEntries) {
     this.#etcd = etcd;
     this.#keys = keys;
     this.#files = files;
+    this.#own = own;
+    this.#leader = new EtcdLeader(etcd);
     this.#written = new EtcdWritten(etcd, keys);
   }
 
@@ -61,15 +67,19 @@ export class EtcdAppend {
       if ('missing' in held) return await this.#found(batch.id, open, held.missing);
       const wasSent = open.sent;
       let sent = 0;
-      const appending = this.#etcd.call('appending', (client, options) => {
+      const appending = this.#etcd.call('appending', async (client, options) => {
         open.sent = true;
         sent++;
-        return client.kv.txn(this.#transaction(batch, counted.puts, fence, held.asOf), options);
+        const transaction = this.#transaction(batch, counted.puts, fence, held.asOf);
+        const told = await client.kv.txn(transaction, options);
+        this.#leader.heard(told.header, client);
+        return told;
       });
       const answer = await appending.catch((error: unknown) => {
         throw this.#refused(batch.id, error, wasSent || sent > 1);
       });
       this.#newest = Math.max(this.#newest, Number(answer.header.revision));
+      if (answer.succeeded) this.#tellReaders(batch, answer);
       const found = answer.succeeded ? undefined : answer.responses[0]?.response_range.kvs[0];
       if (answer.succeeded || found !== undefined) {
         counted.done();
@@ -101,7 +111,7 @@ export class EtcdAppend {
       compare.push({ key: forgotten, target: MOD_REVISION, result: 2 /* less */, mod_revision: asOf + 1 });
     const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const success: IRequestOp[] = [
-      { request_put: { key: head, value: Buffer.from(id, 'latin1') } },
+      { request_put: { key: head, value: Buffer.from(id, 'latin1'), prev_kv: true } },
       { request_put: { key: entry, value } },
       ...counted,
     ];
@@ -110,6 +120,17 @@ export class EtcdAppend {
       { request_range: { key: trimmed } },
     ];
     return { compare, success, failure };
+  }
+
+  #tellReaders({ id, bytes }: LogAppend, answer: ITxnResponse): void {
+    // The head as it was: none before the first entry, whatever etcd3's type says.
+    const before: IKeyValue | null | undefined = answer.responses[0]?.response_put.prev_kv;
+    this.#own.written({
+      entry: { revision: Number(answer.header.revision), id, bytes },
+      after: Number(before?.mod_revision ?? 0),
+      afterId: before?.value.toString('latin1'),
+      number: Number(before?.version ?? 0) + 1,
+    });
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * The members of etcd as one: calls go to the member that answered last, and on to the next when it does not.
+ * The members of etcd as one: calls go to the member that answered last, or leads (etcd-leader.ts), and on to the next when it does not.
  *
  * etcd3 has a client each, with its own retries and circuit breakers switched off: it would retry without knowing
  * what we must know (whether a call was sent more than once), and keep a member closed for seconds after it is back.
@@ -19,9 +19,16 @@ export interface EtcdTiming {
   readonly callMs: number;
   /** After so long without news, a reader of the log asks whether there are any. */
   readonly silenceMs: number;
+  /** Who leads etcd is asked this often at most; Infinity: never. */
+  readonly leaderMs: number;
 }
 
-export const DEFAULT_TIMING: EtcdTiming = { attemptMs: 3_000, callMs: 15_000, silenceMs: 1_500 };
+export const DEFAULT_TIMING: EtcdTiming = {
+  attemptMs: 3_000,
+  callMs: 15_000,
+  silenceMs: 1_500,
+  leaderMs: 5_000,
+};
 
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 1_000;
@@ -109,9 +116,19 @@ export class EtcdHosts {
     return this.#closing.signal;
   }
 
-  /** The member that answered last. */
+  /** The member in use. */
   get client(): Etcd3 {
     return at(this.#clients, this.#current);
+  }
+
+  get clients(): readonly Etcd3[] {
+    return this.#clients;
+  }
+
+  /** Calls go to that one from now on. */
+  prefer(client: Etcd3): void {
+    const place = this.#clients.indexOf(client);
+    if (place >= 0) this.#current = place;
   }
 
   /** That one does not answer, or not with what is new: the next one. A second caller who says so of the same one changes nothing. */

@@ -22,6 +22,7 @@ import { DEFAULT_TIMING, EtcdHosts, type EtcdTiming } from './etcd-hosts.ts';
 import { decodeConfig, EtcdKeys, encodeJson } from './etcd-keys.ts';
 import { EtcdMembers } from './etcd-members.ts';
 import { checkEtcdOptions, closedError, type EtcdOptions } from './etcd-options.ts';
+import { OwnEntries } from './etcd-own.ts';
 import { EtcdReader, readState } from './etcd-reader.ts';
 import { EtcdSession } from './etcd-session.ts';
 import { trimLog, trimmedThrough } from './etcd-trim.ts';
@@ -47,13 +48,14 @@ class EtcdLog implements SharedLog {
   readonly #files: EtcdFiles;
   readonly #members: EtcdMembers;
   readonly #session: EtcdSession;
+  readonly #own = new OwnEntries();
   #closed: Promise<void> | undefined;
 
   constructor(etcd: EtcdHosts, keys: EtcdKeys) {
     this.#etcd = etcd;
     this.#keys = keys;
     this.#files = new EtcdFiles(etcd, keys);
-    this.#append = new EtcdAppend(etcd, keys, this.#files);
+    this.#append = new EtcdAppend(etcd, keys, this.#files, this.#own);
     this.#members = new EtcdMembers(etcd, keys);
     this.#session = new EtcdSession(etcd, keys);
   }
@@ -65,7 +67,7 @@ class EtcdLog implements SharedLog {
   }
 
   read(after: number, signal: AbortSignal): AsyncIterable<LogEntry> {
-    return new EtcdReader(this.#etcd, this.#keys, after, signal).read();
+    return new EtcdReader(this.#etcd, this.#keys, this.#own, after, signal).read();
   }
 
   async head(): Promise<number> {

@@ -4,7 +4,8 @@
  * Nothing may be missing, and nothing may stay away for long. Each entry comes with the head's etcd version, which counts entries: a
  * number left out is a gap, and the watch is made again. A watch that is silent while the log, asked linearizably, has
  * more, is one of a member that is paused, cut off or behind: made again at the next member. Where etcd's history was
- * compacted under the reader (others may use the same etcd), entries that are kept are read as keys.
+ * compacted under the reader (others may use the same etcd), entries that are kept are read as keys. An entry of this process
+ * that follows what is read comes with the answer to its append, and is left out when the watch brings it.
  *
  * An etcd that was restored from a backup has other entries where it had ours, and its revisions come to be those that we have read once
  * more. So it is asked for the entry that was read last, by its name, whenever the log's state is.
@@ -16,6 +17,7 @@ import { type LogEntry, logLacks } from '../shared-log.ts';
 import { classify } from './etcd-failure.ts';
 import type { EtcdHosts } from './etcd-hosts.ts';
 import { decodeRevision, type EtcdKeys } from './etcd-keys.ts';
+import type { OwnEntries } from './etcd-own.ts';
 import { listKeys } from './etcd-scan.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 
@@ -40,6 +42,7 @@ class WatchLost extends Error {}
 export class EtcdReader {
   readonly #etcd: EtcdHosts;
   readonly #keys: EtcdKeys;
+  readonly #own: OwnEntries;
   readonly #signal: AbortSignal;
   #at: number;
   /** The number of the entry at `#at`, once known. */
@@ -48,9 +51,10 @@ export class EtcdReader {
   #id: string | undefined;
   #failures = 0;
 
-  constructor(etcd: EtcdHosts, keys: EtcdKeys, after: number, signal: AbortSignal) {
+  constructor(etcd: EtcdHosts, keys: EtcdKeys, own: OwnEntries, after: number, signal: AbortSignal) {
     this.#etcd = etcd;
     this.#keys = keys;
+    this.#own = own;
     this.#at = after;
     this.#signal = AbortSignal.any([signal, etcd.closing]);
   }
@@ -82,50 +86,67 @@ export class EtcdReader {
       filters: [1 /* no deletions: FilterType.Nodelete of etcd3 */],
       fragment: true,
     });
+    // Only of what is next: an append that follows what the watch has yet to bring does not put off that it is asked for.
+    const stopListening = this.#own.listen((after) => {
+      if (after === this.#at) watch.wake();
+    });
     let isMissing = false;
     let headSeen: IKeyValue | undefined;
     try {
       while (!this.#signal.aborted) {
-        const answer = await watch.next(env.clock, timing.silenceMs, this.#signal);
-        if (answer === undefined) {
-          if (this.#signal.aborted) return false;
-          if (isMissing) throw new WatchLost('silent, and the log has more');
-          isMissing = (await this.#checkKept()).head > this.#at;
+        const answer = watch.take();
+        if (answer !== undefined) {
+          if (isCompacted(answer)) return true;
+          if (answer.canceled) throw new WatchLost(answer.cancel_reason);
+          for (const { kv } of answer.events) {
+            isMissing = false;
+            if (kv.key.equals(this.#keys.head)) headSeen = kv;
+            else if (Number(kv.mod_revision) > this.#at) yield this.#entry(kv, headSeen);
+          }
+          if (answer.events.length > 0) this.#failures = 0;
           continue;
         }
-        if (isCompacted(answer)) return true;
-        if (answer.canceled) throw new WatchLost(answer.cancel_reason);
-        for (const { kv } of answer.events) {
-          if (kv.key.equals(this.#keys.head)) headSeen = kv;
-          else yield this.#entry(kv, headSeen);
+        const own = this.#own.next(this.#at, this.#id);
+        if (own !== undefined) {
           isMissing = false;
+          yield this.#next(own.entry, own.number);
+        } else if (!(await watch.news(env.clock, timing.silenceMs, this.#signal))) {
+          if (isMissing) throw new WatchLost('silent, and the log has more');
+          isMissing = (await this.#checkKept()).head > this.#at;
         }
-        if (answer.events.length > 0) this.#failures = 0;
       }
       return false;
     } catch (error) {
       this.#etcd.giveUp(client);
       throw error;
     } finally {
+      stopListening();
       watch.cancel();
     }
   }
 
   #entry(kv: IKeyValue, head: IKeyValue | undefined): LogEntry {
     const revision = Number(kv.mod_revision);
-    const number = Number(head?.version);
     // The head is written before the entry in the same transaction, and so comes before it.
     if (head?.mod_revision !== kv.mod_revision) throw new WatchLost(`no head with the entry at ${revision}`);
+    return this.#next(this.#entryOf(kv, revision), Number(head.version));
+  }
+
+  #next(entry: LogEntry, number: number): LogEntry {
     if (this.#number !== undefined && number !== this.#number + 1)
       throw new WatchLost(`entry ${number} after entry ${this.#number}`);
     this.#number = number;
-    return this.#read(kv, revision);
+    return this.#read(entry);
   }
 
-  #read({ key, value }: IKeyValue, revision: number): LogEntry {
-    this.#at = revision;
-    this.#id = this.#keys.idOf(key);
-    return { revision, id: this.#id, bytes: value };
+  #entryOf({ key, value }: IKeyValue, revision: number): LogEntry {
+    return { revision, id: this.#keys.idOf(key), bytes: value };
+  }
+
+  #read(entry: LogEntry): LogEntry {
+    this.#at = entry.revision;
+    this.#id = entry.id;
+    return entry;
   }
 
   /** All entries after `#at` and up to now, in order, by their keys. */
@@ -149,7 +170,7 @@ export class EtcdReader {
         const kv = response_range.kvs[0];
         if (kv === undefined) throw new WatchLost('trimmed while it was read'); // TRIMMED at the next round
         if (this.#number !== undefined) this.#number++;
-        yield this.#read(kv, Number(kv.create_revision));
+        yield this.#read(this.#entryOf(kv, Number(kv.create_revision)));
         if (this.#signal.aborted) return;
       }
     }

@@ -35,29 +35,44 @@ export class EtcdWatch {
     return watch;
   }
 
-  /** The next answer; undefined after `waitMs` without one. @throws what ended the watch, after all that came before */
+  /** The next answer; undefined after `waitMs` without one. @throws as `take` */
   async next(clock: Clock, waitMs: number, signal: AbortSignal): Promise<IWatchResponse | undefined> {
-    if (this.#queue.length === 0 && this.#end === undefined && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          cancel();
-          signal.removeEventListener('abort', done);
-          this.#wake = undefined;
-          resolve();
-        };
-        const cancel = clock.after(waitMs, done);
-        signal.addEventListener('abort', done);
-        this.#wake = done;
-      });
-    }
+    await this.news(clock, waitMs, signal);
+    return signal.aborted ? undefined : this.take();
+  }
+
+  /** An answer that is there. @throws what ended the watch, after all that came before */
+  take(): IWatchResponse | undefined {
     const answer = this.#queue.shift();
-    if (answer !== undefined) {
-      this.#queuedBytes -= bytesOf(answer);
-      if (this.#queuedBytes <= QUEUE_BYTES_MAX / 2) flow(this.#stream, 'resume');
-      return answer;
+    if (answer === undefined) {
+      if (this.#end !== undefined) throw this.#end;
+      return undefined;
     }
-    if (this.#end !== undefined && !signal.aborted) throw this.#end;
-    return undefined;
+    this.#queuedBytes -= bytesOf(answer);
+    if (this.#queuedBytes <= QUEUE_BYTES_MAX / 2) flow(this.#stream, 'resume');
+    return answer;
+  }
+
+  /** Resolves with true when there may be an answer, or `wake` is called; with false after `waitMs`. */
+  async news(clock: Clock, waitMs: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#queue.length > 0 || this.#end !== undefined || signal.aborted) return true;
+    return await new Promise<boolean>((resolve) => {
+      const done = (isNews: boolean): void => {
+        cancel();
+        signal.removeEventListener('abort', wake);
+        this.#wake = undefined;
+        resolve(isNews);
+      };
+      const wake = (): void => done(true);
+      const cancel = clock.after(waitMs, () => done(false));
+      signal.addEventListener('abort', wake);
+      this.#wake = wake;
+    });
+  }
+
+  /** Who waits for news looks again. */
+  wake(): void {
+    this.#wake?.();
   }
 
   cancel(): void {
