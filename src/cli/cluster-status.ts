@@ -46,8 +46,13 @@ function statusLines(status: NodeStatus): string[] {
   for (const { digest, bytes, received, from } of files.inFlight)
     rows.push(['', `${digest.slice(0, 12)}… ${bytesText(received)} of ${bytesText(bytes)} from ${from}`]);
   if (status.members.length === 0) return columns(rows);
-  const newest = Math.max(...status.members.map(({ appliedVersion }) => appliedVersion));
-  const members = status.members.map((member) => [
+  return [...columns(rows), '', ...memberLines(status.members)];
+}
+
+/** A table, with its head. */
+export function memberLines(all: NodeStatus['members']): string[] {
+  const newest = Math.max(...all.map(({ appliedVersion }) => appliedVersion));
+  const members = all.map((member) => [
     member.node,
     member.condition,
     countText(member.appliedRevision),
@@ -55,11 +60,7 @@ function statusLines(status: NodeStatus): string[] {
     countText(newest - member.appliedVersion),
     member.url ?? '',
   ]);
-  return [
-    ...columns(rows),
-    '',
-    ...columns([['node', 'condition', 'revision', 'version', 'behind', 'url'], ...members]),
-  ];
+  return columns([['node', 'condition', 'revision', 'version', 'behind', 'url'], ...members]);
 }
 
 function behindText({ revisions = 0, records, bytes, seconds }: NodeStatus['lag']): string {

@@ -6,6 +6,8 @@ import { backup } from './backup.ts';
 import { backups } from './backups.ts';
 import { checkpoint } from './checkpoint.ts';
 import { clusterCompare } from './cluster-compare.ts';
+import { clusterForget } from './cluster-forget.ts';
+import { clusterMembers } from './cluster-members.ts';
 import { clusterRepair } from './cluster-repair.ts';
 import { clusterStatus } from './cluster-status.ts';
 import {
@@ -70,6 +72,8 @@ const COMMANDS: readonly Command[] = [
   explain,
   serve,
   clusterStatus,
+  clusterMembers,
+  clusterForget,
   clusterCompare,
   clusterRepair,
   scenario,

@@ -7,6 +7,7 @@ import type { Settings } from '../db-options.ts';
 import type { Engine } from '../txn/engine.ts';
 import type { Snapshot } from '../txn/snapshot.ts';
 import type { ClusterNode, ClusterStatus } from './cluster-node.ts';
+import { checkNodeName } from './cluster-options.ts';
 import { type ContentComparison, contentDigest } from './contents.ts';
 import type { CurrentImports } from './imports/current-imports.ts';
 import type { MemberCondition } from './log/shared-log.ts';
@@ -70,6 +71,17 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
   /** For the server of this node: where a request that a client named is committed. */
   requestVersion(id: string): number | undefined {
     return this.#replica.node.requestVersion(id);
+  }
+
+  /**
+   * A node that is gone for good: what it held of files counts for no majority any more. One that comes back under the name tells what
+   * it holds again.
+   *
+   * @throws SluiceError BUSY while it lives; UNAVAILABLE, CLOSED; TypeError
+   */
+  async forgetNode(node: string): Promise<void> {
+    checkNodeName(node, 'node');
+    await this.#replica.node.forgetNode(node);
   }
 
   /** SHA-256 of all keyspaces' names, keys and values at a snapshot, or now, in hex: the same on every node at the same version. */

@@ -204,6 +204,16 @@ export class ClusterNode implements ImportNode {
     await this.#applied.reach(await this.#head.ask());
   }
 
+  /** @throws SluiceError BUSY while it lives; UNAVAILABLE, CLOSED */
+  async forgetNode(node: string): Promise<void> {
+    const { log } = this.#parts;
+    if ((await log.members()).some((member) => member.node === node)) {
+      const message = `The node ${node} lives, or did until a moment ago: stop it, and wait until the others list it no more`;
+      throw new SluiceError('BUSY', message);
+    }
+    await log.forgetNode(node);
+  }
+
   /** What all live nodes hold, as of a record of its own. @throws SluiceError HALTED, UNAVAILABLE, ABORTED, CLOSED */
   async compareContents(signal: AbortSignal | undefined): Promise<ContentComparison> {
     const { closing, env, log } = this.#parts;

@@ -44,8 +44,7 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
       throw new TypeError(`options.${name} is for a database alone, not for a cluster's node`);
   const { dir, node, log, files } = options;
   if (typeof dir !== 'string' || dir === '') throw new TypeError('options.dir must be a non-empty path');
-  if (typeof node !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(node))
-    throw new TypeError('options.node must be 1 to 64 letters, digits, dots, underscores and hyphens');
+  checkNodeName(node, 'options.node');
   if (typeof log?.append !== 'function') throw new TypeError('options.log must be a shared log');
   if (typeof files !== 'function') throw new TypeError('options.files must open an exchange of files');
   return {
@@ -55,6 +54,12 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
     commitTimeoutMs: integer(options.commitTimeoutMs, 'commitTimeoutMs', 30_000, 1, 2 ** 31 - 1),
     announceMs: integer(options.announceMs, 'announceMs', 1000, 1, 60_000),
   };
+}
+
+/** @throws TypeError */
+export function checkNodeName(node: unknown, argument: string): asserts node is string {
+  if (typeof node !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(node))
+    throw new TypeError(`${argument} must be 1 to 64 letters, digits, dots, underscores and hyphens`);
 }
 
 function integer(value: unknown, name: string, byDefault: number, min: number, max: number): number {

@@ -146,7 +146,7 @@ export class ReplicaLife<KE extends EncodingName, VE extends EncodingName> imple
       onWaiting: (waiting) => this.#node?.setWaiting(waiting),
     });
     this.#files = files;
-    await files.retract();
+    await files.tellHeld();
     // The log keeps what this node has not applied, from now on.
     await takeName(this.#env, log, this.#starting(exchange, directory));
     const { signal } = closing;

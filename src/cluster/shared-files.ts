@@ -128,12 +128,13 @@ export class SharedFiles {
 
   /**
    * What this node said that it holds and holds no longer, its directory being lost or a file found damaged: it does not count for a
-   * majority any more, and nobody asks it for them.
+   * majority any more, and nobody asks it for them. And what it holds that nobody knows of: it was forgotten as one that is gone for good.
    */
-  async retract(): Promise<void> {
+  async tellHeld(): Promise<void> {
     const { exchange, log, node } = this.#parts;
-    const lost = (await log.heldBy(node)).filter((digest) => !exchange.has(digest));
-    for (const digest of lost) await log.forgetFile(digest, node);
+    const told = new Set(await log.heldBy(node));
+    for (const digest of told) if (!exchange.has(digest)) await log.forgetFile(digest, node);
+    for (const digest of exchange.digests()) if (!told.has(digest)) await log.announceFile(digest, node);
   }
 
   /** Files of records that are older than what this node reads of the log. */

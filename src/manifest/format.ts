@@ -208,6 +208,8 @@ export function encodeEdit(edit: Exclude<Edit, { kind: 'counters' }>): Write {
       return row(nameKey('M', edit.row.id, 'An import id'), importValues(edit.row));
     case 'putSharedImport':
       return row(nameKey('N', edit.row.id, 'An import id'), sharedImportValues(edit.row));
+    case 'removeSharedImport':
+      return { key: nameKey('N', edit.id, 'An import id'), value: undefined };
     default:
       return unreachable(edit);
   }

@@ -284,4 +284,5 @@ export type Edit =
   | { readonly kind: 'dropReplicaCommit'; readonly version: Version }
   | { readonly kind: 'putImport'; readonly row: ImportRow }
   | { readonly kind: 'putSharedImport'; readonly row: SharedImportRow }
+  | { readonly kind: 'removeSharedImport'; readonly id: string }
   | { readonly kind: 'counters'; readonly counters: Counters };

@@ -123,6 +123,9 @@ export class MutableState implements ManifestState {
       case 'putSharedImport':
         this.sharedImports.set(edit.row.id, edit.row);
         return;
+      case 'removeSharedImport':
+        this.sharedImports.delete(edit.id);
+        return;
       case 'counters':
         this.counters = edit.counters;
         return;
@@ -199,6 +202,8 @@ export function rowsAfter(state: ManifestState, edits: readonly Edit[]): number 
     } else if (edit.kind === 'putImport') set(`M${edit.row.id}`, state.imports.has(edit.row.id), true);
     else if (edit.kind === 'putSharedImport') {
       set(`N${edit.row.id}`, state.sharedImports.has(edit.row.id), true);
+    } else if (edit.kind === 'removeSharedImport') {
+      set(`N${edit.id}`, state.sharedImports.has(edit.id), false);
     } else if (edit.kind === 'putKeyspace') {
       set(`K${edit.keyspace.name}`, state.keyspaces.has(edit.keyspace.name), true);
     } else if (edit.kind === 'removeKeyspace') set(`K${edit.name}`, state.keyspaces.has(edit.name), false);

@@ -2,8 +2,10 @@
 
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import type { ImportTask } from '../../src/index.ts';
+import { expect, onTestFinished, test } from 'vitest';
+import { applyImport } from '../../src/cluster/imports/shared-imports.ts';
+import { type ImportTask, open } from '../../src/index.ts';
+import { versionOf } from '../../src/mvcc/version.ts';
 import { Transaction, TransactionCore } from '../../src/txn/transaction.ts';
 import { memoryDirectory, outcomeOf } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
@@ -260,4 +262,27 @@ test('clients of any node list, resume and cancel the imports of all; what they 
       .map(({ state }) => state)
       .sort(),
   ).toEqual(['cancelled', 'cancelled', 'imported']);
+});
+
+test('of imports that are over the newest are kept; what may be resumed stays', async () => {
+  const db = await open(memoryDirectory(), { blockCacheBytes: 1 << 20 });
+  onTestFinished(() => db.close());
+  const engine = engineOf(db);
+  const enter = (n: number, state: 'imported' | 'cancelled' | 'failed'): Promise<void> => {
+    const info = JSON.stringify({ startedMs: n, sources: [] });
+    const version = state === 'imported' ? versionOf(n + 1) : undefined;
+    const of = { node: 'a', session: 's', spec: '{}', epoch: 1, info, version, state };
+    return applyImport(engine, { kind: 'import', expects: 0, row: { id: `i${n}`, ...of } });
+  };
+  const kept = (): string[] => [...engine.manifest.state.sharedImports.keys()];
+  await enter(0, 'failed');
+  // Later ones have smaller names: it is by when they began.
+  for (let n = 1; n <= 1100; n++) await enter(2000 - n, n % 2 === 0 ? 'imported' : 'cancelled');
+  expect(kept()).toHaveLength(1101);
+  await enter(2000, 'cancelled');
+  const left = kept();
+  expect(left).toHaveLength(1001);
+  expect(left).toEqual(expect.arrayContaining(['i0', 'i2000', 'i1999', 'i1001']));
+  expect(left).not.toContain('i1000');
+  expect(left).not.toContain('i900');
 });

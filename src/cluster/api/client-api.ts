@@ -4,10 +4,14 @@ import type { Env } from '../../base/env/env.ts';
 import { tellWhenDone } from '../http/file-routes.ts';
 import type { NodeServer } from '../http/node-server.ts';
 import { RequestError } from '../http/status-codes.ts';
+import { Fields } from '../json-fields.ts';
 import { AllowedPaths } from './allowed-paths.ts';
 import { commitRoute } from './commit-route.ts';
+import { DatasetRoutes } from './dataset-routes.ts';
 import { ImportRoutes } from './import-routes.ts';
+import { ingestRecordRoutes } from './ingest-record-routes.ts';
 import { ingestRoutes } from './ingest-routes.ts';
+import { keyspaceRoutes } from './keyspace-routes.ts';
 import { metricsText } from './metrics.ts';
 import { readRoutes } from './read-routes.ts';
 import type { ServedNode } from './served-node.ts';
@@ -34,6 +38,9 @@ export function serveClients(settings: ClientApiSettings): () => void {
   server.add([commitRoute(node)]);
   server.add(ingestRoutes(node, env, uploads, allowed));
   server.add(new ImportRoutes(node, allowed).routes());
+  server.add(new DatasetRoutes(node, env, uploads, allowed).routes());
+  server.add(ingestRecordRoutes(node, env.clock));
+  server.add(keyspaceRoutes(node));
   server.add([
     {
       method: 'GET',
@@ -49,6 +56,19 @@ export function serveClients(settings: ClientApiSettings): () => void {
         const { compareContents } = node;
         if (compareContents === undefined) throw new RequestError(400, 'this database is in no cluster');
         await tellWhenDone(call, env.clock, () => compareContents(call.signal));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/members/:node/forget',
+      access: 'client',
+      run: async (call) => {
+        const { forgetNode } = node;
+        if (forgetNode === undefined) throw new RequestError(400, 'this database is in no cluster');
+        new Fields(await call.json(), 'body').end();
+        const [forgotten = ''] = call.parameters;
+        await forgetNode(forgotten);
+        call.answer(200, { forgotten });
       },
     },
     {

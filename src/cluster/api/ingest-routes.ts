@@ -98,7 +98,7 @@ function replaceOf(fields: Fields, encoding: TextEncoding): ReturnType<typeof ra
   return range;
 }
 
-function prefixOf(fields: Fields, encoding: TextEncoding): { from: Buffer; to: Buffer } {
+export function prefixOf(fields: Fields, encoding: TextEncoding): { from: Buffer; to: Buffer } {
   const bytes = (name: string): Buffer =>
     toBytes(fields.value(name) ?? '', encoding, `${fields.path}.${name}`);
   const prefix = { from: bytes('from'), to: bytes('to') };

@@ -9,25 +9,17 @@ import type { Call } from '../http/call.ts';
 import type { Route } from '../http/node-server.ts';
 import { RequestError } from '../http/status-codes.ts';
 import { Fields } from '../json-fields.ts';
+import { LineAnswer, withinScanTime } from './line-answer.ts';
 import type { ServedNode } from './served-node.ts';
 import { encodingOf, type TextEncoding, toBytes, toText } from './text-encoding.ts';
 
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
-/** Of a line of a scan. */
-const LINE_ENTRIES = 256;
-const LINE_BYTES = 256 << 10;
 
 export function readRoutes(node: ServedNode, clock: Clock): readonly Route[] {
   const access = 'client';
   return [
     { method: 'POST', path: '/v1/get', access, run: (call) => get(node, call) },
     { method: 'POST', path: '/v1/scan', access, run: (call) => scan(node, clock, call) },
-    {
-      method: 'GET',
-      path: '/v1/keyspaces',
-      access,
-      run: (call) => call.answer(200, { keyspaces: node.db.keyspaces() }),
-    },
   ];
 }
 
@@ -83,27 +75,11 @@ async function scan(node: ServedNode, clock: Clock, call: Call): Promise<void> {
     limit: body.count('limit') ?? -1,
   };
   body.end();
-  const late = new AbortController();
-  const cancel = clock.after(call.limits.scanMs, () => late.abort());
-  try {
-    const signal = AbortSignal.any([call.signal, late.signal]);
-    await reading(node, read, call, (keyspace, snapshot) =>
-      sendScan(call, request, keyspace, snapshot, signal),
-    );
-  } catch (error) {
-    // Said only where nothing was sent yet; else the answer ends without its last line.
-    if (late.signal.aborted && !call.signal.aborted)
-      throw new SluiceError(
-        'LIMIT_EXCEEDED',
-        `A scan may take ${call.limits.scanMs} ms; scan a part at a time`,
-      );
-    throw error;
-  } finally {
-    cancel();
-  }
+  await withinScanTime(call, clock, (signal) =>
+    reading(node, read, call, (keyspace, snapshot) => sendScan(call, request, keyspace, snapshot, signal)),
+  );
 }
 
-/** Lines of entries, and one at the end: without that one it is not whole. */
 async function sendScan(
   call: Call,
   { encoding, values, range, reverse, limit }: ScanRequest,
@@ -120,31 +96,18 @@ async function sendScan(
     values,
     signal,
   });
+  const answer = new LineAnswer(call, 'entries', signal);
   let count = 0;
-  let line: string[] = [];
-  let bytes = 0;
-  const send = async (): Promise<void> => {
-    if (!call.begun) call.begin(200, { 'content-type': 'application/x-ndjson' });
-    if (line.length > 0) await call.write(`{"entries":[${line.join(',')}]}\n`, signal);
-    line = [];
-    bytes = 0;
-  };
   try {
     for await (const batch of cursor) {
       for (let i = 0; i < batch.count; i++) {
         const key = toText(batch.key(i), encoding);
-        const entry = values ? [key, toText(batch.value(i), encoding)] : [key];
-        const text = JSON.stringify(entry);
-        line.push(text);
-        bytes += text.length;
-        if (line.length >= LINE_ENTRIES || bytes >= LINE_BYTES) await send();
+        if (answer.add(values ? [key, toText(batch.value(i), encoding)] : [key])) await answer.send();
       }
       count += batch.count;
       throwIfAborted(signal);
     }
-    await send();
-    await call.write(`${JSON.stringify({ end: { version: snapshot.version, count } })}\n`);
-    call.end();
+    await answer.end({ version: snapshot.version, count });
   } finally {
     cursor.close();
   }

@@ -10,6 +10,7 @@ export function replicaNode(db: ClusterDb, store: Pick<FileStore, 'bytes' | 'dig
     db,
     condition: () => db.condition(),
     compareContents: (signal) => db.compareContents({ signal }),
+    forgetNode: (node) => db.forgetNode(node),
     catchUp: (signal) => orAborted(db.caughtUp(), signal),
     once: async (id, _again, commit) => db.requestVersion(id) ?? commit(),
     requestVersion: (id) => db.requestVersion(id),

@@ -10,15 +10,21 @@ import type { MemberCondition, MemberState } from '../log/shared-log.ts';
 export interface ServedNode {
   readonly db: Pick<
     Db,
+    | 'dataset'
+    | 'datasets'
+    | 'dropKeyspace'
     | 'ingest'
     | 'import'
+    | 'ingests'
     | 'keyspace'
     | 'keyspaces'
+    | 'releaseIngest'
     | 'resumeImport'
     | 'snapshot'
     | 'stats'
     | 'tasks'
     | 'transaction'
+    | 'undoIngest'
     | 'version'
   >;
   /** Resolves when all is applied here that was committed anywhere before the call: then a read is linearizable. */
@@ -35,6 +41,8 @@ export interface ServedNode {
   status(): Promise<NodeStatus>;
   /** As `status` has it, without asking anybody. */
   condition(): MemberCondition;
+  /** A node that is gone for good; absent of a database that is in no cluster. @throws SluiceError BUSY while it lives */
+  forgetNode?(node: string): Promise<void>;
   /** What all nodes hold; absent of a database that is in no cluster. */
   compareContents?(signal: AbortSignal): Promise<ContentComparison>;
 }

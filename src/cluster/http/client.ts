@@ -4,9 +4,12 @@ import { checkOptions } from '../../base/arguments.ts';
 import type { ClientTls } from '../../base/env/http.ts';
 import { nodeEnv } from '../../base/env/node-env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
+import type { DatasetStatus } from '../api/dataset-routes.ts';
 import type { ImportStatus } from '../api/import-routes.ts';
+import type { IngestStatus } from '../api/ingest-record-routes.ts';
 import type { NodeStatus } from '../api/served-node.ts';
 import type { ContentComparison } from '../contents.ts';
+import { ClientDataset } from './client-dataset.ts';
 import { ClientNodes } from './client-nodes.ts';
 import {
   base64,
@@ -300,6 +303,59 @@ export class ClusterClient implements AsyncDisposable {
   async keyspaces(options: CallOptions = {}): Promise<readonly string[]> {
     const answer = await this.#nodes.ask('GET', '/v1/keyspaces', undefined, { ...options, again: true });
     return (answer as { keyspaces: readonly string[] }).keyspaces;
+  }
+
+  /** Made where there is none; there on the node that is asked when it resolves. */
+  async makeKeyspace(
+    name: string,
+    options: CallOptions & { readonly allowIngestBehind?: boolean } = {},
+  ): Promise<void> {
+    const { signal, ...keyspace } = options;
+    await this.#nodes.ask('POST', '/v1/keyspaces', { name, ...keyspace }, { signal, again: true });
+  }
+
+  /** With all it holds. @throws SluiceError KEYSPACE_NOT_FOUND */
+  async dropKeyspace(name: string, options: CallOptions = {}): Promise<void> {
+    const path = `/v1/keyspaces/${encodeURIComponent(name)}`;
+    await this.#nodes.ask('DELETE', path, undefined, { ...options, again: false });
+  }
+
+  /** All, by name, as the node that is asked has them. `linearizable`: with what any node had published before the call. */
+  async datasets(
+    options: CallOptions & { readonly linearizable?: boolean } = {},
+  ): Promise<readonly DatasetStatus[]> {
+    const { signal, linearizable } = options;
+    const path = `/v1/datasets${linearizable === true ? '?linearizable=true' : ''}`;
+    const answer = await this.#nodes.ask('GET', path, undefined, { signal, again: true });
+    return (answer as { datasets: readonly DatasetStatus[] }).datasets;
+  }
+
+  dataset(name: string): ClientDataset {
+    return new ClientDataset(this.#nodes, name);
+  }
+
+  /** What was ever ingested, oldest first. */
+  async ingests(options: CallOptions = {}): Promise<readonly IngestStatus[]> {
+    const answer = await this.#nodes.ask('GET', '/v1/ingests', undefined, { ...options, again: true });
+    return (answer as { ingests: readonly IngestStatus[] }).ingests;
+  }
+
+  /** As of a database. Resolves with its version. @throws SluiceError UNDO_CONFLICT, UNDO_IMPOSSIBLE, INGEST_NOT_FOUND */
+  async undoIngest(id: string, options: CallOptions = {}): Promise<number> {
+    const path = `/v1/ingests/${encodeURIComponent(id)}/undo`;
+    const answer = await this.#nodes.ask('POST', path, {}, { ...options, again: false });
+    return (answer as { done: { version: number } }).done.version;
+  }
+
+  async releaseIngest(id: string, options: CallOptions = {}): Promise<void> {
+    const path = `/v1/ingests/${encodeURIComponent(id)}/release`;
+    await this.#nodes.ask('POST', path, {}, { ...options, again: true });
+  }
+
+  /** One that is gone for good. @throws SluiceError BUSY while it lives */
+  async forgetNode(node: string, options: CallOptions = {}): Promise<void> {
+    const path = `/v1/members/${encodeURIComponent(node)}/forget`;
+    await this.#nodes.ask('POST', path, {}, { ...options, again: true });
   }
 
   async status(options: CallOptions = {}): Promise<NodeStatus> {

@@ -8,11 +8,16 @@
  */
 
 import { SluiceError } from '../../base/errors.ts';
+import { isOver } from '../../import/import-state.ts';
 import type { Edit, SharedImportRow } from '../../manifest/rows.ts';
 import type { Version } from '../../mvcc/version.ts';
 import type { Engine } from '../../txn/engine.ts';
 import type { ImportClaim } from '../../txn/proposer.ts';
 import type { RecordBody } from '../record/log-record.ts';
+
+/** At so many that are done or cancelled the oldest go, so that as many are kept as the second says. */
+const ENDED_MAX = 1100;
+const ENDED_KEPT = 1000;
 
 /** @throws SluiceError CONFLICT, on every replica, when the row is not as the record expects it */
 export async function applyImport(
@@ -25,7 +30,7 @@ export async function applyImport(
   // What was committed stays so, whatever the node that committed it says of it later.
   const { state, version } = known?.version === undefined ? row : known;
   await engine.edits.submit(() => ({
-    edits: [{ kind: 'putSharedImport', row: { ...row, spec, state, version } }],
+    edits: withoutOldest(engine, { ...row, spec, state, version }),
     installed: () => undefined,
   }));
 }
@@ -37,10 +42,30 @@ export function checkClaim({ manifest }: Engine, { id, epoch }: ImportClaim): vo
 }
 
 /** What the edit of its commit has beside. REQUIRES: checked. */
-export function committedImport({ manifest }: Engine, { id, info }: ImportClaim, version: Version): Edit[] {
-  const row = manifest.state.sharedImports.get(id);
+export function committedImport(engine: Engine, { id, info }: ImportClaim, version: Version): Edit[] {
+  const row = engine.manifest.state.sharedImports.get(id);
   if (row === undefined) return [];
-  return [{ kind: 'putSharedImport', row: { ...row, state: 'imported', version, info } }];
+  return withoutOldest(engine, { ...row, state: 'imported', version, info });
+}
+
+/** With what is told no more for it: the same on every replica, for all have the same rows. One that may be resumed stays. */
+function withoutOldest({ manifest }: Engine, row: SharedImportRow): Edit[] {
+  const put: Edit = { kind: 'putSharedImport', row };
+  if (!isOver(row.state)) return [put];
+  const ended = [...manifest.state.sharedImports.values()].filter(
+    ({ id, state }) => id !== row.id && isOver(state),
+  );
+  if (ended.length < ENDED_MAX) return [put];
+  const oldest = ended
+    .map(({ id, info }) => ({ id, startedMs: startedMsOf(info) }))
+    .sort((a, b) => a.startedMs - b.startedMs || (a.id < b.id ? -1 : 1))
+    .slice(0, ended.length + 1 - ENDED_KEPT);
+  return [put, ...oldest.map(({ id }): Edit => ({ kind: 'removeSharedImport', id }))];
+}
+
+function startedMsOf(info: string): number {
+  const { startedMs } = JSON.parse(info) as { readonly startedMs: number };
+  return startedMs;
 }
 
 /** Running the same again would not help. */
