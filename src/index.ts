@@ -29,9 +29,10 @@ export type {
   SourceCompression,
   ValueSpec,
 } from './import-options.ts';
+export type { IngestMode } from './ingest/adopt-file.ts';
 export type { EntryBatch } from './ingest/record-stage.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
-export type { IngestMode, IngestVerify, StageProgress } from './ingest/staging.ts';
+export type { IngestVerify, StageProgress } from './ingest/staging.ts';
 export type { Backup, BackupOptions } from './txn/backup/backup.ts';
 export {
   type BackupSummary,

@@ -6,7 +6,8 @@
 
 import { at, unreachable } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
-import { type StagedFile, tryLink } from '../ingest/staging.ts';
+import { tryLink } from '../ingest/adopt-file.ts';
+import type { StagedFile } from '../ingest/staging.ts';
 import type { Tree } from '../levels/tree.ts';
 import type { FileId } from '../manifest/rows.ts';
 import { versionOf } from '../mvcc/version.ts';

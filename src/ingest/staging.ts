@@ -16,13 +16,8 @@ import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type CheckDepth, type CheckThreads, checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableState } from '../sst/table-state.ts';
+import { adoptFile, type IngestMode } from './adopt-file.ts';
 import { FileSyncs } from './file-syncs.ts';
-
-/**
- * copy: a reflink where the file system can, else byte by byte. link: a hard link, a copy across file systems; the
- * producer must never write to the file again. move: as link, and the source's name is removed once the commit is durable.
- */
-export type IngestMode = 'copy' | 'link' | 'move';
 
 /**
  * blocks: every entry is looked at. checksums: every block is read and summed, but a writer's mistakes (keys out of order, a
@@ -86,8 +81,8 @@ export interface StagingOptions {
 /** Of one call: while one is synced another is checked. */
 const FILES_AT_A_TIME = 8;
 /**
- * The same where one of them is large: to copy and to sync it takes a thread of Node's pool for as long as the disk takes, and
- * of the four there are, others are for readers whose blocks are not in memory.
+ * The same where one of them is large: to sync it takes a thread of Node's pool for as long as the disk takes, and of the four
+ * there are, others are for readers whose blocks are not in memory.
  */
 const LARGE_FILES_AT_A_TIME = 2;
 const LARGE_FILE_BYTES = 16 << 20;
@@ -229,7 +224,14 @@ export class Staging {
     const path = this.#options.tablePath(id);
     const table = this.#options.openTable(path, options.prefix);
     try {
-      await this.#adopt(source, path, options);
+      // By other threads only where the file is no small one: it would be copied before one of them has woken.
+      await adoptFile(
+        this.#options.env.fs,
+        source,
+        path,
+        options,
+        inputBytes > SMALL_FILE_BYTES ? threads : undefined,
+      );
       onAdopted();
       this.#options.onAdopted(table);
       const sha256 = await this.#digest(source, path, index, options, threads);
@@ -266,17 +268,6 @@ export class Staging {
       table.dispose();
       removeGarbage(this.#options.env.fs, path);
       throw ofSource(error, path, source);
-    }
-  }
-
-  async #adopt(source: string, path: string, options: StageOptions): Promise<void> {
-    const { fs } = this.#options.env;
-    if (options.mode !== 'copy' && tryLink(fs, source, path)) return;
-    const bytes = fs.statSync(source).bytes;
-    await fs.copy(source, path, options.signal);
-    const copied = fs.statSync(path).bytes;
-    if (copied !== bytes) {
-      throw new SluiceError('IO', `${source} changed while it was copied: ${bytes} bytes, then ${copied}`);
     }
   }
 
@@ -341,17 +332,6 @@ class Progress {
     this.#done[index] = bytes;
     const file = elementAt(this.#sources, index);
     this.#tell?.({ file, bytesDone: this.#bytesDone, bytesTotal: this.bytesTotal });
-  }
-}
-
-/** False where a hard link cannot be had (another file system, none at all, too many links): then a copy serves. */
-export function tryLink(fs: FileSystem, from: string, to: string): boolean {
-  try {
-    fs.linkSync(from, to);
-    return true;
-  } catch (error) {
-    if (isSluiceError(error, 'FILE_NOT_FOUND') || isSluiceError(error, 'NO_SPACE')) throw error;
-    return false;
   }
 }
 

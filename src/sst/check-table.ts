@@ -24,7 +24,7 @@ import type { TableState } from './table-state.ts';
 
 export type CheckDepth = 'blocks' | 'checksums' | 'footer' | 'none';
 
-/** Where files are checked, if not on this thread. */
+/** Where files are copied, digested and checked, if not on this thread. */
 export interface CheckThreads {
   /** The same threads and another, on the core that is left to the event loop otherwise: for what takes tens of milliseconds. */
   readonly inBrief: CheckThreads;
@@ -40,6 +40,8 @@ export interface CheckThreads {
   ): Promise<CheckedEntries>;
   /** SHA-256 of a file, in lower-case hex. @throws ABORTED, IO */
   digest(path: string, signal: AbortSignal | undefined): Promise<string>;
+  /** As `FileSystem.copy`. @throws ABORTED, NO_SPACE, IO … */
+  copy(from: string, to: string, signal: AbortSignal | undefined): Promise<void>;
 }
 
 export interface CheckTableOptions {

@@ -1,7 +1,9 @@
-/** A thread that checks files, one task after the other; see check-threads.ts. */
+/** A thread that checks files, digests and copies them, one task after the other; see check-threads.ts. */
 
 import { createHash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
+import { unreachable } from '../base/assert.ts';
+import { copyFileSync } from '../base/env/file-copy.ts';
 import { nodeEnv } from '../base/env/node-env.ts';
 import { giveWay } from '../base/env/thread-priority.ts';
 import { SluiceError } from '../base/errors.ts';
@@ -79,9 +81,18 @@ function digest(path: string, told: Told): string {
 }
 
 async function answer(task: CheckTask, told: Told): Promise<CheckAnswer> {
-  if (task.kind === 'digest') return { kind: 'digest', sha256: digest(task.path, told) };
-  if (task.job.entries?.zstd) await ensureZstd();
-  return { kind: 'checked', result: check(task.job, told) };
+  switch (task.kind) {
+    case 'digest':
+      return { kind: 'digest', sha256: digest(task.path, told) };
+    case 'copy':
+      copyFileSync(nodeEnv.fs, task.from, task.to, (bytes) => told.done(bytes));
+      return { kind: 'copied' };
+    case 'blocks':
+      if (task.job.entries?.zstd) await ensureZstd();
+      return { kind: 'checked', result: check(task.job, told) };
+    default:
+      return unreachable(task);
+  }
 }
 
 giveWay('thirtieth');

@@ -1,7 +1,8 @@
 /**
- * Threads that check files, for all databases of the process: as many as leave a core to the event loop, and they give way to it;
- * one more where it is not for long, since the system may let a thread that wakes wait for milliseconds where all cores are busy.
- * They are started when there is something to check and end when there has been nothing for a while.
+ * Threads that check files, digest and copy them, for all databases of the process: as many as leave a core to the event loop, and
+ * they give way to it; one more where it is not for long or waits for the disk, since the system may let a thread that wakes wait
+ * for milliseconds where all cores are busy.
+ * They are started when there is something to do and end when there has been nothing for a while.
  */
 
 import type { Worker } from 'node:worker_threads';
@@ -15,7 +16,8 @@ import type { CheckThreads } from './check-table.ts';
 
 export type CheckTask =
   | { readonly kind: 'blocks'; readonly job: BlockCheckJob }
-  | { readonly kind: 'digest'; readonly path: string };
+  | { readonly kind: 'digest'; readonly path: string }
+  | { readonly kind: 'copy'; readonly from: string; readonly to: string };
 
 export interface ToCheckThread {
   readonly task: CheckTask;
@@ -28,7 +30,8 @@ export type ToCheckThreads = readonly ToCheckThread[];
 
 export type CheckAnswer =
   | { readonly kind: 'checked'; readonly result: CheckedEntries }
-  | { readonly kind: 'digest'; readonly sha256: string };
+  | { readonly kind: 'digest'; readonly sha256: string }
+  | { readonly kind: 'copied' };
 
 export type FromCheckThread =
   | CheckAnswer
@@ -188,9 +191,9 @@ class ThreadPool {
   }
 }
 
-/** How much of its file is read; of a digest that is not known, so it goes by itself. */
+/** How much of its file is read; of others than checks that is not known, so they go by themselves. */
 function bytesOf(task: CheckTask): number {
-  if (task.kind === 'digest') return TOGETHER_BYTES;
+  if (task.kind !== 'blocks') return TOGETHER_BYTES;
   const { offsets, sizes } = task.job;
   const last = offsets.length - 1;
   return last < 0 ? 0 : (offsets[last] as number) + (sizes[last] as number) - (offsets[0] as number);
@@ -229,6 +232,11 @@ class PooledThreads implements CheckThreads {
     const answer = await this.#pool.done({ kind: 'digest', path }, this.count, signal, () => undefined);
     assert(answer.kind === 'digest', 'a digest is answered by another');
     return answer.sha256;
+  }
+
+  async copy(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
+    const answer = await this.#pool.done({ kind: 'copy', from, to }, this.count, signal, () => undefined);
+    assert(answer.kind === 'copied', 'a copy is answered by another');
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { checkFlag, checkOptions, checkSignal } from '../base/arguments.ts';
 import type { EncodingName } from '../base/encoding.ts';
-import type { IngestMode, IngestVerify, StageProgress } from '../ingest/staging.ts';
+import type { IngestMode } from '../ingest/adopt-file.ts';
+import type { IngestVerify, StageProgress } from '../ingest/staging.ts';
 import { checkKeyspaceName } from './catalog.ts';
 import type { Engine } from './engine.ts';
 import { type IngestPrefix, prefixRewrite } from './ingest-prefix.ts';

@@ -2,10 +2,8 @@
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { File, OpenMode } from '../../src/base/env/file-system.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { readFully, writeFully } from '../../src/base/env/node-file.ts';
-import { NodeFileSystem } from '../../src/base/env/node-file-system.ts';
 import { systemError } from '../../src/base/env/system-error.ts';
 import { FaultyFileSystem } from './faulty-file-system.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -134,60 +132,6 @@ describe('directories', () => {
     await system.syncDirectory(dir);
     await expect(system.syncDirectory(`${dir}/none`)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
     expect(system.freeBytesSync(dir)).toBeGreaterThan(0);
-  });
-
-  test('copies, with and without a signal, never over a file', async () => {
-    const dir = temporaryDirectory();
-    const content = Buffer.alloc(9 << 20, 'abc');
-    fs.writeFileSync(`${dir}/from`, content);
-    await system.copy(`${dir}/from`, `${dir}/one`);
-    await system.copy(`${dir}/from`, `${dir}/two`, new AbortController().signal);
-    expect(fs.readFileSync(`${dir}/one`).equals(content)).toBe(true);
-    expect(fs.readFileSync(`${dir}/two`).equals(content)).toBe(true);
-    for (const signal of [undefined, new AbortController().signal]) {
-      await expect(system.copy(`${dir}/from`, `${dir}/one`, signal)).rejects.toMatchObject({
-        code: 'ALREADY_EXISTS',
-      });
-      await expect(system.copy(`${dir}/none`, `${dir}/x`, signal)).rejects.toMatchObject({
-        code: 'FILE_NOT_FOUND',
-      });
-    }
-    expect(fs.readFileSync(`${dir}/one`).equals(content)).toBe(true);
-  });
-
-  test('a copy is sent to the disk while it is made', async () => {
-    const dir = temporaryDirectory();
-    const bytesTotal = 40 << 20;
-    fs.writeFileSync(`${dir}/from`, Buffer.alloc(bytesTotal, 1));
-    const sizesAtSync: number[] = [];
-    class Watched extends NodeFileSystem {
-      override async open(path: string, mode: OpenMode): Promise<File> {
-        const file = await super.open(path, mode);
-        const datasync = file.datasync.bind(file);
-        file.datasync = () => {
-          sizesAtSync.push(file.sizeSync());
-          return datasync();
-        };
-        return file;
-      }
-    }
-    await new Watched().copy(`${dir}/from`, `${dir}/to`, new AbortController().signal);
-    expect(sizesAtSync).toEqual([16 << 20, 32 << 20]);
-    expect(fs.statSync(`${dir}/to`).size).toBe(bytesTotal);
-  });
-
-  test('an aborted copy rejects and leaves nothing behind', async () => {
-    const dir = temporaryDirectory();
-    fs.writeFileSync(`${dir}/from`, Buffer.alloc(64 << 20));
-    const stop = new AbortController();
-    const copy = system.copy(`${dir}/from`, `${dir}/to`, stop.signal);
-    await nodeEnv.clock.turn();
-    stop.abort();
-    await expect(copy).rejects.toMatchObject({ code: 'ABORTED', name: 'AbortError' });
-    expect(fs.existsSync(`${dir}/to`)).toBe(false);
-    await expect(system.copy(`${dir}/from`, `${dir}/to`, stop.signal)).rejects.toMatchObject({
-      code: 'ABORTED',
-    });
   });
 });
 

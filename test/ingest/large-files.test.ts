@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { openDatabase, outcomeOf } from '../base/database.ts';
 import { niceOfThreads } from '../base/nice-of-threads.ts';
@@ -13,7 +13,7 @@ import { temporaryDirectory } from '../base/temporary-directory.ts';
 
 const MIB = 1 << 20;
 
-test('digests of large files are given or made, checked and stored, and stay true', async () => {
+test('large files are copied, digested and checked by threads, and their digests stay true', async () => {
   const dir = temporaryDirectory();
   const paths: string[] = [];
   for (let n = 0; n < 3; n++) {
@@ -24,7 +24,9 @@ test('digests of large files are given or made, checked and stored, and stay tru
   const digests = paths.map((path) => createHash('sha256').update(readFileSync(path)).digest('hex'));
   const db = await openDatabase(join(dir, 'db'), { durability: 'os' });
   const before = getPriority();
-  await db.ingest(paths, { sha256: digests });
+  const copies = vi.spyOn(nodeEnv.fs, 'copy');
+  await db.ingest(paths, { sha256: digests, mode: 'copy' });
+  expect(copies).not.toHaveBeenCalled();
   expect(db.ingests()[0]?.files.map(({ sha256 }) => sha256)).toEqual(digests);
   expect([getPriority(), [...niceOfThreads().values()].includes(Math.min(19, before + 15))]).toEqual([
     before,
@@ -40,6 +42,11 @@ test('digests of large files are given or made, checked and stored, and stay tru
   await nodeEnv.clock.turn();
   stop.abort();
   expect(await aborted).toBe('ABORTED');
+  const stopCopy = new AbortController();
+  const copying = outcomeOf(() => db.ingest(paths, { mode: 'copy', signal: stopCopy.signal }));
+  await nodeEnv.clock.turn();
+  stopCopy.abort();
+  expect(await copying).toBe('ABORTED');
   expect(tableFiles(join(dir, 'db'))).toEqual(held);
   expect(paths.every((path) => existsSync(path))).toBe(true);
   await db.close();

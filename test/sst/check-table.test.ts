@@ -101,6 +101,7 @@ const eachBlockApart: CheckThreads = {
     }
   },
   digest: () => Promise.reject(new Error('no digest is asked for')),
+  copy: () => Promise.reject(new Error('no copy is asked for')),
   get inBrief() {
     return this;
   },

@@ -3,19 +3,12 @@
 import fs from 'node:fs';
 import { dirname } from 'node:path';
 import { isSluiceError, throwIfAborted } from '../errors.ts';
+import { copyInPieces, reflink } from './file-copy.ts';
 import type { File, FileStat, FileSystem, OpenMode } from './file-system.ts';
 import { NodeFile } from './node-file.ts';
 import { errnoOf, systemError } from './system-error.ts';
 
 const FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', create: 'wx+', update: 'r+' };
-
-/** Between two looks at the signal. */
-const COPY_CHUNK_BYTES = 4 << 20;
-/**
- * Of a copy, what may not be on the disk yet. Where a file system makes its journal durable only together with what other files
- * have in memory, somebody else's sync would wait for all of a large copy.
- */
-const COPY_UNSYNCED_BYTES = 16 << 20;
 
 /** Runs a system call; what it throws is told as "Could not `action` `path`". */
 function call<T>(action: string, path: string, run: () => T): T {
@@ -118,21 +111,12 @@ export class NodeFileSystem implements FileSystem {
 
   async copy(from: string, to: string, signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal);
-    const { COPYFILE_EXCL, COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = fs.constants;
-    const action = `copy to ${to}`;
     if (signal === undefined) {
-      await callAsync(action, from, () => fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE));
-      return;
-    }
-    try {
-      await fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE);
-    } catch (cause) {
-      const errno = errnoOf(cause);
-      if (errno === 'ENOENT' || errno === 'EEXIST' || errno === 'EACCES') {
-        throw systemError(cause, action, from);
-      }
-      await copyInChunks(this, from, to, signal); // no reflinks here
-    }
+      const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants;
+      await callAsync(`copy to ${to}`, from, () =>
+        fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE),
+      );
+    } else if (!(await reflink(from, to))) await copyInPieces(this, from, to, signal);
   }
 
   syncDirectorySync(path: string): void {
@@ -164,48 +148,5 @@ export class NodeFileSystem implements FileSystem {
       const stat = fs.statfsSync(path);
       return stat.bavail * stat.bsize;
     });
-  }
-}
-
-/** Leaves no partial copy behind, whatever stops it. */
-async function copyInChunks(
-  system: FileSystem,
-  from: string,
-  to: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const source = await system.open(from, 'read');
-  try {
-    const target = await system.open(to, 'create');
-    try {
-      const chunk = new Uint8Array(Math.max(1, Math.min(COPY_CHUNK_BYTES, source.sizeSync())));
-      let unsynced = 0;
-      for (let position = 0; ; ) {
-        throwIfAborted(signal);
-        const n = await source.read(chunk, 0, chunk.length, position);
-        if (n === 0) break;
-        await target.write(chunk, 0, n, position);
-        position += n;
-        unsynced += n;
-        if (unsynced < COPY_UNSYNCED_BYTES) continue;
-        await target.datasync();
-        unsynced = 0;
-      }
-      target.closeSync();
-    } catch (error) {
-      target.closeSync();
-      removePartial(system, to);
-      throw error;
-    }
-  } finally {
-    source.closeSync();
-  }
-}
-
-function removePartial(system: FileSystem, path: string): void {
-  try {
-    system.unlinkSync(path);
-  } catch (error) {
-    if (!isSluiceError(error, 'FILE_NOT_FOUND')) throw error;
   }
 }

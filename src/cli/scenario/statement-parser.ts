@@ -1,6 +1,7 @@
 /** One statement: its words after the session's name, up to what is expected of it. */
 
-import type { IngestMode, IngestVerify } from '../../ingest/staging.ts';
+import type { IngestMode } from '../../ingest/adopt-file.ts';
+import type { IngestVerify } from '../../ingest/staging.ts';
 import type { IfExists, MaxImpact } from '../../txn/ingest-options.ts';
 import { intervalOf, type KeyBudget, keysOf, parseEntries } from './key-parser.ts';
 import type { LineScanner } from './line-scanner.ts';

@@ -3,7 +3,8 @@
 import type { Env } from '../../base/env/env.ts';
 import { makeDirectories } from '../../base/env/make-directories.ts';
 import { SluiceError, throwIfAborted } from '../../base/errors.ts';
-import { sha256Of, tryLink } from '../../ingest/staging.ts';
+import { tryLink } from '../../ingest/adopt-file.ts';
+import { sha256Of } from '../../ingest/staging.ts';
 import type {
   FileExchange,
   FileFacts,

@@ -4,7 +4,7 @@
  */
 
 import type { Env } from '../../base/env/env.ts';
-import { tryLink } from '../../ingest/staging.ts';
+import { tryLink } from '../../ingest/adopt-file.ts';
 import type { Tree } from '../../levels/tree.ts';
 import type { FileId, RangeTombstonesRow, TableRow } from '../../manifest/rows.ts';
 import type { Engine } from '../engine.ts';

@@ -2,7 +2,8 @@
 
 import { checkFlag } from '../../base/arguments.ts';
 import { SluiceError } from '../../base/errors.ts';
-import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
+import type { IngestMode } from '../../ingest/adopt-file.ts';
+import type { IngestVerify, StageProgress } from '../../ingest/staging.ts';
 import { checkFiles, checkIngestOptions } from '../ingest-options.ts';
 import { type IngestPrefix, prefixRewrite } from '../ingest-prefix.ts';
 import { IngestLayer } from '../overlay.ts';

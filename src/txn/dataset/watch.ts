@@ -10,7 +10,8 @@
 import { checkCallback, checkOptions } from '../../base/arguments.ts';
 import type { Env } from '../../base/env/env.ts';
 import { isSluiceError, SluiceError } from '../../base/errors.ts';
-import type { IngestMode, IngestVerify, StageProgress } from '../../ingest/staging.ts';
+import type { IngestMode } from '../../ingest/adopt-file.ts';
+import type { IngestVerify, StageProgress } from '../../ingest/staging.ts';
 import type { Logger } from '../engine.ts';
 import type { Dataset } from './dataset.ts';
 import { type DatasetMetadata, parseMetadata } from './metadata.ts';
