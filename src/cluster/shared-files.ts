@@ -47,6 +47,8 @@ export class SharedFiles {
    */
   async bring({ files }: Pick<LogRecord, 'files'>, revision: number): Promise<void> {
     const { exchange, onWaiting } = this.#parts;
+    // From now on, before the record is applied: what an older entry had it kept for may be forgotten meanwhile.
+    for (const file of files) this.#keep(file, revision);
     const missing = files.filter(({ digest }) => !exchange.has(digest));
     if (missing.length === 0) return;
     onWaiting(true);
@@ -87,9 +89,14 @@ export class SharedFiles {
   /** Of a peer's: here, durably, and announced. */
   async stage(file: FileFacts, sources: readonly string[], signal: AbortSignal): Promise<void> {
     const { exchange, log, node } = this.#parts;
-    if (!exchange.has(file.digest)) await exchange.pull(file, sources, signal);
-    this.#keep(file, this.#newest + 1);
-    await log.announceFile(file.digest, node);
+    // It does not go before it is announced; and what has come of it goes like it, where nothing comes of it.
+    this.pin(file);
+    try {
+      if (!exchange.has(file.digest)) await exchange.pull(file, sources, signal);
+      await log.announceFile(file.digest, node);
+    } finally {
+      this.unpin(file);
+    }
   }
 
   /** Where no record comes of it, it goes when one of the next entry would: an append that comes later asks who has it. */
@@ -162,8 +169,8 @@ export class SharedFiles {
       if (newest > revision || this.#pinned.has(digest)) continue;
       // In this order: an append asks the log who holds what.
       await log.forgetFile(digest, node);
-      if (this.#pinned.has(digest)) {
-        // Somebody has come to propose it meanwhile, and has found it here.
+      if (this.#pinned.has(digest) || (this.#named.get(digest) ?? 0) > revision) {
+        // Somebody has come to propose it meanwhile, or a record to be applied, and has found it here.
         await log.announceFile(digest, node);
         continue;
       }
