@@ -5,7 +5,8 @@
  * - each sector of 512 bytes is as some write since the last sync left it, or as it was synced, whatever became of its
  *   neighbours and of earlier writes; one of them may be torn at a byte between two such states;
  * - a file's length is any that it had since its last sync;
- * - each name of a directory is as any of the calls since the last sync left it.
+ * - each name of a directory is as any of the calls since the last sync left it. Where directories were renamed in it, all its names
+ *   are as after one of those calls, as the journal of a file system has it: a directory is never in two places, nor in none.
  *
  * A failed sync loses what was to be synced for good, as on Linux: the pages are clean then, and the next sync, which
  * succeeds, does not write them.
@@ -45,8 +46,12 @@ interface Change<T> {
 let serials = 0;
 
 /** Changes since the last sync, oldest first, with one more. */
-function changed<T>(changes: readonly Change<T>[] | undefined, state: T): readonly Change<T>[] {
-  return [...(changes ?? []), { serial: ++serials, state }];
+function changed<T>(
+  changes: readonly Change<T>[] | undefined,
+  state: T,
+  serial = ++serials,
+): readonly Change<T>[] {
+  return [...(changes ?? []), { serial, state }];
 }
 
 /** Those that a sync which began at this serial number writes, and those that came later. */
@@ -57,6 +62,8 @@ function split<T>(changes: readonly Change<T>[], serial: number): [T[], readonly
 }
 
 export class FileNode {
+  /** Of a file that is really there beside the simulation: its bytes, as of the image. They are never lost. */
+  real: Uint8Array | undefined;
   #size = 0;
   /** Whole sectors, never changed in place, so that images share them. Absent: zeros. */
   #sectors = new Map<number, Uint8Array>();
@@ -173,6 +180,7 @@ export class FileNode {
     }
     node.#size = node.#durableSize;
     node.#sectors = new Map(node.#durableSectors);
+    node.real = this.real;
     return node;
   }
 
@@ -184,22 +192,34 @@ export class FileNode {
     node.#durableSectors = new Map(this.#durableSectors);
     node.#dirtySectors = new Map(this.#dirtySectors);
     node.#dirtySizes = this.#dirtySizes;
+    node.real = this.real;
     return node;
   }
 }
 
-type Entry = FileNode | 'directory';
+type Entry = FileNode | DirectoryNode;
 
 export class DirectoryNode {
   readonly names = new Map<string, Entry>();
   readonly durable = new Map<string, Entry>();
   /** States since the last sync, oldest first. */
   readonly dirty = new Map<string, readonly Change<Entry | undefined>[]>();
+  /** Directories were renamed since the last sync: what was changed is lost in the order of the changes. */
+  #inOrder = false;
 
-  set(name: string, entry: Entry | undefined): void {
+  set(name: string, entry: Entry | undefined, serial?: number): void {
     if (entry === undefined) this.names.delete(name);
     else this.names.set(name, entry);
-    this.dirty.set(name, changed(this.dirty.get(name), entry));
+    this.dirty.set(name, changed(this.dirty.get(name), entry, serial));
+  }
+
+  /** A directory in this one, in one step. */
+  rename(from: string, to: string): void {
+    const entry = this.names.get(from);
+    const serial = ++serials;
+    this.set(from, undefined, serial);
+    this.set(to, entry, serial);
+    this.#inOrder = true;
   }
 
   beginSync(): () => void {
@@ -215,15 +235,17 @@ export class DirectoryNode {
         if (later.length > 0) this.dirty.set(name, later);
         else this.dirty.delete(name);
       }
+      if (this.dirty.size === 0) this.#inOrder = false;
     };
   }
 
   /** The names that a crash leaves. */
   survivors(fate: Fate): Map<string, Entry> {
     const left = new Map(this.durable);
+    const last = this.#inOrder ? this.#lastLeft(fate) : undefined;
     for (const [name, changes] of this.dirty) {
-      const [states] = split(changes, serials);
-      const chosen = fate.survivor(states.length);
+      const [states] = split(changes, last ?? serials);
+      const chosen = last === undefined ? fate.survivor(states.length) : states.length;
       if (chosen === 0) continue;
       const entry = states[chosen - 1];
       if (entry === undefined) left.delete(name);
@@ -231,109 +253,129 @@ export class DirectoryNode {
     }
     return left;
   }
+
+  /** The serial number of the last change that is left. */
+  #lastLeft(fate: Fate): number {
+    const all = new Set([...this.dirty.values()].flatMap((changes) => changes.map(({ serial }) => serial)));
+    const chosen = fate.survivor(all.size);
+    return [...all].sort((a, b) => a - b)[chosen - 1] ?? 0;
+  }
+
+  image(copied: <E extends Entry | undefined>(entry: E) => E): DirectoryNode {
+    const node = new DirectoryNode();
+    node.#inOrder = this.#inOrder;
+    for (const [name, entry] of this.names) node.names.set(name, copied(entry));
+    for (const [name, entry] of this.durable) node.durable.set(name, copied(entry));
+    for (const [name, changes] of this.dirty) {
+      node.dirty.set(
+        name,
+        changes.map(({ serial, state }) => ({ serial, state: copied(state) })),
+      );
+    }
+    return node;
+  }
 }
 
 export class Disk {
-  readonly #directories = new Map<string, DirectoryNode>();
+  readonly #root: string;
+  #top = new DirectoryNode();
 
   /** With one empty directory, which is durable. */
   constructor(root: string) {
-    this.#directories.set(normalize(root), new DirectoryNode());
-  }
-
-  directory(path: string): DirectoryNode | undefined {
-    return this.#directories.get(trimmed(path));
+    this.#root = normalize(root);
   }
 
   entry(path: string): Entry | undefined {
     const at = trimmed(path);
-    if (this.#directories.has(at)) return 'directory';
-    return this.#directories.get(dirname(at))?.names.get(basename(at));
+    if (at === this.#root) return this.#top;
+    if (!at.startsWith(`${this.#root}/`)) return undefined;
+    let entry: Entry | undefined = this.#top;
+    for (const name of at.slice(this.#root.length + 1).split('/')) {
+      if (!(entry instanceof DirectoryNode)) return undefined;
+      entry = entry.names.get(name);
+    }
+    return entry;
+  }
+
+  directory(path: string): DirectoryNode | undefined {
+    const entry = this.entry(path);
+    return entry instanceof DirectoryNode ? entry : undefined;
+  }
+
+  /** Paths of all directories, each before those in it. */
+  *directories(path = this.#root): Generator<string> {
+    yield path;
+    for (const [name, entry] of this.directory(path)?.names ?? [])
+      if (entry instanceof DirectoryNode) yield* this.directories(`${path}/${name}`);
   }
 
   /** With the directories above it. */
   makeDirectory(path: string): void {
     const at = trimmed(path);
-    if (this.#directories.has(at)) return;
+    if (this.directory(at) !== undefined) return;
     const above = dirname(at);
     if (above === at) throw new Error(`${path} is outside the disk`);
     this.makeDirectory(above);
-    this.#directories.get(above)?.set(basename(at), 'directory');
-    this.#directories.set(at, new DirectoryNode());
+    this.setName(at, new DirectoryNode());
   }
 
   /** With all that is in it. */
   renameDirectory(from: string, to: string): void {
     const [before, after] = [trimmed(from), trimmed(to)];
-    for (const [path, node] of [...this.#directories]) {
-      if (path !== before && !path.startsWith(`${before}/`)) continue;
-      this.#directories.delete(path);
-      this.#directories.set(after + path.slice(before.length), node);
-    }
-    this.#directories.get(dirname(before))?.set(basename(before), undefined);
-    this.#directories.get(dirname(after))?.set(basename(after), 'directory');
+    const parent = this.directory(dirname(before));
+    if (dirname(before) !== dirname(after)) throw new Error(`${from} and ${to} are not in one directory`);
+    parent?.rename(basename(before), basename(after));
   }
 
-  setName(path: string, file: FileNode | undefined): void {
-    this.#directories.get(dirname(trimmed(path)))?.set(basename(path), file);
+  setName(path: string, entry: Entry | undefined): void {
+    const at = trimmed(path);
+    this.directory(dirname(at))?.set(basename(at), entry);
   }
 
   /** What the next start finds. */
   afterCrash(fate: Fate): Disk {
-    const files = new Map<FileNode, FileNode>();
-    const fileAfter = (file: FileNode): FileNode => {
-      const known = files.get(file) ?? file.afterCrash(fate);
-      files.set(file, known);
-      return known;
+    const known = new Map<Entry, Entry>();
+    const after = (entry: Entry): Entry => {
+      const there = known.get(entry);
+      if (there !== undefined) return there;
+      const left = entry instanceof FileNode ? entry.afterCrash(fate) : new DirectoryNode();
+      known.set(entry, left);
+      if (entry instanceof DirectoryNode && left instanceof DirectoryNode) restore(entry, left);
+      return left;
     };
-    const [root = ''] = this.#directories.keys();
-    const disk = new Disk(root);
-    const restore = (path: string): void => {
-      const after = disk.#directories.get(path) as DirectoryNode;
-      for (const [name, entry] of this.#directories.get(path)?.survivors(fate) ?? []) {
-        const kept = entry === 'directory' ? entry : fileAfter(entry);
-        after.names.set(name, kept);
-        after.durable.set(name, kept);
-        if (entry !== 'directory') continue;
-        disk.#directories.set(`${path}/${name}`, new DirectoryNode());
-        restore(`${path}/${name}`);
+    const restore = (before: DirectoryNode, left: DirectoryNode): void => {
+      for (const [name, entry] of before.survivors(fate)) {
+        const kept = after(entry);
+        left.names.set(name, kept);
+        left.durable.set(name, kept);
       }
     };
-    restore(root);
+    const disk = new Disk(this.#root);
+    restore(this.#top, disk.#top);
     return disk;
   }
 
   /** As it is now, to crash later. */
   image(): Disk {
-    const files = new Map<FileNode, FileNode>();
+    const known = new Map<Entry, Entry>();
     const copied = <E extends Entry | undefined>(entry: E): E => {
-      if (!(entry instanceof FileNode)) return entry;
-      const known = files.get(entry) ?? entry.image();
-      files.set(entry, known);
-      return known as E;
+      if (entry === undefined) return entry;
+      const there = known.get(entry) ?? (entry instanceof FileNode ? entry.image() : entry.image(copied));
+      known.set(entry, there);
+      return there as E;
     };
-    const [root = ''] = this.#directories.keys();
-    const disk = new Disk(root);
-    for (const [path, { names, durable, dirty }] of this.#directories) {
-      const node = new DirectoryNode();
-      for (const [name, entry] of names) node.names.set(name, copied(entry));
-      for (const [name, entry] of durable) node.durable.set(name, copied(entry));
-      for (const [name, changes] of dirty) {
-        node.dirty.set(
-          name,
-          changes.map(({ serial, state }) => ({ serial, state: copied(state) })),
-        );
-      }
-      disk.#directories.set(path, node);
-    }
+    const disk = new Disk(this.#root);
+    disk.#top = copied(this.#top);
     return disk;
   }
 
   /** All that is there now is durable. */
   sync(): void {
-    for (const directory of this.#directories.values()) {
-      directory.beginSync()();
-      for (const entry of directory.names.values()) if (entry !== 'directory') entry.beginSync()(undefined);
+    for (const path of this.directories()) {
+      const directory = this.directory(path);
+      directory?.beginSync()();
+      for (const entry of directory?.names.values() ?? [])
+        if (entry instanceof FileNode) entry.beginSync()(undefined);
     }
   }
 }

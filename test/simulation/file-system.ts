@@ -4,14 +4,14 @@
  * system; its name is on the simulated disk, its contents change at LMDB's commits.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { basename, join, normalize } from 'node:path';
 import type { File, FileStat, FileSystem, OpenMode } from '../../src/base/env/file-system.ts';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { readFully, writeFully } from '../../src/base/env/node-file.ts';
 import { systemError } from '../../src/base/env/system-error.ts';
 import type { Operation } from '../base/faulty-file-system.ts';
-import { type Disk, type Fate, FileNode, NOTHING_UNSYNCED } from './disk.ts';
+import { DirectoryNode, type Disk, type Fate, FileNode, NOTHING_UNSYNCED } from './disk.ts';
 import type { Schedule } from './schedule.ts';
 
 export interface SimulatedCall {
@@ -115,7 +115,7 @@ export class SimulatedFileSystem implements FileSystem {
 
   #file(call: SimulatedCall): FileNode {
     const entry = this.disk.entry(call.path);
-    if (entry === 'directory') throw failure('EISDIR', call);
+    if (entry instanceof DirectoryNode) throw failure('EISDIR', call);
     if (entry === undefined) throw failure('ENOENT', call);
     return entry;
   }
@@ -151,7 +151,7 @@ export class SimulatedFileSystem implements FileSystem {
     if (MANIFEST.test(path)) return nodeEnv.fs.statSync(path);
     const entry = this.disk.entry(path);
     if (entry === undefined) throw failure('ENOENT', call);
-    const isFile = entry !== 'directory';
+    const isFile = entry instanceof FileNode;
     const bytes = isFile ? entry.size : 0;
     return { bytes, isFile, isDirectory: !isFile, modifiedMs: 0, identity: normalize(path) };
   }
@@ -183,6 +183,8 @@ export class SimulatedFileSystem implements FileSystem {
     if (directory === undefined) throw failure('ENOENT', call);
     if (directory.names.size > 0) throw failure('ENOTEMPTY', call);
     this.disk.setName(path, undefined);
+    // What is really there are the lock and LMDB's files, which are removed unseen.
+    rmSync(path, { recursive: true, force: true });
   }
 
   unlinkSync(path: string): void {

@@ -17,6 +17,11 @@ export interface Commit {
   readonly check: Check;
 }
 
+export interface Reading {
+  readonly version: number;
+  readonly check: Check;
+}
+
 export interface Unknown {
   /** Visible when it began: its version is above. */
   readonly after: number;
@@ -39,8 +44,10 @@ export function show(state: State): string {
 export class Journal {
   readonly #start: State;
   readonly #commits: Commit[] = [];
-  readonly #readings: { readonly version: number; readonly check: Check }[] = [];
+  readonly #readings: Reading[] = [];
   readonly unknown: Unknown[] = [];
+  /** Of the commits that somebody was told of. */
+  newest = 0;
 
   constructor(start: State) {
     this.#start = start;
@@ -48,6 +55,7 @@ export class Journal {
 
   committed(commit: Commit): void {
     this.#commits.push(commit);
+    this.newest = Math.max(this.newest, commit.version);
   }
 
   get commits(): number {
@@ -59,15 +67,21 @@ export class Journal {
     this.#readings.push({ version, check });
   }
 
-  get #ordered(): Commit[] {
+  /** By version. */
+  get ordered(): Commit[] {
     return [...this.#commits].sort((a, b) => a.version - b.version);
+  }
+
+  /** By version. */
+  get readings(): Reading[] {
+    return [...this.#readings].sort((a, b) => a.version - b.version);
   }
 
   /** L1, L5: in the order of versions everybody has read what was there. */
   checkReads(): void {
     // What was on its way at a crash may have been seen before it was acknowledged.
     const certain = Math.min(...this.unknown.map(({ after }) => after), Number.POSITIVE_INFINITY);
-    const readings = [...this.#readings].sort((a, b) => a.version - b.version);
+    const { readings } = this;
     let next = 0;
     let state = this.#start;
     const readUpTo = (version: number): void => {
@@ -77,7 +91,7 @@ export class Journal {
         reading.check(state);
       }
     };
-    for (const { version, apply, check } of this.#ordered) {
+    for (const { version, apply, check } of this.ordered) {
       if (version > certain) break;
       readUpTo(version);
       check(state);
@@ -93,7 +107,7 @@ export class Journal {
    */
   explain(found: State, prefix: boolean): ReadonlySet<Unknown>[] {
     const wanted = show(found);
-    const commits = this.#ordered;
+    const commits = this.ordered;
     const explanations: ReadonlySet<Unknown>[] = [];
     const seen = new Set<string>();
     const visit = (state: State, place: number, taken: ReadonlySet<Unknown>): void => {
@@ -117,7 +131,7 @@ export class Journal {
 
   /** For people. */
   describe(found: State): string {
-    const commits = this.#ordered;
+    const commits = this.ordered;
     const last = commits.reduce((state, { apply }) => apply(state), this.#start);
     const versions = commits.map(({ version }) => version).join(' ');
     const unknown = `${this.unknown.length} of unknown outcome`;

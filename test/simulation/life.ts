@@ -1,6 +1,6 @@
 /** The statements of one life, run against the database, and noted in the journal. */
 
-import { isSluiceError, type Snapshot, type Transaction } from '../../src/index.ts';
+import { type ErrorCode, isSluiceError, type Snapshot, type Transaction } from '../../src/index.ts';
 import type { Savepoint } from '../../src/txn/transaction.ts';
 import type { TextDb } from '../base/database.ts';
 import {
@@ -36,7 +36,7 @@ const ORDINARY: ReadonlySet<string> = new Set([
   'DATASET_VERSION_NOT_FOUND',
   'DATASET_VERSION_LIVE',
 ]);
-const OF_A_BAD_DISK: ReadonlySet<string> = new Set(['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN', 'POISONED']);
+export const OF_A_BAD_DISK: ReadonlySet<string> = new Set(['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN', 'POISONED']);
 
 /** Whose versions are told by what is visible afterwards. */
 const ALONE: ReadonlySet<Op['op']> = new Set<Op['op']>(['dropKeyspace', 'retain']);
@@ -64,38 +64,65 @@ interface Effect {
 
 const readsNothing = (): void => undefined;
 
+export interface LifeParts {
+  readonly machine: Machine;
+  readonly fs: SimulatedFileSystem;
+  readonly db: TextDb;
+  readonly journal: Journal;
+  /** Whether an error of this code may come, besides those that come in any life. */
+  readonly mayFail: (code: ErrorCode) => boolean;
+  /** Of a cluster's node. */
+  readonly cluster?: {
+    /** Of all nodes. */
+    readonly lock: SharedLock;
+    /** No statement is begun any more. */
+    readonly isOver: () => boolean;
+    /** All that was committed before the call is visible when it resolves. */
+    readonly caughtUp: () => Promise<void>;
+  };
+}
+
 export class Life {
+  readonly #parts: LifeParts;
   readonly #machine: Machine;
   readonly #fs: SimulatedFileSystem;
   readonly #db: TextDb;
   readonly #journal: Journal;
-  /** A fault was met: errors of a bad disk may come. */
-  readonly #isDiskBad: () => boolean;
-  readonly #lock = new SharedLock();
+  readonly #lock: SharedLock;
   readonly inputs: Input[] = [];
 
-  constructor(
-    machine: Machine,
-    fs: SimulatedFileSystem,
-    db: TextDb,
-    journal: Journal,
-    isDiskBad: () => boolean,
-  ) {
-    this.#machine = machine;
-    this.#fs = fs;
-    this.#db = db;
-    this.#journal = journal;
-    this.#isDiskBad = isDiskBad;
+  constructor(parts: LifeParts) {
+    this.#parts = parts;
+    this.#machine = parts.machine;
+    this.#fs = parts.fs;
+    this.#db = parts.db;
+    this.#journal = parts.journal;
+    this.#lock = parts.cluster?.lock ?? new SharedLock();
   }
 
-  async lane(ops: readonly Op[]): Promise<void> {
+  /** Statements that are left when the life is over are left in an iterator. */
+  async lane(ops: Iterable<Op>): Promise<void> {
     const snapshots: Snapshot[] = [];
     for (const op of ops) {
-      if (this.#fs.off) return;
+      if (this.#fs.off || this.#parts.cluster?.isOver() === true) return;
       const run = (): Promise<void> => this.#attempt(() => this.#do(op, snapshots));
-      await (ALONE.has(op.op) ? this.#lock.alone(run) : this.#lock.shared(run));
+      await (ALONE.has(op.op) ? this.#lock.alone(() => this.#alone(run)) : this.#lock.shared(run));
     }
     for (const snapshot of snapshots) snapshot.close();
+  }
+
+  /** What is done depends on what there is, on all nodes. */
+  async #alone(run: () => Promise<void>): Promise<void> {
+    const { cluster } = this.#parts;
+    if (cluster !== undefined) {
+      let isCaughtUp = false;
+      await this.#attempt(async () => {
+        await cluster.caughtUp();
+        isCaughtUp = true;
+      });
+      if (!isCaughtUp) return;
+    }
+    await run();
   }
 
   async #attempt(run: () => Promise<void>): Promise<void> {
@@ -104,7 +131,7 @@ export class Life {
     } catch (error) {
       if (error instanceof Thrown || this.#fs.off) return;
       if (isSluiceError(error) && ORDINARY.has(error.code)) return;
-      if (isSluiceError(error) && OF_A_BAD_DISK.has(error.code) && this.#isDiskBad()) return;
+      if (isSluiceError(error) && this.#parts.mayFail(error.code)) return;
       throw error;
     }
   }
@@ -171,6 +198,7 @@ export class Life {
     const { apply, inputs, seen, check } = effect;
     const journal = this.#journal;
     const after = this.#db.version;
+    const { newest } = journal;
     const isTaken = (): boolean => inputs.some(({ name }) => !this.#machine.isInputIntact(name));
     for (const input of inputs) input.mustBeThere = false;
     let version: number;
@@ -185,7 +213,11 @@ export class Life {
     // After the machine has stopped nobody is told anything.
     if (this.#fs.off) journal.unknown.push({ after, apply, isTaken });
     else if (version === seen) journal.read(version, check);
-    else journal.committed({ version, apply, check });
+    else {
+      if (version > after && version < newest)
+        throw new Error(`version ${version} came after ${newest} was acknowledged`);
+      journal.committed({ version, apply, check });
+    }
   }
 
   #write(entries: readonly { keyspace: string; key: string; value: string | undefined }[]): Promise<void> {
@@ -309,9 +341,18 @@ export class Life {
 
   /* Reading. */
 
+  /** In a cluster, of a key: what was acknowledged anywhere before is seen. */
   async #readNow(op: Statement & { op: 'get' | 'scan' }): Promise<void> {
+    const { cluster } = this.#parts;
+    const isLinearizable = cluster !== undefined && op.op === 'get';
+    const { newest } = this.#journal;
+    if (isLinearizable) await cluster.caughtUp();
     const snapshot = this.#db.snapshot();
     try {
+      if (isLinearizable && snapshot.version < newest)
+        throw new Error(
+          `a linearizable read saw version ${snapshot.version}, and ${newest} was acknowledged`,
+        );
       await this.#readAt(snapshot, op);
     } finally {
       snapshot.close();

@@ -4,7 +4,7 @@
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Env } from '../../src/base/env/env.ts';
 import type { File } from '../../src/base/env/file-system.ts';
 import { TYPE_DELETE, TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
@@ -13,31 +13,34 @@ import { TableBuilder } from '../../src/sst/table-builder.ts';
 import { makeMemoryDirectory, openText, type TestOptions, type TextDb } from '../base/database.ts';
 import type { SeededRandom } from '../base/seeded-random.ts';
 import type { Entry } from '../base/sst-files.ts';
-import { Disk, type Fate } from './disk.ts';
+import { Disk, type Fate, FileNode } from './disk.ts';
 import { type Behaviour, IDEAL, noteManifest, SimulatedFileSystem } from './file-system.ts';
 import { Schedule } from './schedule.ts';
 
 /** LMDB's two meta pages: they change with every commit. */
 const META_BYTES = 8192;
+const DATA = 'data.mdb';
 
-/** A disk at one moment, with LMDB's data as of its last commit; undefined: there is none. */
+/** A disk at one moment, with LMDB's data as of its last commit. */
 export interface Image {
   readonly disk: Disk;
-  readonly manifest: Uint8Array | undefined;
-  /** The checkpoint's, under whichever of its two names it is. */
-  readonly checkpointManifest: Uint8Array | undefined;
 }
 
 export class Machine {
   readonly root: string;
-  readonly schedule = new Schedule();
+  readonly schedule: Schedule;
   disk: Disk;
+  readonly #firstInput: number;
   readonly #inputs = new Map<string, Uint8Array>();
-  readonly #lastManifests = new Map<string, Buffer>();
 
-  /** @param root a real directory, empty, which LMDB's is made in */
-  constructor(root: string) {
+  /**
+   * @param root a real directory, empty, which LMDB's are made in
+   * @param firstInput the number that names its first input, where machines must not have the same
+   */
+  constructor(root: string, schedule = new Schedule(), firstInput = 0) {
     this.root = root;
+    this.schedule = schedule;
+    this.#firstInput = firstInput;
     this.disk = new Disk(root);
     this.disk.makeDirectory(this.input(''));
     this.disk.sync();
@@ -79,7 +82,7 @@ export class Machine {
   }
 
   /** Writes an SST file, durably; returns its name. */
-  writeInput(entries: readonly Entry[], name = `${this.#inputs.size}.sst`): string {
+  writeInput(entries: readonly Entry[], name = `${this.#firstInput + this.#inputs.size}.sst`): string {
     const file = this.#makeInput(name);
     const builder = new TableBuilder(file, { compression: 'lz4', blockBytes: 64, external: true });
     for (const [key, value] of sorted(entries)) {
@@ -127,46 +130,38 @@ export class Machine {
   /** There, with the bytes that it was written with. */
   isInputIntact(name: string): boolean {
     const entry = this.disk.entry(this.input(name));
-    if (entry === undefined || entry === 'directory') return false;
+    if (!(entry instanceof FileNode)) return false;
     return Buffer.compare(entry.bytes(), this.#inputs.get(name) ?? new Uint8Array(0)) === 0;
   }
 
   image(): Image {
-    const manifest = this.#manifest(this.db);
-    const checkpointManifest = this.#manifest(this.checkpoint) ?? this.#manifest(this.partialCheckpoint);
-    return { disk: this.disk.image(), manifest, checkpointManifest };
+    for (const path of this.disk.directories()) if (basename(path) === 'manifest') this.#takeManifest(path);
+    return { disk: this.disk.image() };
   }
 
-  #manifest(dir: string): Uint8Array | undefined {
-    const path = dataPath(dir);
-    if (!existsSync(path)) return undefined;
-    noteManifest(this.disk, dirname(path));
+  #takeManifest(directory: string): void {
+    const path = join(directory, DATA);
+    if (!existsSync(path)) return;
+    noteManifest(this.disk, directory);
+    const node = this.disk.entry(path);
+    if (!(node instanceof FileNode)) return;
     const bytes = readFileSync(path);
-    const last = this.#lastManifests.get(dir);
-    if (last?.subarray(0, META_BYTES).equals(bytes.subarray(0, META_BYTES))) return last;
-    this.#lastManifests.set(dir, bytes);
-    return bytes;
+    if (node.real !== undefined && bytes.subarray(0, META_BYTES).equals(node.real.subarray(0, META_BYTES)))
+      return;
+    node.real = bytes;
   }
 
   /** REQUIRES: no database of this machine is open. */
-  restart({ disk, manifest, checkpointManifest }: Image, fate: Fate): void {
+  restart({ disk }: Image, fate: Fate): void {
     this.disk = disk.afterCrash(fate);
     for (const name of readdirSync(this.root)) rmSync(join(this.root, name), { recursive: true });
-    this.#restore(this.db, manifest);
-    this.#restore(this.checkpoint, checkpointManifest);
-    this.#restore(this.partialCheckpoint, checkpointManifest);
+    for (const path of this.disk.directories()) {
+      if (path !== this.root) mkdirSync(path);
+      const manifest = this.disk.entry(join(path, DATA));
+      if (manifest instanceof FileNode && manifest.real !== undefined)
+        writeFileSync(join(path, DATA), manifest.real);
+    }
   }
-
-  /** What is really there of a database: its directory and LMDB's. */
-  #restore(dir: string, manifest: Uint8Array | undefined): void {
-    const data = dataPath(dir);
-    for (const path of [dir, dirname(data)]) if (this.disk.directory(path) !== undefined) mkdirSync(path);
-    if (manifest !== undefined && this.disk.entry(data) !== undefined) writeFileSync(data, manifest);
-  }
-}
-
-function dataPath(dir: string): string {
-  return join(dir, 'manifest', 'data.mdb');
 }
 
 /** In key order; of entries with one key the last counts. */

@@ -9,11 +9,11 @@ import { PlannedBehaviour } from './behaviour.ts';
 import { EVERYTHING, type Fate, NOTHING_UNSYNCED, randomFate } from './disk.ts';
 import type { SimulatedFileSystem } from './file-system.ts';
 import { Journal, show } from './journal.ts';
-import { contentOf, Life } from './life.ts';
+import { contentOf, Life, OF_A_BAD_DISK } from './life.ts';
 import { type Image, type Machine, withMachine } from './machine.ts';
 import type { LifePlan, Scenario } from './scenario.ts';
 
-const OPTIONS: TestOptions = {
+export const OPTIONS: TestOptions = {
   memtableBytes: 4096,
   walSegmentBytes: 2048,
   blockBytes: 64,
@@ -91,7 +91,7 @@ class World {
     if (life !== undefined) this.#journal.checkReads();
     this.#count(behaviour, life !== undefined, image !== undefined);
     if (image !== undefined) {
-      machine.restart(image, fateOf(plan, random));
+      machine.restart(image, fateOf(plan.crash?.fate, random));
       const isKept = plan.crash?.fate === 'everything' && !behaviour.hasFailedSync;
       this.#maybeLost = this.#maybeLost || (plan.durability === 'os' && !isKept);
     }
@@ -164,7 +164,8 @@ class World {
     this.#journal = new Journal(found);
     this.#maybeLost = false;
     behaviour.faults = true;
-    const life = new Life(this.#machine, fs, db, this.#journal, () => behaviour.isBad);
+    const mayFail = (code: string): boolean => behaviour.isBad && OF_A_BAD_DISK.has(code);
+    const life = new Life({ machine: this.#machine, fs, db, journal: this.#journal, mayFail });
     const ends = await Promise.allSettled(plan.lanes.map((ops) => life.lane(ops)));
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return life;
@@ -176,7 +177,7 @@ function ignore(): void {
 }
 
 function isOfABadDisk(error: unknown): boolean {
-  return isSluiceError(error) && ['IO', 'NO_SPACE', 'OUTCOME_UNKNOWN', 'POISONED'].includes(error.code);
+  return isSluiceError(error) && OF_A_BAD_DISK.has(error.code);
 }
 
 async function close(db: TextDb, fs: SimulatedFileSystem, behaviour: PlannedBehaviour): Promise<void> {
@@ -187,8 +188,8 @@ async function close(db: TextDb, fs: SimulatedFileSystem, behaviour: PlannedBeha
   }
 }
 
-function fateOf(plan: LifePlan, random: SeededRandom): Fate {
-  switch (plan.crash?.fate) {
+export function fateOf(fate: NonNullable<LifePlan['crash']>['fate'] | undefined, random: SeededRandom): Fate {
+  switch (fate) {
     case 'nothing':
       return NOTHING_UNSYNCED;
     case 'anything':

@@ -33,7 +33,7 @@ export interface Scenario {
   readonly lives: readonly LifePlan[];
 }
 
-const fault: fc.Arbitrary<PlannedFault> = fc.record({
+export const fault: fc.Arbitrary<PlannedFault> = fc.record({
   op: fc.constantFrom<Operation>(
     'write',
     'datasync',
@@ -83,6 +83,6 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
 });
 
 /** In JSON undefined values, which are deletes, become null. */
-export function parseScenario(text: string): Scenario {
-  return JSON.parse(text, (_, value: unknown) => (value === null ? undefined : value)) as Scenario;
+export function parseScenario<S = Scenario>(text: string): S {
+  return JSON.parse(text, (_, value: unknown) => (value === null ? undefined : value)) as S;
 }

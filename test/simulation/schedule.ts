@@ -18,6 +18,7 @@ export class Schedule implements Clock {
   /** By due time; of one time in the order in which they were made. */
   #events: Event[] = [];
   #armed = false;
+  #ended = false;
 
   nowMs(): number {
     return EPOCH_MS + Math.floor(this.#timeMs);
@@ -57,8 +58,14 @@ export class Schedule implements Clock {
     };
   }
 
+  /** Nothing that waits for anything goes on. */
+  end(): void {
+    this.#ended = true;
+    this.#events = [];
+  }
+
   #arm(): void {
-    if (this.#armed || this.#events.length === 0) return;
+    if (this.#ended || this.#armed || this.#events.length === 0) return;
     this.#armed = true;
     setImmediate(() => {
       this.#armed = false;

@@ -1,6 +1,6 @@
 /** test/simulation: random lives of a database on a simulated disk, with faults and crashes. */
 
-import { checkScenarios } from '../../simulation/check.ts';
+import { simulation } from '../../simulation/check.ts';
 import { counts } from '../../simulation/run.ts';
 import type { Suite } from '../suite.ts';
 
@@ -14,7 +14,7 @@ export const suite: Suite = {
   async run({ seed, timeIsUp, progress }) {
     let scenarios = 0;
     for (let chunk = 0; !timeIsUp(); chunk++) {
-      await checkScenarios(CHUNK, seed + chunk);
+      await simulation.check(CHUNK, seed + chunk);
       scenarios += CHUNK;
       progress(`${scenarios.toLocaleString('en')} scenarios`);
     }
