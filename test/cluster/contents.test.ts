@@ -3,9 +3,9 @@
 import { expect, test } from 'vitest';
 import { TYPE_VALUE } from '../../src/mvcc/internal-key.ts';
 import { outcomeOf } from '../base/database.ts';
-import { engineOf } from './entries.ts';
 import { clientOf, cluster } from './http-nodes.ts';
 import { type TextNode, threeNodes, until } from './nodes.ts';
+import { engineOf } from './tree-entries.ts';
 
 /** Behind the log's back, as a fault of the disk or of ours would: on this replica alone. */
 function tamper(db: TextNode): void {

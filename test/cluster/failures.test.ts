@@ -8,7 +8,8 @@ import type { LogEntry } from '../../src/cluster/log/shared-log.ts';
 import { envOf, outcomeOf } from '../base/database.ts';
 import { FaultyFileSystem } from '../base/faulty-file-system.ts';
 import { writeSst } from '../base/sst-files.ts';
-import { everythingOf, sameOnAll } from './entries.ts';
+import { sameOnAll } from './entries.ts';
+import { everythingOf } from './everything.ts';
 import { ALL_KEPT, threeNodes, until } from './nodes.ts';
 import { StuckLog } from './stuck-log.ts';
 

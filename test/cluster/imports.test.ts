@@ -12,9 +12,10 @@ import { SeededRandom } from '../base/seeded-random.ts';
 import { sluice } from '../cli/run.ts';
 import { contents, expected, randomRows, type TestImportOptions, writeCsv } from '../import/rows.ts';
 import { serveReplica } from './api-node.ts';
-import { engineOf, sameOnAll } from './entries.ts';
+import { sameOnAll } from './entries.ts';
 import { TOKEN } from './exchange-node.ts';
 import { ALL_KEPT, type TestCluster, type TextNode, threeNodes, until } from './nodes.ts';
+import { engineOf } from './tree-entries.ts';
 
 const SMALL: TestImportOptions = { path: 'ingest', threads: 2, runBytes: 10_000, fanIn: 4 };
 const { rows, duplicates } = randomRows(new SeededRandom(11), 800, 700);

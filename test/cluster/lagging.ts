@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import { Transaction, TransactionCore } from '../../src/txn/transaction.ts';
 import { outcomeOf } from '../base/database.ts';
-import { engineOf, type Replica } from './entries.ts';
+import type { Replica } from './entries.ts';
+import { engineOf } from './tree-entries.ts';
 
 /** REQUIRES: the other keeps its history. */
 export async function sameAsBefore(lagging: Replica, other: Replica): Promise<void> {

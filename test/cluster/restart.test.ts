@@ -6,8 +6,9 @@ import { expect, test } from 'vitest';
 import { outcomeOf } from '../base/database.ts';
 import { SeededRandom } from '../base/seeded-random.ts';
 import { writeSst } from '../base/sst-files.ts';
-import { engineOf, sameOnAll } from './entries.ts';
+import { sameOnAll } from './entries.ts';
 import { ALL_KEPT, type TestCluster, type TextNode, threeNodes, until } from './nodes.ts';
+import { engineOf } from './tree-entries.ts';
 
 test('a replica that was away applies what it has missed, once', async () => {
   const { cluster, a, b } = await threeNodes(ALL_KEPT);

@@ -6,8 +6,9 @@ import { expect, test } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import { outcomeOf } from '../base/database.ts';
 import { PowerLossFileSystem } from '../base/power-loss.ts';
-import { engineOf, sameOnAll } from './entries.ts';
+import { sameOnAll } from './entries.ts';
 import { ALL_KEPT, type TextNode, threeNodes, until } from './nodes.ts';
+import { engineOf } from './tree-entries.ts';
 
 /** What each is announced to have done is the same: at the same place of the log the rolling digests are. */
 async function sameDigests(nodes: readonly TextNode[]): Promise<void> {

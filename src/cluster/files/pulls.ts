@@ -32,7 +32,7 @@ interface Pull {
 
 export class Pulls {
   readonly #store: FileStore;
-  readonly #transfers: Transfers;
+  readonly #transfers: Pick<Transfers, 'begin'>;
   readonly #slots: Slots;
   readonly #pulls = new Map<string, Pull>();
   /** Of files that came whole, since the start. */
@@ -40,7 +40,7 @@ export class Pulls {
   filesReceived = 0;
 
   /** @param count how many run at a time */
-  constructor(store: FileStore, transfers: Transfers, count: number) {
+  constructor(store: FileStore, transfers: Pick<Transfers, 'begin'>, count: number) {
     this.#store = store;
     this.#transfers = transfers;
     this.#slots = new Slots(count);
