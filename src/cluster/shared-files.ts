@@ -170,8 +170,8 @@ export class SharedFiles {
       // In this order: an append asks the log who holds what.
       await log.forgetFile(digest, node);
       if (this.#pinned.has(digest) || (this.#named.get(digest) ?? 0) > revision) {
-        // Somebody has come to propose it meanwhile, or a record to be applied, and has found it here.
-        await log.announceFile(digest, node);
+        // Somebody has come to propose it meanwhile, or a record to be applied, and has found it here, or is fetching it.
+        if (exchange.has(digest)) await log.announceFile(digest, node);
         continue;
       }
       this.#named.delete(digest);
