@@ -70,6 +70,24 @@ describe('files', () => {
     expect(readFully(read, 0, 9, 0)).toBe(6);
   });
 
+  test('large ones are done in pieces, so that no core is kept from others for long', async () => {
+    const lengths: number[] = [];
+    const all = (_start: number, length: number): number => {
+      lengths.push(length);
+      return length;
+    };
+    writeFully(all, 0, 600 << 10, 0);
+    expect(readFully(all, 0, 600 << 10, 0)).toBe(600 << 10);
+    expect(lengths).toEqual([256 << 10, 256 << 10, 88 << 10, 256 << 10, 256 << 10, 88 << 10]);
+    const content = Buffer.alloc((2 << 20) + 3, 'abc');
+    const file = system.openSync(`${temporaryDirectory()}/f`, 'create');
+    await file.write(content, 0, content.length, 0);
+    const target = Buffer.alloc(content.length);
+    expect(await file.read(target, 0, target.length, 0)).toBe(content.length);
+    expect(target.equals(content)).toBe(true);
+    file.closeSync();
+  });
+
   test('modes: create must not find the file, update and read must', async () => {
     const dir = temporaryDirectory();
     expect(() => system.openSync(`${dir}/f`, 'update')).toThrow(code('FILE_NOT_FOUND'));
