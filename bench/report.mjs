@@ -108,7 +108,7 @@ const EXPLANATION = [
   'Entries have 16 + 100 bytes and half compresses; LZ4, Bloom filter of 10 bits a key. Every figure is the median of as many fresh',
   'processes as the last table says, engines in turns.',
   '',
-  '- Table build: SluiceDB is given entries in batches and makes no digest of the file, as RocksDB makes none; entry by entry, and with the digest that it makes by default, below.',
+  '- Table build: SluiceDB is given parts of the columns of keys and of values, and makes no digest of the file, as RocksDB makes none; entry by entry, and with the digest that it makes by default, below.',
   '- Scans: best of three passes; engines with one way only stand in both rows with it.',
   '- Ingest: files moved into an empty database, durable when the call returns; `commit alone` is what is left once',
   '  `txn.ingest()` has staged the files, and stands beside the whole unchecked call of RocksDB, which has one call for both.',

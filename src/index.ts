@@ -30,7 +30,7 @@ export type {
   ValueSpec,
 } from './import-options.ts';
 export type { IngestMode } from './ingest/adopt-file.ts';
-export type { EntryBatch } from './ingest/record-stage.ts';
+export type { BytesColumn, EntryBatch, EntryColumns } from './ingest/entry-batches.ts';
 export { type Compression, type SstFile, SstWriter, type SstWriterOptions } from './ingest/sst-writer.ts';
 export type { IngestVerify, StageProgress } from './ingest/staging.ts';
 export type { Backup, BackupOptions } from './txn/backup/backup.ts';

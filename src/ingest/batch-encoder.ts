@@ -8,7 +8,7 @@ import type { StagedRecords, TableTotals } from '../sst/built-blocks.ts';
 import { giveHeapBack, type Heap, takeHeap } from '../sst/heap.ts';
 import { builderHeapBytes, type TableBuilderOptions } from '../sst/table-builder.ts';
 import { BATCH_STAGER_BYTES, BatchStager, type KeyRange } from './batch-stager.ts';
-import type { EntryBatch } from './record-stage.ts';
+import type { Entries } from './entry-batches.ts';
 
 export class BatchEncoder {
   readonly #heap: Heap;
@@ -34,7 +34,7 @@ export class BatchEncoder {
   }
 
   /** As RecordStage.addBatch; `last`: the user key before. */
-  addBatch(batch: EntryBatch, from: number, last: KeyRange): number {
+  addBatch(batch: Entries, from: number, last: KeyRange): number {
     const encoder = this.#encoder;
     const stager = this.#stager;
     let next = from;

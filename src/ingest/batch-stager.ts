@@ -1,14 +1,14 @@
 /**
  * Makes records of the entries of batches by a kernel, in a part of a heap:
  *
- *   state | the key before | offsets | bytes
+ *   state | the key before | offsets of keys | of values | bytes of keys | of values
  */
 
 import { copyInto } from '../base/bytes.ts';
 import { KEY_BYTES_MAX } from '../mvcc/internal-key.ts';
 import type { Heap } from '../sst/heap.ts';
 import * as S from '../sst/kernels/js-stage-batch.ts';
-import type { EntryBatch } from './record-stage.ts';
+import type { BytesColumn, Entries } from './entry-batches.ts';
 
 /** Of one call of the kernel: what is copied in and out fits a core's caches. */
 const BYTES_MAX = 64 << 10;
@@ -16,7 +16,9 @@ const ENTRIES_MAX = 2048;
 
 const LAST_AT = Math.ceil((S.STAGE_BATCH_WORDS * 4) / 8) * 8;
 const OFFSETS_AT = Math.ceil((LAST_AT + KEY_BYTES_MAX + S.COPY_SLACK_BYTES) / 8) * 8;
-const BYTES_AT = OFFSETS_AT + (2 * ENTRIES_MAX + 1) * 4;
+/** Of two columns, or of one batch, both alternating. */
+const OFFSETS_MAX = 2 * ENTRIES_MAX + 2;
+const BYTES_AT = OFFSETS_AT + OFFSETS_MAX * 4;
 /** How much of a heap a stager takes. */
 export const BATCH_STAGER_BYTES = Math.ceil((BYTES_AT + BYTES_MAX + S.COPY_SLACK_BYTES) / 8) * 8;
 
@@ -39,41 +41,57 @@ export class BatchStager {
     this.#at = at;
     const { buffer, byteOffset } = heap.bytes;
     this.#state = new Uint32Array(buffer, byteOffset + at, S.STAGE_BATCH_WORDS);
-    this.#offsets = new Uint32Array(buffer, byteOffset + at + OFFSETS_AT, 2 * ENTRIES_MAX + 1);
+    this.#offsets = new Uint32Array(buffer, byteOffset + at + OFFSETS_AT, OFFSETS_MAX);
   }
 
   /**
    * Makes records of entries from `from` on, which come after `last`, in [to, limit) of the heap, behind which there is room for
    * COPY_SLACK_BYTES; returns how many. Zero: the next one is wrong, has no room, or is large.
    */
-  stage(
-    { bytes, offsets, count }: EntryBatch,
-    from: number,
-    last: KeyRange,
-    to: number,
-    limit: number,
-  ): number {
-    const base = offsets[2 * from] as number;
+  stage(entries: Entries, from: number, last: KeyRange, to: number, limit: number): number {
+    const { keys, values, step, shift, count } = entries;
+    const first = step * from;
+    const isOne = step === 2;
     let n = Math.min(count - from, ENTRIES_MAX);
-    while (n > 0 && !isWithin((offsets[2 * (from + n)] as number) - base)) n >>= 1;
-    const length = Math.min((offsets[2 * (from + n)] as number) - base, bytes.length - base);
-    if (n === 0 || length < 0) return 0;
-    const heap = this.#heap;
+    while (n > 0 && bytesOf(keys, first, step * n) + (isOne ? 0 : bytesOf(values, first, n)) > BYTES_MAX)
+      n >>= 1;
+    const keysBase = keys.offsets[first] as number;
+    const valuesBase = isOne ? keysBase : (values.offsets[first] as number);
+    const keysLength = Math.min(bytesOf(keys, first, step * n), keys.bytes.length - keysBase);
+    const valuesLength = isOne
+      ? keysLength
+      : Math.min(bytesOf(values, first, n), values.bytes.length - valuesBase);
+    if (n === 0 || keysLength < 0 || valuesLength < 0) return 0;
+
+    const { bytes, kernels } = this.#heap;
     const at = this.#at;
-    heap.bytes.set(bytes.subarray(base, base + length), at + BYTES_AT);
-    this.#offsets.set(offsets.subarray(2 * from, 2 * (from + n) + 1));
-    copyInto(last.bytes, last.start, last.length, heap.bytes, at + LAST_AT);
+    const keysAt = at + BYTES_AT;
+    const valuesAt = isOne ? keysAt : keysAt + keysLength;
+    const offsetCount = step * n + 1;
+    const valueOffsets = isOne ? shift : offsetCount;
+    bytes.set(keys.bytes.subarray(keysBase, keysBase + keysLength), keysAt);
+    this.#offsets.set(keys.offsets.subarray(first, first + offsetCount));
+    if (!isOne) {
+      bytes.set(values.bytes.subarray(valuesBase, valuesBase + valuesLength), valuesAt);
+      this.#offsets.set(values.offsets.subarray(first, first + offsetCount), offsetCount);
+    }
+    copyInto(last.bytes, last.start, last.length, bytes, at + LAST_AT);
     const state = this.#state;
-    state[S.OFFSETS_AT] = at + OFFSETS_AT;
+    state[S.KEY_OFFSETS_AT] = at + OFFSETS_AT;
+    state[S.VALUE_OFFSETS_AT] = at + OFFSETS_AT + valueOffsets * 4;
+    state[S.STEP] = step;
     state[S.COUNT] = n;
-    state[S.BYTES_AT] = at + BYTES_AT;
-    state[S.BASE] = base;
-    state[S.LENGTH] = length;
+    state[S.KEYS_AT] = keysAt;
+    state[S.KEYS_BASE] = keysBase;
+    state[S.KEYS_LENGTH] = keysLength;
+    state[S.VALUES_AT] = valuesAt;
+    state[S.VALUES_BASE] = valuesBase;
+    state[S.VALUES_LENGTH] = valuesLength;
     state[S.TO] = to;
     state[S.TO_END] = limit;
     state[S.LAST_AT] = at + LAST_AT;
     state[S.LAST_LENGTH] = last.length;
-    return heap.kernels.stageBatch(at);
+    return kernels.stageBatch(at);
   }
 
   /** Where the records of the last call end. */
@@ -91,6 +109,7 @@ export class BatchStager {
   }
 }
 
-function isWithin(length: number): boolean {
-  return length <= BYTES_MAX;
+/** Of so many strings of a column from `first` on; anything, where offsets are wrong. */
+function bytesOf({ offsets }: BytesColumn, first: number, strings: number): number {
+  return (offsets[first + strings] as number) - (offsets[first] as number);
 }

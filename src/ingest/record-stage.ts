@@ -15,16 +15,7 @@ import { RECORD_HEAD_BYTES } from '../sst/kernels/js-encode-blocks.ts';
 import * as S from '../sst/kernels/js-stage-batch.ts';
 import { KERNEL_RESERVED_BYTES } from '../sst/kernels/wasm-kernels.ts';
 import { BATCH_STAGER_BYTES, BatchStager, type KeyRange } from './batch-stager.ts';
-
-/**
- * Entries one behind the other, as a cursor hands them out: entry i has its key at `bytes[offsets[2i] … offsets[2i + 1])` and
- * its value from there up to `offsets[2i + 2]`.
- */
-export interface EntryBatch {
-  readonly bytes: Uint8Array;
-  readonly offsets: Uint32Array;
-  readonly count: number;
-}
+import type { Entries } from './entry-batches.ts';
 
 const RECORDS_AT = 65_536;
 /** Fits the second-level cache of a core beside what it comes from. */
@@ -37,7 +28,7 @@ class SharedStager {
   readonly #stager = new BatchStager(this.#heap, KERNEL_RESERVED_BYTES);
 
   /** As BatchStager.stage, at most `room` bytes: `records` has them until the next call. */
-  stage(batch: EntryBatch, from: number, last: KeyRange, room: number): number {
+  stage(batch: Entries, from: number, last: KeyRange, room: number): number {
     const to = this.#recordsAt;
     return this.#stager.stage(batch, from, last, to, to + Math.min(room, STAGE_BYTES));
   }
@@ -61,7 +52,7 @@ let shared: SharedStager | undefined;
 /** Takes entries of batches past the stage. */
 export interface BatchTaker {
   /** As RecordStage.addBatch; `last`: the user key before. */
-  addBatch(batch: EntryBatch, from: number, last: KeyRange): number;
+  addBatch(batch: Entries, from: number, last: KeyRange): number;
 }
 
 export class RecordStage {
@@ -125,7 +116,7 @@ export class RecordStage {
    * Adds entries of a batch from `from` on, as values, as long as they are right and there is room. Returns the number of the first
    * that is not added.
    */
-  addBatch(batch: EntryBatch, from: number): number {
+  addBatch(batch: Entries, from: number): number {
     shared ??= new SharedStager();
     const bytes = this.#bytes;
     let next = from;
@@ -146,14 +137,16 @@ export class RecordStage {
   }
 
   /** As `addBatch`, but `taker` gets them. REQUIRES: nothing is staged. */
-  passBatch(batch: EntryBatch, from: number, taker: BatchTaker): number {
+  passBatch(batch: Entries, from: number, taker: BatchTaker): number {
     const bytes = this.#bytes;
     const next = taker.addBatch(batch, from, { bytes, start: this.#lastAt, length: this.#lastLength });
     if (next === from) return next;
-    const keyAt = batch.offsets[2 * next - 2] as number;
-    this.#lastLength = (batch.offsets[2 * next - 1] as number) - keyAt;
+    const { keys, step } = batch;
+    const place = step * (next - 1);
+    const keyAt = keys.offsets[place] as number;
+    this.#lastLength = (keys.offsets[place + 1] as number) - keyAt;
     this.#lastAt = 0;
-    copyInto(batch.bytes, keyAt, this.#lastLength, bytes, 0);
+    copyInto(keys.bytes, keyAt, this.#lastLength, bytes, 0);
     this.#entries += next - from;
     return next;
   }
@@ -191,15 +184,6 @@ export class RecordStage {
     this.#entries++;
     return { bytes: target, length: target.length, entries: 1, lastAt: RECORD_HEAD_BYTES, lastLength };
   }
-}
-
-/** @throws TypeError */
-export function checkOffsets({ bytes, offsets }: EntryBatch, entry: number): void {
-  const start = offsets[2 * entry] as number;
-  const middle = offsets[2 * entry + 1] as number;
-  const end = offsets[2 * entry + 2] as number;
-  if (start <= middle && middle <= end && end <= bytes.length) return;
-  throw new TypeError(`batch.offsets of entry ${entry} must ascend and lie within batch.bytes`);
 }
 
 export function recordBytes(keyLength: number, valueLength: number): number {

@@ -15,7 +15,8 @@ import { SluiceError } from '../base/errors.ts';
 import { checkKey, checkValue, TYPE_DELETE, TYPE_VALUE } from '../mvcc/internal-key.ts';
 import { ensureZstd, zstdReady } from '../sst/zstd.ts';
 import { DeferredSink } from './deferred-sink.ts';
-import { checkOffsets, type EntryBatch, RecordStage, recordBytes } from './record-stage.ts';
+import { type Entries, type EntryBatch, type EntryColumns, entriesOf, entryAt } from './entry-batches.ts';
+import { RecordStage, recordBytes } from './record-stage.ts';
 import type { TableSink } from './table-sink.ts';
 
 export type Compression = 'lz4' | 'none' | 'snappy' | 'zstd';
@@ -111,30 +112,27 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
   }
 
   /**
-   * Adds many entries at once, of stored bytes whatever the encodings: no views of each need be made. The batch is borrowed for
-   * the call; what a cursor hands out is one.
+   * Adds many entries at once, of stored bytes whatever the encodings: no views of each need be made. They lie one behind the
+   * other, as a cursor hands them out, or are two columns. The batch is borrowed for the call.
    *
    * @throws as `put`: the entries before the one that is refused are added. TypeError for offsets out of bounds.
    */
-  putBatch(batch: EntryBatch): void {
+  putBatch(batch: EntryBatch | EntryColumns): void {
     this.#checkOpen();
-    checkBatch(batch);
+    const entries = entriesOf(batch);
     this.#sink.encodes = true;
-    const { bytes, offsets, count } = batch;
-    for (let next = 0; next < count; ) {
-      next = this.#addSome(batch, next);
-      if (next === count) return;
+    for (let next = 0; next < entries.count; ) {
+      next = this.#addSome(entries, next);
+      if (next === entries.count) return;
       // It is wrong, or there was no room for it; a large one never has any.
-      checkOffsets(batch, next);
-      const middle = offsets[2 * next + 1];
-      const value = bytes.subarray(middle, offsets[2 * next + 2]);
+      const { key, value } = entryAt(entries, next);
       checkValue(value);
-      this.#add(bytes.subarray(offsets[2 * next], middle), TYPE_VALUE, value);
+      this.#add(key, TYPE_VALUE, value);
       next++;
     }
   }
 
-  #addSome(batch: EntryBatch, from: number): number {
+  #addSome(batch: Entries, from: number): number {
     const taker = this.#sink.batchTaker;
     if (taker === undefined) return this.#stage.addBatch(batch, from);
     this.#handOver();
@@ -162,8 +160,11 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
     forgotten.unregister(this);
     try {
       this.#handOver();
+      // L2: the name is there since the beginning; beside the bytes, what is wrong with them is told first.
+      const named = this.#env.fs.syncDirectory(dirname(this.path));
+      named.catch(() => undefined);
       const { entries, bytes, smallest, largest, sha256 } = await this.#sink.finish();
-      await this.#env.fs.syncDirectory(dirname(this.path));
+      await named;
       this.#checkFinishing();
       this.#state = 'finished';
       return {
@@ -236,15 +237,6 @@ export class SstWriter<KE extends EncodingName = 'buffer', VE extends EncodingNa
     if (this.#state === 'open') return;
     throw new SluiceError('CLOSED', `The writer of ${this.path} is ${this.#state}; make a new one`);
   }
-}
-
-function checkBatch({ bytes, offsets, count }: EntryBatch): void {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError('batch.bytes must be a Uint8Array');
-  if (!(offsets instanceof Uint32Array)) throw new TypeError('batch.offsets must be a Uint32Array');
-  if (!(Number.isInteger(count) && count >= 0 && (count === 0 || 2 * count < offsets.length)))
-    throw new TypeError(
-      `batch.count must be the number of entries that batch.offsets has; got ${String(count)}`,
-    );
 }
 
 function checkWriterOptions(options: SstWriterOptions<EncodingName, EncodingName>): void {

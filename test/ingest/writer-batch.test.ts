@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type EntryBatch, open, SstWriter } from '../../src/index.ts';
+import { type BytesColumn, type EntryBatch, type EntryColumns, open, SstWriter } from '../../src/index.ts';
 import { memoryDirectory } from '../base/database.ts';
 
 type Pair = readonly [key: Uint8Array, value: Uint8Array];
@@ -15,6 +15,19 @@ function batchOf(pairs: readonly Pair[]): EntryBatch {
   return {
     bytes: Buffer.concat(parts).subarray(1),
     offsets: Uint32Array.from(ends, (end) => end - 1),
+    count: pairs.length,
+  };
+}
+
+function columnOf(strings: readonly Uint8Array[]): BytesColumn {
+  const { bytes, offsets } = batchOf(strings.map((string) => [string, new Uint8Array(0)]));
+  return { bytes, offsets: offsets.filter((_, i) => i % 2 === 0) };
+}
+
+function columnsOf(pairs: readonly Pair[]): EntryColumns {
+  return {
+    keys: columnOf(pairs.map(([key]) => key)),
+    values: columnOf(pairs.map(([, value]) => value)),
     count: pairs.length,
   };
 }
@@ -41,15 +54,21 @@ test('the file is the one that as many puts make, however the entries are divide
   const dir = memoryDirectory();
   let files = 0;
   await fc.assert(
-    fc.asyncProperty(pairsArbitrary, fc.integer({ min: 1, max: 20 }), async (pairs, size) => {
-      const [one, other] = [join(dir, `${files}.sst`), join(dir, `${files++}-batches.sst`)];
-      const byPut = new SstWriter(one);
-      for (const [key, value] of pairs) byPut.put(key, value);
-      const byBatch = new SstWriter(other);
-      for (let from = 0; from < pairs.length; from += size)
-        byBatch.putBatch(batchOf(pairs.slice(from, from + size)));
-      expect(await byBatch.finish()).toEqual({ ...(await byPut.finish()), path: other });
-    }),
+    fc.asyncProperty(
+      pairsArbitrary,
+      fc.integer({ min: 1, max: 20 }),
+      fc.boolean(),
+      async (pairs, size, asColumns) => {
+        const [one, other] = [join(dir, `${files}.sst`), join(dir, `${files++}-batches.sst`)];
+        const make = asColumns ? columnsOf : batchOf;
+        const byPut = new SstWriter(one);
+        for (const [key, value] of pairs) byPut.put(key, value);
+        const byBatch = new SstWriter(other);
+        for (let from = 0; from < pairs.length; from += size)
+          byBatch.putBatch(make(pairs.slice(from, from + size)));
+        expect(await byBatch.finish()).toEqual({ ...(await byPut.finish()), path: other });
+      },
+    ),
     { numRuns: 40 },
   );
 });
@@ -87,8 +106,23 @@ test('offsets out of bounds, or that do not ascend, are a wrong argument', () =>
     const wrong = { ...batch, offsets: Uint32Array.from(offsets), count: 1 };
     expect(() => writer.putBatch(wrong)).toThrow(/batch\.offsets of entry 0/);
   }
+  const columns = columnsOf([pair('a', 'xy'), pair('b', 'xy')]);
   for (const count of [-1, 0.5, 3, Number.NaN])
-    expect(() => writer.putBatch({ ...batch, count })).toThrow(/batch\.count/);
+    for (const form of [batch, columns])
+      expect(() => writer.putBatch({ ...form, count })).toThrow(/batch\.count/);
+  for (const column of ['keys', 'values'] as const) {
+    const { bytes } = columns[column];
+    for (const offsets of [
+      [2, 1, 2],
+      [0, 2 ** 31, 2 ** 31],
+      [0, 2 ** 32 - 1, 0],
+    ]) {
+      const wrong = { ...columns, [column]: { bytes, offsets: Uint32Array.from(offsets) } };
+      expect(() => writer.putBatch(wrong)).toThrow(`batch.${column}.offsets of entry 0`);
+    }
+    const wrong = { ...columns, [column]: { bytes: [], offsets: new Uint32Array(3) } };
+    expect(() => writer.putBatch(wrong as unknown as EntryColumns)).toThrow(`batch.${column}.bytes`);
+  }
   expect(writer.entries).toBe(0);
 });
 

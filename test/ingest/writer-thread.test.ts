@@ -39,15 +39,26 @@ function putAll(writer: SstWriter, all: readonly Row[]): void {
   }
 }
 
-/** Values by batches, of which blocks are made here, and tombstones one by one. */
+/** One behind the other, or in columns. */
+function putStrings(writer: SstWriter, strings: readonly Buffer[], asColumns: boolean): void {
+  const offsetsOf = (list: readonly Buffer[]): Uint32Array => {
+    const offsets = new Uint32Array(list.length + 1);
+    for (const [i, { length }] of list.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
+    return offsets;
+  };
+  const column = (list: readonly Buffer[]) => ({ bytes: Buffer.concat(list), offsets: offsetsOf(list) });
+  const count = strings.length / 2;
+  const every = (second: number) => column(strings.filter((_, i) => i % 2 === second));
+  writer.putBatch(asColumns ? { keys: every(0), values: every(1), count } : { ...column(strings), count });
+}
+
+/** Values by batches, of which blocks are made here, every other one as columns, and tombstones one by one. */
 function putBatches(writer: SstWriter, all: readonly Row[], size: number): void {
+  let batches = 0;
   for (let from = 0; from < all.length; from += size) {
     let batch: Buffer[] = [];
     const flush = (): void => {
-      const ends = batch.map(() => 0);
-      for (let i = 0, at = 0; i < batch.length; i++) ends[i] = at += batch[i]?.length ?? 0;
-      const offsets = Uint32Array.from([0, ...ends]);
-      writer.putBatch({ bytes: Buffer.concat(batch), offsets, count: batch.length / 2 });
+      putStrings(writer, batch, batches++ % 2 === 0);
       batch = [];
     };
     for (const { key, value } of all.slice(from, from + size)) {
