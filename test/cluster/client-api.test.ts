@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { SluiceError } from '../../src/base/errors.ts';
 import { localNode } from '../../src/cluster/api/local-node.ts';
 import { ClusterClient } from '../../src/cluster/http/client.ts';
 import { memoryDirectory, outcomeOf } from '../base/database.ts';
@@ -213,6 +214,25 @@ describe('committing', () => {
       ops: [{ type: 'put', key: 'done', value: '1' }],
     });
     expect(await db.get('done')).toEqual(Buffer.from('1'));
+  });
+
+  test('what waits for a node that lags ends in time, and says so; what does not wait is answered', async () => {
+    const { db, client } = await startApi({
+      limits: { catchUpMs: 20 },
+      node: (of) => ({
+        ...localNode(of, 'behind'),
+        catchUp: (signal) =>
+          new Promise((_, reject) =>
+            signal.addEventListener('abort', () => reject(new SluiceError('ABORTED', 'given up'))),
+          ),
+      }),
+    });
+    await db.put('k', 'v');
+    expect(await outcomeOf(() => client.get('k', { linearizable: true }))).toBe('UNAVAILABLE');
+    expect((await client.get('k'))?.toString()).toBe('v');
+    const batch = { if: [{ key: 'k', value: 'w' }], ops: [{ type: 'del', key: 'k' } as const] };
+    expect(await outcomeOf(() => client.commit(batch))).toBe('UNAVAILABLE');
+    expect((await client.get('k'))?.toString()).toBe('v');
   });
 
   test.each([

@@ -35,7 +35,7 @@ export function serveClients(settings: ClientApiSettings): () => void {
   const allowed = new AllowedPaths(env.fs, settings.ingestDirs);
   const uploads = new Uploads(env, uploadDir);
   server.add(readRoutes(node, env.clock));
-  server.add([commitRoute(node)]);
+  server.add([commitRoute(node, env.clock)]);
   server.add(ingestRoutes(node, env, uploads, allowed));
   server.add(new ImportRoutes(node, allowed).routes());
   server.add(new DatasetRoutes(node, env, uploads, allowed).routes());

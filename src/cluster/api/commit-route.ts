@@ -4,12 +4,14 @@
  */
 
 import { unreachable } from '../../base/assert.ts';
+import type { Clock } from '../../base/env/env.ts';
 import { DEFAULT_KEYSPACE } from '../../txn/record.ts';
 import type { Transaction, TransactionKeyspace } from '../../txn/transaction.ts';
 import type { Call } from '../http/call.ts';
 import type { Route } from '../http/node-server.ts';
 import { ConditionFailed } from '../http/status-codes.ts';
 import { Fields } from '../json-fields.ts';
+import { catchUpInTime } from './catch-up.ts';
 import { checkItems, rangeOf } from './read-routes.ts';
 import type { ServedNode } from './served-node.ts';
 import { encodingOf, type TextEncoding, toBytes } from './text-encoding.ts';
@@ -33,11 +35,11 @@ type Write =
 const WRITE_TYPES = ['put', 'del', 'deleteRange'] as const;
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 
-export function commitRoute(node: ServedNode): Route {
-  return { method: 'POST', path: '/v1/commit', access: 'client', run: (call) => commit(node, call) };
+export function commitRoute(node: ServedNode, clock: Clock): Route {
+  return { method: 'POST', path: '/v1/commit', access: 'client', run: (call) => commit(node, clock, call) };
 }
 
-async function commit(node: ServedNode, call: Call): Promise<void> {
+async function commit(node: ServedNode, clock: Clock, call: Call): Promise<void> {
   const body = new Fields(await call.json(), 'body');
   const encoding = encodingOf(body);
   const keyspace = body.text('keyspace') ?? DEFAULT_KEYSPACE;
@@ -58,7 +60,7 @@ async function commit(node: ServedNode, call: Call): Promise<void> {
       if (!(error instanceof ConditionFailed)) throw error;
       // This node may be behind: what did not hold here may hold where the log is. Or it failed for what the request itself has written.
       const before = node.db.version;
-      await node.catchUp(call.signal);
+      await catchUpInTime(node, call, clock);
       const first = id === undefined ? undefined : node.requestVersion(id);
       if (first !== undefined) return first;
       if (node.db.version === before) throw error;

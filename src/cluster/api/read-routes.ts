@@ -9,6 +9,7 @@ import type { Call } from '../http/call.ts';
 import type { Route } from '../http/node-server.ts';
 import { RequestError } from '../http/status-codes.ts';
 import { Fields } from '../json-fields.ts';
+import { catchUpInTime } from './catch-up.ts';
 import { LineAnswer, withinScanTime } from './line-answer.ts';
 import type { ServedNode } from './served-node.ts';
 import { encodingOf, type TextEncoding, toBytes, toText } from './text-encoding.ts';
@@ -18,12 +19,12 @@ const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 export function readRoutes(node: ServedNode, clock: Clock): readonly Route[] {
   const access = 'client';
   return [
-    { method: 'POST', path: '/v1/get', access, run: (call) => get(node, call) },
+    { method: 'POST', path: '/v1/get', access, run: (call) => get(node, clock, call) },
     { method: 'POST', path: '/v1/scan', access, run: (call) => scan(node, clock, call) },
   ];
 }
 
-async function get(node: ServedNode, call: Call): Promise<void> {
+async function get(node: ServedNode, clock: Clock, call: Call): Promise<void> {
   const body = new Fields(await call.json(), 'body');
   const encoding = encodingOf(body);
   const read = readOf(body);
@@ -32,7 +33,7 @@ async function get(node: ServedNode, call: Call): Promise<void> {
   if (given === undefined) throw body.wrong('keys', 'an array', undefined);
   checkItems(given.length, call);
   const keys = given.map((key, i) => toBytes(key, encoding, `body.keys[${i}]`));
-  const answer = await reading(node, read, call, async (keyspace, snapshot) => {
+  const answer = await reading(node, clock, read, call, async (keyspace, snapshot) => {
     const values: (string | null)[] = [];
     let bytes = 0;
     // One after the other: what is too much is not even read.
@@ -76,7 +77,9 @@ async function scan(node: ServedNode, clock: Clock, call: Call): Promise<void> {
   };
   body.end();
   await withinScanTime(call, clock, (signal) =>
-    reading(node, read, call, (keyspace, snapshot) => sendScan(call, request, keyspace, snapshot, signal)),
+    reading(node, clock, read, call, (keyspace, snapshot) =>
+      sendScan(call, request, keyspace, snapshot, signal),
+    ),
   );
 }
 
@@ -129,14 +132,16 @@ function readOf(body: Fields): ReadRequest {
 
 /** Runs `read` at one snapshot. */
 async function reading<T>(
-  { db, catchUp }: ServedNode,
+  node: ServedNode,
+  clock: Clock,
   { keyspace, linearizable, at }: ReadRequest,
   call: Call,
   read: (keyspace: Keyspace, snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
   if (linearizable && at !== undefined)
     throw new RequestError(400, 'body.at is a past version, which no wait makes linearizable');
-  if (linearizable) await catchUp(call.signal);
+  if (linearizable) await catchUpInTime(node, call, clock);
+  const { db } = node;
   const snapshot = db.snapshot(at === undefined ? {} : { at });
   try {
     return await read(db.keyspace(keyspace, { ...BYTES, snapshot }), snapshot);

@@ -27,6 +27,8 @@ export interface HttpLimits {
   readonly answerBytes: number;
   /** Of one scan, which holds a snapshot. */
   readonly scanMs: number;
+  /** Until a node has applied what the log has, for a read that is linearizable. */
+  readonly catchUpMs: number;
   /** Keys of one get, conditions and operations of one commit. */
   readonly items: number;
 }
@@ -45,6 +47,7 @@ export const HTTP_LIMITS: HttpLimits = {
   uploadMs: 3_600_000,
   answerBytes: 64 << 20,
   scanMs: 600_000,
+  catchUpMs: 30_000,
   items: 100_000,
 };
 
