@@ -1,5 +1,6 @@
 /** How far this replica has applied the log, whoever waits for it to be further, and what it had at which revision. */
 
+import type { Comparison } from './divergence.ts';
 import type { MemberState } from './log/shared-log.ts';
 
 /** So many of the newest entries' digests are kept to hold against those of others. */
@@ -61,8 +62,10 @@ export class Applied {
   }
 
   /** Whether a member had at its revision what this replica had there; undefined: it is further, or it is too long ago. */
-  agreesWith({ appliedRevision, digest }: MemberState): boolean | undefined {
+  compare({ appliedRevision, digest }: MemberState): Comparison | undefined {
     const own = this.#digests.get(appliedRevision);
-    return own === undefined || digest === '' ? undefined : own === digest;
+    return own === undefined || digest === ''
+      ? undefined
+      : { revision: appliedRevision, agrees: own === digest };
   }
 }

@@ -9,6 +9,7 @@ import { throwIfAborted } from '../base/errors.ts';
 import type { Engine } from '../txn/engine.ts';
 import { Keyspace } from '../txn/keyspace.ts';
 import type { Snapshot } from '../txn/snapshot.ts';
+import type { Comparison } from './divergence.ts';
 import type { ContentDigest, MemberCondition, MemberState } from './log/shared-log.ts';
 
 /** So many of the newest are announced: others may take longer over theirs. */
@@ -80,10 +81,10 @@ export class Contents {
   }
 
   /** Whether a member had the same at the newest place that both tell of; undefined: there is none. */
-  agreesWith({ contents = [] }: MemberState): boolean | undefined {
+  compare({ contents = [] }: MemberState): Comparison | undefined {
     for (const { revision, digest } of this.#digests.toReversed()) {
       const theirs = contents.find((each) => each.revision === revision);
-      if (theirs !== undefined) return theirs.digest === digest;
+      if (theirs !== undefined) return { revision, agrees: theirs.digest === digest };
     }
     return undefined;
   }

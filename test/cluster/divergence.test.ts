@@ -37,8 +37,28 @@ test('of two that differ, where there is no third, both stop', () => {
   expect(divergence().check([member('b', 4, WRONG)])).toEqual(['b']);
 });
 
-test('one that was made anew and agrees is right again', () => {
+test('one that was made anew is right again, as soon as it agrees or before it can be told', () => {
   const at = divergence();
   expect(at.check([member('b', 4, WRONG), member('c', 4, right)])).toBe(undefined);
   expect(at.check([member('b', 5, right)])).toBe(undefined);
+  expect(at.check([member('b', 4, WRONG), member('c', 4, right)])).toBe(undefined);
+  expect(at.check([{ ...member('b', 9, right), session: 'the next' }])).toBe(undefined);
+  // The same one, further.
+  expect(at.check([member('b', 4, WRONG), member('c', 4, right)])).toBe(undefined);
+  expect(at.check([member('b', 9, WRONG), member('c', 0, '')])).toBe(undefined);
+});
+
+test('who has agreed at the place of a difference has told who is right, also while he is not heard of', () => {
+  const at = divergence();
+  expect(at.check([member('b', 4, WRONG), member('c', 4, right)])).toBe(undefined);
+  expect(at.check([member('b', 4, WRONG)])).toBe(undefined);
+  const before = divergence();
+  expect(before.check([member('b', 3, right), member('c', 3, right)])).toBe(undefined);
+  expect(before.check([member('b', 4, WRONG)])).toEqual(['b']);
+});
+
+test('of four that differ two by two all stop, though the cluster was meant to have three', () => {
+  const members = [member('b', 4, right), member('c', 4, WRONG), member('d', 4, WRONG)];
+  expect(divergence().check(members)).toEqual(['c', 'd']);
+  expect(divergence().check([...members.slice(0, 2), member('d', 4, right)])).toBe(undefined);
 });

@@ -104,16 +104,10 @@ export class FleetNode {
 
   /** Starts its process and opens it; again, as an operator's system would, where etcd or its peers do not answer in time: the machine may be busy. */
   async start(): Promise<void> {
-    for (const giveUpMs = performance.now() + ANSWER_MS; ; ) {
-      try {
-        await this.#startOnce();
-        return;
-      } catch (error) {
-        const passes = error instanceof Error && 'code' in error && error.code === 'UNAVAILABLE';
-        if (!passes || performance.now() > giveUpMs) throw error;
-        await this.kill();
-      }
-    }
+    await whilePassing(
+      () => this.#startOnce(),
+      () => this.kill(),
+    );
   }
 
   async #startOnce(): Promise<void> {
@@ -180,7 +174,7 @@ export class FleetNode {
   }
 
   async state(epoch: number): Promise<NodeState> {
-    return (await this.ask('state', epoch)) as NodeState;
+    return (await whilePassing(() => this.ask('state', epoch))) as NodeState;
   }
 
   async marks(epoch: number): Promise<readonly (readonly [string, number])[]> {
@@ -232,6 +226,22 @@ export class FleetNode {
       stopped.abort();
       answer.catch(() => undefined);
       ended.catch(() => undefined);
+    }
+  }
+}
+
+/** UNAVAILABLE says that something has not answered in time, which may be no more than a machine with much to do. */
+async function whilePassing<T>(
+  act: () => Promise<T>,
+  before: () => Promise<void> = async () => undefined,
+): Promise<T> {
+  for (const giveUpMs = performance.now() + ANSWER_MS; ; ) {
+    try {
+      return await act();
+    } catch (error) {
+      const passes = error instanceof Error && 'code' in error && error.code === 'UNAVAILABLE';
+      if (!passes || performance.now() > giveUpMs) throw error;
+      await before();
     }
   }
 }
