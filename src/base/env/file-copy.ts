@@ -51,7 +51,7 @@ export async function copyInPieces(
   system: FileSystem,
   from: string,
   to: string,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const source = await system.open(from, 'read');
   try {

@@ -111,12 +111,7 @@ export class NodeFileSystem implements FileSystem {
 
   async copy(from: string, to: string, signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal);
-    if (signal === undefined) {
-      const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants;
-      await callAsync(`copy to ${to}`, from, () =>
-        fs.promises.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE),
-      );
-    } else if (!(await reflink(from, to))) await copyInPieces(this, from, to, signal);
+    if (!(await reflink(from, to))) await copyInPieces(this, from, to, signal);
   }
 
   syncDirectorySync(path: string): void {
