@@ -1,16 +1,17 @@
 /** Large files are sent by a thread at a port of its own, to who follows there; a node's address remains one. */
 
-import { readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { nodeEnv } from '../../src/base/env/node-env.ts';
 import type { FileFacts } from '../../src/cluster/files/file-exchange.ts';
 import { ThreadSender } from '../../src/cluster/files/thread-sender.ts';
 import type { SenderServer } from '../../src/cluster/files/transfer-messages.ts';
 import { HTTP_LIMITS } from '../../src/cluster/http/limits.ts';
 import { FOLLOWS } from '../../src/cluster/http/send-file.ts';
+import { checkThreads } from '../../src/sst/check-threads.ts';
 import { outcomeOf } from '../base/database.ts';
 import { nodeCertificates } from '../fixtures/certificates.ts';
 import {
@@ -84,6 +85,25 @@ test.each([
     expect(answersOf(a)).toEqual({ '3xx': 2 });
   },
 );
+
+test('large files of a checkpoint come from there too; their digests are made by threads that check files', async () => {
+  const content = sampleFile(FILE_BYTES).content;
+  const checkpoint = async (to: string): Promise<void> => {
+    mkdirSync(to);
+    writeFileSync(join(to, 'table'), content);
+  };
+  const { node: a } = await holder({ service: { checkpoint } });
+  const digested = vi.spyOn(checkThreads, 'digest');
+  onTestFinished(() => digested.mockRestore());
+  const b = await startNode();
+  const target = join(b.dir, 'fetched');
+  await b.exchange.fetchCheckpoint(a.server.url, target, never());
+  expect(readFileSync(join(target, 'table')).equals(content)).toBe(true);
+  expect(digested).toHaveBeenCalledOnce();
+  // The table, and the original that the node holds.
+  expect(answersOf(a)).toMatchObject({ '3xx': 2 });
+  expect(readdirSync(join(a.dir, 'cluster/checkpoints'))).toEqual([]);
+});
 
 test('who does not say that he follows, and who wants little of it, is answered at the address that he asked', async () => {
   const { node: a, file } = await holder();
