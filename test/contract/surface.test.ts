@@ -136,7 +136,7 @@ test("what a cluster's node has: all that a database has, and this", async () =>
   const [theirs, ours] = [new Set(db?.split(' ')), new Set(alone['db']?.split(' '))];
   expect([...ours].filter((name) => !theirs.has(name))).toEqual([]);
   expect([...theirs].filter((name) => !ours.has(name)).join(' ')).toMatchInlineSnapshot(
-    `"cancelImport caughtUp compareContents condition contentDigest requestVersion status"`,
+    `"cancelImport caughtUp compareContents condition contentDigest forgetNode requestVersion status"`,
   );
 });
 
