@@ -35,6 +35,7 @@ const LONG_ONLY = [
   'test/cluster/etcd-restored.test.ts',
   'test/cluster/etcd-tokens.test.ts',
   'test/cluster/import-kill.test.ts',
+  'test/cluster/paused-node.test.ts',
   'test/corruption/manifest.test.ts',
   'test/datasets/kill.test.ts',
   'test/faults/one-call.test.ts',

@@ -238,13 +238,13 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
   ): Promise<T> {
     if (typeof fn !== 'function') throw new TypeError('fn must be a function');
     return retrying(this.engine().env, options, async (attempt, doNotRepeat) => {
-      if (options.linearizable === true) await this.catchUp();
+      if (options.linearizable === true) await this.catchUp(options.signal);
       const txn = this.begin(options.readOnly === undefined ? {} : { readOnly: options.readOnly });
       try {
         const result = await fn(txn, attempt);
         if (txn.state === 'open') {
           throwIfAborted(options.signal);
-          await txn.commit();
+          await txn.commit(options.signal === undefined ? {} : { signal: options.signal });
         }
         return result;
       } finally {
@@ -259,7 +259,8 @@ export class Db<KE extends EncodingName = 'buffer', VE extends EncodingName = 'b
     // Only one of two concurrent ingests of an id commits; run again, the other is answered with its result.
     return this.transaction(async (txn) => {
       const { id, replayed, replayedVersion } = await txn.ingest(files, options);
-      const { version, ingested } = await txn.commit();
+      const { signal } = options;
+      const { version, ingested } = await txn.commit(signal === undefined ? {} : { signal });
       return { id, replayed, version: replayedVersion ?? version, ingested };
     });
   }

@@ -57,10 +57,10 @@ export class ClusterDb<KE extends EncodingName = 'buffer', VE extends EncodingNa
    * Resolves when this node has applied all that the log had at the call: reads that begin then see what any node had
    * acknowledged before it.
    *
-   * @throws SluiceError HALTED, UNAVAILABLE, CLOSED
+   * @throws SluiceError HALTED, UNAVAILABLE, CLOSED, ABORTED
    */
-  caughtUp(): Promise<void> {
-    return this.#replica.node.caughtUp();
+  caughtUp(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#replica.node.caughtUp(options.signal);
   }
 
   /** For the server of this node: whether it takes part, as far as it knows by itself. */

@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import type { Env } from '../base/env/env.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../base/errors.ts';
+import { orAborted } from '../base/or-aborted.ts';
 import type { SharedImportRow } from '../manifest/rows.ts';
 import { type Version, versionOf } from '../mvcc/version.ts';
 import type { Engine } from '../txn/engine.ts';
@@ -140,7 +141,7 @@ export class ClusterNode implements ImportNode {
       headStart: this.#headStart,
       timeoutMs,
       checkRunning: () => this.#checkRunning(),
-      caughtUp: () => this.caughtUp(),
+      caughtUp: (signal) => this.caughtUp(signal),
     });
     engine.proposer = this.#proposer;
     const replica = this.#replica;
@@ -198,10 +199,11 @@ export class ClusterNode implements ImportNode {
     this.#waiting = waiting;
   }
 
-  /** Resolves when this replica has applied what the log had at the call. @throws SluiceError HALTED, UNAVAILABLE, CLOSED */
-  async caughtUp(): Promise<void> {
+  /** Resolves when this replica has applied what the log had at the call. @throws SluiceError HALTED, UNAVAILABLE, CLOSED, ABORTED */
+  async caughtUp(signal?: AbortSignal): Promise<void> {
     this.#checkRunning();
-    await this.#applied.reach(await this.#head.ask());
+    const head = await orAborted(this.#head.ask(), signal);
+    await orAborted(this.#applied.reach(head), signal);
   }
 
   /** @throws SluiceError BUSY while it lives; UNAVAILABLE, CLOSED */

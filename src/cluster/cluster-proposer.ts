@@ -1,6 +1,7 @@
 /** Writes of this node's callers as records of the log. What can be refused before that, without asking anybody, is refused here. */
 
 import { isSluiceError } from '../base/errors.ts';
+import { orAborted } from '../base/or-aborted.ts';
 import type { SharedImportRow } from '../manifest/rows.ts';
 import { NO_VERSION, type Version } from '../mvcc/version.ts';
 import type { Table } from '../sst/table.ts';
@@ -33,7 +34,7 @@ export interface ClusterProposerParts {
   readonly timeoutMs: number;
   /** @throws SluiceError HALTED */
   readonly checkRunning: () => void;
-  readonly caughtUp: () => Promise<void>;
+  readonly caughtUp: (signal: AbortSignal | undefined) => Promise<void>;
 }
 
 export class ClusterProposer implements Proposer {
@@ -153,8 +154,8 @@ export class ClusterProposer implements Proposer {
     await this.#propose({ kind: 'compare' }, []);
   }
 
-  caughtUp(): Promise<void> {
-    return this.#parts.caughtUp();
+  caughtUp(signal: AbortSignal | undefined): Promise<void> {
+    return this.#parts.caughtUp(signal);
   }
 
   #unwatched(proposed: Promise<unknown>, what: string): void {
@@ -166,11 +167,11 @@ export class ClusterProposer implements Proposer {
     written: ReadonlySet<string>,
     core: TransactionCore | undefined,
   ): Promise<CommitResult> {
-    const { reads, snapshotVersion: snapshot, claim, request } = core ?? NOBODYS;
+    const { reads, snapshotVersion: snapshot, claim, request, signal } = core ?? NOBODYS;
     for (const keyspace of written) if (!isPublished(layers, keyspace)) this.#requireKeyspace(keyspace);
     const puts = this.#putsOf(layers);
     if (puts !== undefined && claim === undefined && (reads === undefined || reads.files.length === 0))
-      return this.#parts.proposals.submit(encodedPuts(puts, reads, snapshot, request), []);
+      return this.#parts.proposals.submit(encodedPuts(puts, reads, snapshot, request), [], signal);
     const builder = new RecordBuilder(this.#parts);
     try {
       const made = await builder.layers(layers);
@@ -178,17 +179,19 @@ export class ClusterProposer implements Proposer {
         reads === undefined || reads.isEmpty ? undefined : await builder.reads(reads, layers, made);
       const body: RecordBody = { kind: 'commit', layers: made };
       const unspread = await builder.unspread();
-      if (unspread.length > 0) await this.#spread(unspread);
-      const of = { files: builder.files, reads: read, snapshot, claim, request };
+      if (unspread.length > 0) await this.#spread(unspread, signal);
+      const of = { files: builder.files, reads: read, snapshot, claim, request, signal };
       return await this.#propose(body, written, of);
     } finally {
       builder.release();
     }
   }
 
-  #spread(files: readonly RecordFile[]): Promise<void> {
+  /** Nothing is in the log yet where it is given up. */
+  async #spread(files: readonly RecordFile[], signal: AbortSignal | undefined): Promise<void> {
     const { engine, files: shared, timeoutMs } = this.#parts;
-    return withTimeout(engine.env, timeoutMs, (signal) => shared.spread(files, signal));
+    const spreading = withTimeout(engine.env, timeoutMs, (timeout) => shared.spread(files, timeout));
+    await orAborted(spreading, signal);
   }
 
   #propose(
@@ -196,9 +199,10 @@ export class ClusterProposer implements Proposer {
     keyspaces: Iterable<string>,
     of: Partial<Pick<LogRecord, 'files' | 'reads' | 'claim' | 'request'>> & {
       readonly snapshot?: Version;
+      readonly signal?: AbortSignal | undefined;
     } = {},
   ): Promise<CommitResult> {
-    const { files = [], reads, snapshot = NO_VERSION, claim, request } = of;
+    const { files = [], reads, snapshot = NO_VERSION, claim, request, signal } = of;
     const record: LogRecord = {
       timeMs: this.#engine.env.clock.nowMs(),
       snapshot: reads === undefined && request === undefined ? NO_VERSION : snapshot,
@@ -209,7 +213,7 @@ export class ClusterProposer implements Proposer {
       claim,
       request,
     };
-    return this.#parts.proposals.submit(encodeRecord(record), files);
+    return this.#parts.proposals.submit(encodeRecord(record), files, signal);
   }
 
   /** Of a transaction that only puts, not too much for the log, to keyspaces that are there already. */
@@ -258,7 +262,13 @@ function encodedPuts(
 }
 
 /** Of what is no transaction. */
-const NOBODYS = { reads: undefined, snapshotVersion: NO_VERSION, claim: undefined, request: undefined };
+const NOBODYS = {
+  reads: undefined,
+  snapshotVersion: NO_VERSION,
+  claim: undefined,
+  request: undefined,
+  signal: undefined,
+};
 
 /** A base makes its keyspace. */
 function isPublished(layers: readonly MergedLayer[], keyspace: string): boolean {

@@ -61,12 +61,43 @@ export class Proposals {
     });
   }
 
-  /** @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time; NO_SPACE … when it refuses */
-  submit(bytes: Uint8Array, files: readonly FileFacts[]): Promise<CommitResult> {
+  /**
+   * @throws SluiceError as the record's outcome; OUTCOME_UNKNOWN, UNAVAILABLE when the log does not answer in time; NO_SPACE … when it refuses.
+   * When the signal fires: ABORTED of what was not given to the log yet, else OUTCOME_UNKNOWN
+   */
+  submit(
+    bytes: Uint8Array,
+    files: readonly FileFacts[],
+    signal: AbortSignal | undefined,
+  ): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       const deadlineMs = files.length === 0 ? this.#deadlineMs() : Number.POSITIVE_INFINITY;
-      this.#submit({ bytes, files, deadlineMs, resolve, reject });
+      const proposal = { bytes, files, deadlineMs, resolve, reject };
+      this.#submit(signal === undefined ? proposal : this.#leftWhenAborted(proposal, signal));
     });
+  }
+
+  #leftWhenAborted(proposal: Proposal, signal: AbortSignal): Proposal {
+    const leave = (): void => {
+      const at = this.#waiting.indexOf(left);
+      if (at >= 0) this.#waiting.splice(at, 1);
+      const message = 'The commit was aborted by its AbortSignal';
+      const aborted = new SluiceError('ABORTED', message, { cause: signal.reason });
+      left.reject(at >= 0 ? aborted : outcomeUnknown(aborted));
+    };
+    const left: Proposal = {
+      ...proposal,
+      resolve: (result) => {
+        signal.removeEventListener('abort', leave);
+        proposal.resolve(result);
+      },
+      reject: (error) => {
+        signal.removeEventListener('abort', leave);
+        proposal.reject(error);
+      },
+    };
+    signal.addEventListener('abort', leave);
+    return left;
   }
 
   #submit(proposal: Proposal): void {

@@ -155,8 +155,8 @@ export class Keyspace<
     };
   }
 
-  protected override catchUp(): Promise<void> {
-    return this.engine().proposer?.caughtUp() ?? Promise.resolve();
+  protected override catchUp(signal: AbortSignal | undefined): Promise<void> {
+    return this.engine().proposer?.caughtUp(signal) ?? Promise.resolve();
   }
 
   protected override source(at: Snapshot | undefined): ReadSource {

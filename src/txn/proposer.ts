@@ -27,8 +27,8 @@ export interface Proposer {
   release(ingestId: string): void;
   /** All bytes of a file that is being ingested are at the table's path; they are still to be checked. */
   staged(table: Table): void;
-  /** Resolves when all is applied here that was in the log at the call. */
-  caughtUp(): Promise<void>;
+  /** Resolves when all is applied here that was in the log at the call. @throws SluiceError ABORTED by the signal */
+  caughtUp(signal: AbortSignal | undefined): Promise<void>;
 }
 
 /** A node that commits an import has it still: what all nodes know of it has this epoch (cluster/imports/). */

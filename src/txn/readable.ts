@@ -95,7 +95,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   }
 
   /** Resolves when what was committed anywhere before the call can be read. */
-  protected async catchUp(): Promise<void> {}
+  protected async catchUp(_signal: AbortSignal | undefined): Promise<void> {}
 
   /** Where the reads go, with a snapshot or as of now. @throws SluiceError CLOSED when it is gone. */
   protected abstract source(at: Snapshot | undefined): ReadSource;
@@ -107,7 +107,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   ): Promise<Output<V> | undefined> {
     checkReadOptions(options);
     throwIfAborted(options.signal);
-    if (options.linearizable === true) await this.catchUp();
+    if (options.linearizable === true) await this.catchUp(options.signal);
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);
@@ -134,7 +134,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
     options: ReadOptions<K, V> = EMPTY_OPTIONS,
   ): Promise<(Output<V> | undefined)[]> {
     checkReadOptions(options);
-    if (options.linearizable === true) await this.catchUp();
+    if (options.linearizable === true) await this.catchUp(options.signal);
     if (!Array.isArray(keys)) throw new TypeError('keys must be an array');
     const encoded = keys.map((key) => ownBytes(this.#keyBytes(key, options), key));
     const { at, done } = this.snapshotFor(options.snapshot);
@@ -160,7 +160,7 @@ export abstract class Readable<KE extends EncodingName, VE extends EncodingName>
   ): Promise<boolean> {
     checkReadOptions(options);
     throwIfAborted(options.signal);
-    if (options.linearizable === true) await this.catchUp();
+    if (options.linearizable === true) await this.catchUp(options.signal);
     const bytes = this.#keyBytes(key, options);
     const source = this.source(options.snapshot);
     let probe = source.lookup(this.keyspaceName, bytes, options.snapshot);

@@ -5,7 +5,7 @@
 
 import { checkEncodings, checkOptions, checkSignal } from '../base/arguments.ts';
 import { type EncodingName, encode, type Input } from '../base/encoding.ts';
-import { SluiceError } from '../base/errors.ts';
+import { SluiceError, throwIfAborted } from '../base/errors.ts';
 import type { StagedFile } from '../ingest/staging.ts';
 import type { IngestRow } from '../manifest/rows.ts';
 import { checkKey, checkValue } from '../mvcc/internal-key.ts';
@@ -44,6 +44,10 @@ export class Savepoint {
 export interface BeginOptions {
   /** Never conflicts, never aborts, writes nothing. */
   readonly readOnly?: boolean;
+}
+
+export interface CommitOptions {
+  readonly signal?: AbortSignal;
 }
 
 /** Read and write methods on one keyspace inside a transaction. */
@@ -133,6 +137,8 @@ export class TransactionCore implements ActiveTransaction {
   result: CommitResult | undefined;
   /** In a cluster, of the commit of an import. */
   claim: ImportClaim | undefined;
+  /** Of the commit. */
+  signal: AbortSignal | undefined;
   /** In a cluster: of all transactions with the same one is committed. */
   request: string | undefined;
   /** Ingest statements still being staged. */
@@ -346,12 +352,16 @@ export class Transaction<KE extends EncodingName = 'buffer', VE extends Encoding
   }
 
   /**
-   * All or nothing.
+   * All or nothing. The signal ends the wait for a cluster's log: ABORTED where nothing was sent to it, and OUTCOME_UNKNOWN where something was.
    * @throws SluiceError CONFLICT or TOO_OLD (retryable), OUTCOME_UNKNOWN, NO_SPACE, POISONED …; the transaction is over either way.
    */
-  async commit(): Promise<CommitResult> {
+  async commit(options: CommitOptions = {}): Promise<CommitResult> {
+    checkOptions(options);
+    checkSignal(options.signal);
     const core = this.#core;
     core.checkOpen();
+    throwIfAborted(options.signal);
+    core.signal = options.signal;
     core.state = 'committing';
     try {
       await Promise.all(core.staging);

@@ -78,6 +78,42 @@ test('what was not given to the log in time was never made; what was may still c
   expect(await b.get('never')).toBe(undefined);
 });
 
+test('a commit that is aborted was never made, unless it was given to the log; a read that is aborted ends', async () => {
+  const { cluster, b } = await threeNodes();
+  await cluster.stop('a');
+  const log = new StuckLog(cluster.log, 'a');
+  const a = await cluster.open('a', { log });
+  const [given, never, late] = [new AbortController(), new AbortController(), new AbortController()];
+  const put = (key: string, { signal }: AbortController) =>
+    outcomeOf(() => a.transaction((txn) => txn.put(key, '1'), { signal }));
+  const first = put('given', given);
+  await until('it is being appended', () => log.given > 0);
+  const second = put('never', never);
+  await until('both wait', async () => (await a.status()).pendingCommits === 2);
+  never.abort();
+  expect(await second).toBe('ABORTED');
+  given.abort();
+  expect(await first).toBe('OUTCOME_UNKNOWN');
+  log.let();
+  await until('it has come', async () => (await b.get('given')) === '1');
+  // A node that waits for a file has not applied what the log has.
+  cluster.exchange.cut.add('memory:a');
+  const path = join(cluster.dir, 'in.sst');
+  await writeSst(path, [['f', '1']]);
+  await b.ingest(path);
+  const [read, committed] = [
+    outcomeOf(() => a.get('f', { linearizable: true, signal: late.signal })),
+    put('late', late),
+  ];
+  await until('a waits', async () => (await a.status()).condition === 'lagging');
+  await until('it is in the log', async () => (await b.get('late')) === '1');
+  late.abort();
+  expect([await read, await committed]).toEqual(['ABORTED', 'OUTCOME_UNKNOWN']);
+  cluster.exchange.cut.clear();
+  await a.caughtUp();
+  expect(await a.getMany(['given', 'never', 'late', 'f'])).toEqual(['1', undefined, '1', '1']);
+});
+
 test('who commits on a node that lags is told in time that the outcome is not known; it is what it is', async () => {
   const { cluster, a, b } = await threeNodes(ALL_KEPT);
   await cluster.stop('c');

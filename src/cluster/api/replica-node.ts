@@ -1,6 +1,5 @@
 /** A cluster's replica, as clients are served by it. */
 
-import { SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { ClusterDb } from '../cluster-db.ts';
 import type { FileStore } from '../files/file-store.ts';
 import { importsUnderWay, type NodeStatus, type ServedNode } from './served-node.ts';
@@ -11,7 +10,7 @@ export function replicaNode(db: ClusterDb, store: Pick<FileStore, 'bytes' | 'dig
     condition: () => db.condition(),
     compareContents: (signal) => db.compareContents({ signal }),
     forgetNode: (node) => db.forgetNode(node),
-    catchUp: (signal) => orAborted(db.caughtUp(), signal),
+    catchUp: (signal) => db.caughtUp({ signal }),
     once: async (id, _again, commit) => db.requestVersion(id) ?? commit(),
     requestVersion: (id) => db.requestVersion(id),
     cancelImport: (id) => db.cancelImport(id),
@@ -33,20 +32,4 @@ export function replicaNode(db: ClusterDb, store: Pick<FileStore, 'bytes' | 'dig
       };
     },
   };
-}
-
-/** The wait is given up; what is waited for goes on. */
-async function orAborted(done: Promise<void>, signal: AbortSignal): Promise<void> {
-  throwIfAborted(signal);
-  done.catch(() => undefined);
-  let leave = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    leave = () => reject(new SluiceError('ABORTED', 'The caller has gone'));
-    signal.addEventListener('abort', leave, { once: true });
-  });
-  try {
-    await Promise.race([done, aborted]);
-  } finally {
-    signal.removeEventListener('abort', leave);
-  }
 }

@@ -266,7 +266,7 @@ export class Dataset<KE extends EncodingName = 'buffer', VE extends EncodingName
       const txn = new Transaction(core, this.keyEncoding, this.valueEncoding);
       try {
         const result = await act(core);
-        const { version } = await txn.commit();
+        const { version } = await txn.commit(signal === undefined ? {} : { signal });
         return { result, version };
       } finally {
         txn.abort();
