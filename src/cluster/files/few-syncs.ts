@@ -3,14 +3,14 @@
  * readers whose blocks are not in memory.
  */
 
-import type { File } from '../../base/env/file-system.ts';
 import { sharedSignal } from '../../base/env/shared-signal.ts';
+import type { SyncFile } from './piece-writer.ts';
 import { Slots } from './slots.ts';
 
 const SYNCS_AT_A_TIME = 2;
 
 /** Makes durable what is written to a file, when it is its turn. */
-export function fewSyncs(): (file: File) => Promise<void> {
+export function fewSyncs(): SyncFile {
   const slots = new Slots(SYNCS_AT_A_TIME);
   const always = sharedSignal(new AbortController().signal);
   return (file) => slots.run(always, () => file.datasync());

@@ -71,6 +71,7 @@ export class NodeReceiver {
     const transfer = new Transfer(
       {
         env: nodeEnv,
+        mayBeHeld: true,
         client: {
           range: (source, target, from, signal) => {
             tell(from, source);

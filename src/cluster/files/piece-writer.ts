@@ -1,17 +1,90 @@
 /**
- * Writes pieces of any size behind each other: one buffer is filled while the other is written. The disk has them soon, not all at the end,
- * where somebody else's sync would have to wait for all of them.
+ * Writes pieces of any size behind each other. The disk has them soon, not all at the end, where somebody else's sync would have to wait
+ * for all of them.
  */
 
 import type { File } from '../../base/env/file-system.ts';
 
+/** After so much it waits for others, and may be waited for. */
 const BUFFER_BYTES = 512 << 10;
 /** Twice as much may not be on the disk yet. */
 const SYNC_BYTES = 16 << 20;
 
-export class PieceWriter {
+/** Makes durable what is written to a file; it may wait until others have. */
+export type SyncFile = (file: File) => Promise<void>;
+
+export interface PieceWriter {
+  /** Behind all that was taken. */
+  readonly position: number;
+  /** False: it is not taken, for it would have to wait. */
+  takes(piece: Uint8Array): boolean;
+  /** Resolves when it is taken: the piece may be written over then. */
+  add(piece: Uint8Array): Promise<void>;
+  /** All is written when it resolves; it may not be durable yet. */
+  end(): Promise<void>;
+}
+
+/**
+ * For a thread that the system may hold: pieces are written as they come. No thread of Node's pool is held while too much waits for the
+ * disk, so others have them for reads.
+ */
+export class HeldWriter implements PieceWriter {
   readonly #file: File;
-  readonly #sync: (file: File) => Promise<void>;
+  readonly #sync: SyncFile;
+  #written: number;
+  #taken = 0;
+  #unsynced = 0;
+  #adding: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> = Promise.resolve();
+
+  constructor(file: File, position: number, sync: SyncFile) {
+    this.#file = file;
+    this.#written = position;
+    this.#sync = sync;
+  }
+
+  get position(): number {
+    return this.#written;
+  }
+
+  takes(piece: Uint8Array): boolean {
+    if (this.#taken + piece.length > BUFFER_BYTES) return false;
+    this.#write(piece);
+    return true;
+  }
+
+  add(piece: Uint8Array): Promise<void> {
+    this.#adding = this.#adding.then(() => this.#add(piece));
+    return this.#adding;
+  }
+
+  async end(): Promise<void> {
+    await this.#adding;
+    await this.#syncing;
+  }
+
+  async #add(piece: Uint8Array): Promise<void> {
+    this.#taken = 0;
+    this.#write(piece);
+    if (this.#unsynced < SYNC_BYTES) return;
+    await this.#syncing;
+    this.#unsynced = 0;
+    this.#syncing = this.#sync(this.#file);
+    this.#syncing.catch(() => undefined); // told where it is awaited
+  }
+
+  #write(piece: Uint8Array): void {
+    this.#file.writeSync(piece, 0, piece.length, this.#written);
+    this.#written += piece.length;
+    this.#taken += piece.length;
+    this.#unsynced += piece.length;
+  }
+}
+
+/** For a thread with other work: one buffer is filled while the other is written. */
+export class BufferedWriter implements PieceWriter {
+  readonly #file: File;
+  readonly #sync: SyncFile;
   #filling = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #other = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #filled = 0;
@@ -21,32 +94,27 @@ export class PieceWriter {
   #writing: Promise<void> = Promise.resolve();
   #syncing: Promise<void> = Promise.resolve();
 
-  /** @param sync makes what is written durable; it may wait until others have */
-  constructor(file: File, position: number, sync: (file: File) => Promise<void>) {
+  constructor(file: File, position: number, sync: SyncFile) {
     this.#file = file;
     this.#written = position;
     this.#sync = sync;
   }
 
-  /** Behind all that was taken. */
   get position(): number {
     return this.#written + this.#filled;
   }
 
-  /** False: there is no room for it now, and it is not taken. */
   takes(piece: Uint8Array): boolean {
     if (piece.length > this.#filling.length - this.#filled) return false;
     this.#fill(piece);
     return true;
   }
 
-  /** Resolves when it is taken: the piece may be written over then. */
   add(piece: Uint8Array): Promise<void> {
     this.#adding = this.#adding.then(() => this.#add(piece));
     return this.#adding;
   }
 
-  /** All is written when it resolves; it may not be durable yet. */
   async end(): Promise<void> {
     await this.#adding;
     if (this.#filled > 0) await this.#flush();

@@ -12,7 +12,7 @@ import type { HttpAnswer } from '../../base/env/http.ts';
 import { isSluiceError, SluiceError, throwIfAborted } from '../../base/errors.ts';
 import type { PeerClient } from '../http/peer-client.ts';
 import type { FileFacts } from './file-exchange.ts';
-import { PieceWriter } from './piece-writer.ts';
+import { BufferedWriter, HeldWriter, type SyncFile } from './piece-writer.ts';
 
 const READ_BYTES = 512 << 10;
 const PAUSE_MS = 100;
@@ -32,8 +32,9 @@ export interface TransferJob {
 export interface TransferParts {
   readonly env: Env;
   readonly client: Pick<PeerClient, 'range'>;
-  /** Makes durable what is written to the file; other transfers may come first. */
-  sync(file: File): Promise<void>;
+  /** Its thread has nothing else to do while the system takes what is written; not so by default. */
+  readonly mayBeHeld?: boolean;
+  readonly sync: SyncFile;
   /** Resolves when the rate limit lets so many more bytes in. */
   pace(bytes: number, signal: AbortSignal): Promise<void>;
 }
@@ -192,7 +193,8 @@ export class Transfer implements TransferProgress {
   async #write(source: string, { pump }: HttpAnswer, file: File): Promise<void> {
     const signal = this.#signal;
     const { pace, sync } = this.#parts;
-    const writer = new PieceWriter(file, this.received, sync);
+    const Writer = this.#parts.mayBeHeld ? HeldWriter : BufferedWriter;
+    const writer = new Writer(file, this.received, sync);
     let [arrived, paced] = [this.received, this.received];
     const keepPace = (): Promise<void> => {
       const bytes = arrived - paced;

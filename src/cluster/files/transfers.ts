@@ -43,7 +43,13 @@ export class Transfers {
   begin(job: TransferJob, sources: readonly string[], signal: AbortSignal): RunningTransfer {
     if (this.#thread !== undefined && job.file.bytes >= THREAD_BYTES_MIN)
       return this.#thread.begin(job, sources, signal);
-    const parts = { env: this.#env, client: this.client, pace: this.#pace, sync: this.#sync };
+    const parts = {
+      env: this.#env,
+      client: this.client,
+
+      pace: this.#pace,
+      sync: this.#sync,
+    };
     const transfer = new Transfer(parts, job, sources, signal);
     return {
       done: transfer.run(),
