@@ -22,7 +22,7 @@ export function lockNode(env: Env, root: string): Lock {
 export function checkCluster(env: Env, root: string, clusterId: string): void {
   const own = kept(env, root, 'id', () => clusterId);
   if (own === clusterId) return;
-  const message = `${root} is of another cluster than the log; give another directory`;
+  const message = `${root} is of another cluster than the log: give another directory; or, if etcd has lost its data, see docs/cluster.md`;
   throw new SluiceError('NOT_A_DATABASE', message);
 }
 
