@@ -65,6 +65,11 @@ export class ClusterProposer implements Proposer {
     }
   }
 
+  /** Commits that wait for their outcome. */
+  get pending(): number {
+    return this.#parts.proposals.pending;
+  }
+
   async commit(core: TransactionCore): Promise<CommitResult> {
     const engine = this.#engine;
     const layers = mergeRuns(core.overlay.layers);

@@ -1,5 +1,6 @@
 /** The kinds of clusters that suites run against: one process' log, and nodes that speak HTTP to each other over an etcd of three members. */
 
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import type { EncodingName } from '../../src/base/encoding.ts';
@@ -7,12 +8,14 @@ import { nodeEnv } from '../../src/base/env/node-env.ts';
 import type { ClusterDb } from '../../src/cluster/cluster-db.ts';
 import type { ClusterOptions } from '../../src/cluster/cluster-options.ts';
 import { MemoryExchangeHub } from '../../src/cluster/files/memory-exchange.ts';
+import { DEFAULT_TIMING, type EtcdTiming } from '../../src/cluster/log/etcd/etcd-hosts.ts';
 import { openEtcdLog } from '../../src/cluster/log/etcd/etcd-log.ts';
 import { MemoryLog, MemoryLogHub } from '../../src/cluster/log/memory-log.ts';
 import type { SharedLog } from '../../src/cluster/log/shared-log.ts';
 import { openCluster } from '../../src/cluster/open-cluster.ts';
 import { openNodeOn } from '../../src/cluster/open-node.ts';
 import type { InternalOptions } from '../../src/db-options.ts';
+import { makeMemoryDirectory } from '../base/database.ts';
 import { LENGTH } from '../base/length.ts';
 import { EtcdCluster } from '../fixtures/etcd.ts';
 import { TOKEN } from './exchange-node.ts';
@@ -63,11 +66,15 @@ const IN_MEMORY: ClusterKind = {
   start: async () => ({ open: new MemoryClusters().open, stop: async () => undefined }),
 };
 
+/** Nothing is cut or killed here: what does not answer is this machine, which is busy. */
+const PATIENT: EtcdTiming = { ...DEFAULT_TIMING, attemptMs: 60_000, callMs: 240_000 };
+
 const ON_ETCD: ClusterKind = {
   name: 'on etcd',
   every: 8,
   start: async () => {
-    const etcd = await EtcdCluster.start();
+    const parent = makeMemoryDirectory();
+    const etcd = await EtcdCluster.start({ parent });
     const names = new Map<string, string>();
     const open: OpenNode = async <KE extends EncodingName, VE extends EncodingName>(
       dir: string,
@@ -75,14 +82,19 @@ const ON_ETCD: ClusterKind = {
       options: NodeOptions<KE, VE>,
     ) => {
       const { gate, ...given } = options;
-      const own = { announceMs: 100, token: TOKEN, ...given, dir: join(dir, node), node };
+      const patience = { announceMs: 100, commitTimeoutMs: PATIENT.callMs };
+      const own = { ...patience, token: TOKEN, ...given, dir: join(dir, node), node };
       const name = names.get(dir) ?? `roaming-${names.size}`;
       names.set(dir, name);
-      const log = async () => gated(await openEtcdLog(name, { hosts: etcd.hosts }, nodeEnv), gate);
+      const log = async () => gated(await openEtcdLog(name, { hosts: etcd.hosts }, nodeEnv, PATIENT), gate);
       // It serves bytes over HTTP, whatever the encodings here.
       return (await openNodeOn(own, log, nodeEnv)).db as unknown as ClusterDb<KE, VE>;
     };
-    return { open, stop: () => etcd.stop() };
+    const stop = async (): Promise<void> => {
+      await etcd.stop();
+      rmSync(parent, { recursive: true, force: true });
+    };
+    return { open, stop };
   },
 };
 

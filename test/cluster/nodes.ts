@@ -84,7 +84,7 @@ export async function threeNodes(options: NodeOptions = {}): Promise<{
 
 /** Waits for the event itself, whatever else the machine does. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 50_000;
+  const deadline = Date.now() + 240_000;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`it did not come to it that ${what}`);
     await nodeEnv.clock.sleep(5);
