@@ -209,6 +209,9 @@ export class Replica {
       },
       (error: unknown) => this.#fail(error),
     );
+    // Callers wait for these; what others have proposed is written with what comes after it in this turn.
+    const { settings } = this.#engine;
+    if (outcomes !== undefined && !settings.sync && pipeline.writing === undefined) pipeline.writeNow();
   }
 
   async #applyRecord(bytes: Uint8Array, place: Place, outcome: Outcome | undefined): Promise<void> {

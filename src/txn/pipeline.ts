@@ -15,7 +15,8 @@ import { CommitEncoder, type RecordVisitor, readRecord, writeVisibleMark } from 
 import type { RunSection } from './run.ts';
 import { LogBatch } from './wal/log-batch.ts';
 import type { Wal } from './wal/wal.ts';
-import type { ConflictWindow, PendingRun } from './window.ts';
+import type { ConflictWindow } from './window.ts';
+import type { PendingRun } from './written-runs.ts';
 
 /** How long the log may stay behind the visible version while nothing is written, for processes that only read. */
 const MARK_DELAY_MS = 5;

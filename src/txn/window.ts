@@ -11,14 +11,9 @@ import { MAX_VERSION, type Version } from '../mvcc/version.ts';
 import { inRange, type ReadRange, type ReadSet } from './read-set.ts';
 import type { TableWrites } from './table-writes.ts';
 import { WindowFilters } from './window-filters.ts';
-import { type RecordRun, type WrittenKey, WrittenKeys } from './written-keys.ts';
+import type { WrittenKey } from './written-keys.ts';
+import { type PendingRun, WrittenRuns } from './written-runs.ts';
 import { WrittenTables } from './written-tables.ts';
-
-/** Put transactions whose records are still in a log batch; it may go on to grow until it is absorbed. */
-export interface PendingRun extends RecordRun {
-  readonly first: Version;
-  readonly last: Version;
-}
 
 /** What a commit conflicts with. An undefined key: the keyspace itself was swapped or dropped. */
 export interface Conflict {
@@ -45,9 +40,7 @@ const TABLE_BYTES = 256;
 const RANGE_BYTES = 256;
 
 export class ConflictWindow {
-  readonly #keys = new WrittenKeys();
-  /** Batches not wholly taken apart yet, oldest first. */
-  #pending: { readonly run: PendingRun; entered: number }[] = [];
+  readonly #runs = new WrittenRuns();
   readonly tables = new WrittenTables();
   readonly filters = new WindowFilters();
   /** Ascending versions. */
@@ -56,12 +49,12 @@ export class ConflictWindow {
 
   /** Rough bytes of memory held; not counted are batches in flight, and filters, which have a bound of their own. */
   get bytes(): number {
-    return this.#keys.bytes + this.tables.length * TABLE_BYTES + this.#ranges.length * RANGE_BYTES;
+    return this.#runs.bytes + this.tables.length * TABLE_BYTES + this.#ranges.length * RANGE_BYTES;
   }
 
   /** REQUIRES: in version order. */
   enterPuts(run: PendingRun): void {
-    this.#pending.push({ run, entered: 0 });
+    this.#runs.enter(run);
   }
 
   /** REQUIRES: versions above all entered before. */
@@ -82,19 +75,17 @@ export class ConflictWindow {
 
   /** The run has failed: it wrote nothing. */
   removePuts(run: PendingRun): void {
-    this.#pending = this.#pending.filter((pending) => pending.run !== run);
-    this.#keys.remove(run.first, run.last);
+    this.#runs.remove(run);
   }
 
   /** The run's batch is about to be reused: keep what active transactions may still ask for. */
   absorb(run: PendingRun, oldestNeeded: Version): void {
-    if (run.last > oldestNeeded) this.#takeApart();
-    this.#pending = this.#pending.filter((pending) => pending.run !== run);
+    this.#runs.absorb(run, oldestNeeded);
   }
 
   /** Forgets entries ≤ `version`. */
   trim(version: Version): void {
-    this.#keys.trim(version);
+    this.#runs.trim(version);
     this.#releaseTables(version);
     if (this.#ranges.length > 0 && (this.#ranges[0] as WrittenRange).version <= version)
       this.#ranges = this.#ranges.filter((range) => range.version > version);
@@ -103,7 +94,6 @@ export class ConflictWindow {
 
   /** Everything in memory: keys of puts, range deletions, and pointers. Complete and synchronous. */
   findInMemory(reads: ReadSet, snapshot: Version): Conflict | undefined {
-    this.#takeApart();
     for (const swap of this.#swaps) {
       const { keyspace, version, ofWriters } = swap;
       if (version <= snapshot) continue;
@@ -111,11 +101,11 @@ export class ConflictWindow {
         return { keyspace, version, key: undefined };
     }
     for (const [keyspace, points] of reads.points) {
-      const found: WrittenKey | undefined = this.#keys.findPoint(keyspace, points, snapshot);
+      const found: WrittenKey | undefined = this.#runs.findPoint(keyspace, points, snapshot);
       if (found !== undefined) return found;
     }
     for (const [keyspace, ranges] of reads.ranges) {
-      const found = this.#keys.findInRanges(keyspace, ranges, snapshot);
+      const found = this.#runs.findInRanges(keyspace, ranges, snapshot);
       if (found !== undefined) return found;
     }
     return this.#findInWrittenRanges(reads, snapshot);
@@ -126,8 +116,7 @@ export class ConflictWindow {
    * that is all.
    */
   keysIn(keyspace: string, range: ReadRange, after: Version, visit: (written: WrittenKey) => void): Version {
-    this.#takeApart();
-    return this.#keys.forEachIn(keyspace, range, after, visit);
+    return this.#runs.forEachIn(keyspace, range, after, visit);
   }
 
   /** Range deletions after `after`, oldest first. */
@@ -160,14 +149,6 @@ export class ConflictWindow {
     for (const table of this.tables.trim(version)) {
       this.filters.forget(table);
       table.release();
-    }
-  }
-
-  /** Batches grow while they are open; only what is new in each is read. */
-  #takeApart(): void {
-    for (const pending of this.#pending) {
-      this.#keys.enter(pending.run, pending.entered);
-      pending.entered = pending.run.payloads.length;
     }
   }
 }

@@ -1,9 +1,4 @@
-/**
- * The keys that recent put transactions wrote: the part of the conflict window that needs no file.
- *
- * A batch of log records is entered as it is and taken apart only when somebody asks (a blind writer among blind
- * writers never pays for it), or when its bytes are about to be reused.
- */
+/** The keys that put transactions of a stretch of versions wrote (written-runs.ts). */
 
 import type { Version } from '../mvcc/version.ts';
 import { inRange, keyString, type ReadRange } from './read-set.ts';
@@ -81,33 +76,21 @@ export class WrittenKeys implements RecordVisitor {
     if (n > 0) this.#commits.splice(0, n);
   }
 
-  /** Forgets commits in [from, to], which have failed. What they overwrote in `latest` is put back. */
-  remove(from: Version, to: Version): void {
-    const kept = this.#commits.filter((commit) => commit.version < from || commit.version > to);
-    this.#commits = [];
-    this.#latest.clear();
-    this.#bytes = 0;
-    for (const commit of kept) {
-      this.section(commit.keyspace, commit.version);
-      const current = this.#current as Commit;
-      const latest = this.#latest.get(commit.keyspace) as Map<string, Version>;
-      for (const key of commit.keys) {
-        current.keys.push(key);
-        latest.set(key, commit.version);
-        this.#bytes += key.length + KEY_OVERHEAD_BYTES;
-      }
+  /** Takes in what others hold of later versions. */
+  append(later: WrittenKeys): void {
+    for (const commit of later.#commits) {
+      this.#commits.push(commit);
+      const latest = this.#latest.get(commit.keyspace) ?? new Map<string, Version>();
+      this.#latest.set(commit.keyspace, latest);
+      for (const key of commit.keys) latest.set(key, commit.version);
     }
+    this.#bytes += later.#bytes;
   }
 
-  /** One of `points` written after `snapshot`. */
-  findPoint(keyspace: string, points: ReadonlySet<string>, snapshot: Version): WrittenKey | undefined {
-    const latest = this.#latest.get(keyspace);
-    if (latest === undefined || latest.size === 0) return undefined;
-    for (const key of points) {
-      const version = latest.get(key);
-      if (version !== undefined && version > snapshot) return { keyspace, key, version };
-    }
-    return undefined;
+  /** The last write of the key, if it is after `snapshot`. */
+  findPoint(keyspace: string, key: string, snapshot: Version): WrittenKey | undefined {
+    const version = this.#latest.get(keyspace)?.get(key);
+    return version !== undefined && version > snapshot ? { keyspace, key, version } : undefined;
   }
 
   /** Calls back for each key of the range written after `after`; returns the version of the newest commit looked at. */
