@@ -26,11 +26,11 @@ export class BatchEncoder {
     this.#seals = seals;
   }
 
-  /** As BlockEncoder.add. */
+  /** As TableBuilder.addRecords. Puts that come between batches are staged like these, so that there are no blocks of few entries to hand over. */
   add(records: StagedRecords): void {
-    this.#encoder.encodeStaged(this.#seals());
-    this.#encoder.add(records);
-    this.#encoder.encodeStaged(this.#seals());
+    const encoder = this.#encoder;
+    if (records.length > encoder.stageEnd - encoder.stagedAt) encoder.encodeStaged(this.#seals());
+    encoder.add(records);
   }
 
   /** As RecordStage.addBatch; `last`: the user key before. */

@@ -62,7 +62,7 @@ export class BlockEncoder {
     this.#sealing = sealingOf(compression, checksum);
   }
 
-  /** As TableBuilder.addRecords. REQUIRES: nothing is staged. */
+  /** As TableBuilder.addRecords. REQUIRES: there is room for them, or nothing is staged. */
   add({ bytes, length, entries }: StagedRecords): void {
     const block = this.#block;
     const at = block.stagedAt;
