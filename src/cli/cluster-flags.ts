@@ -19,6 +19,27 @@ export const NODE_FLAGS: Readonly<Record<string, Flag>> = {
   },
 };
 
+/** Whether a node is asked, in place of the database DB. */
+export function asksNode(args: Arguments): boolean {
+  return args.list('url').length > 0 || args.text('config') !== undefined;
+}
+
+/** The arguments without DB, which is not among them where a node is asked. @throws UsageError unless so many are there */
+export function afterDb(args: Arguments, usage: string, least: number, most: number): readonly string[] {
+  if (!asksNode(args)) args.at(0, 'DB');
+  const own = asksNode(args) ? args.positionals : args.positionals.slice(1);
+  if (own.length >= least && own.length <= most && own.every((one) => one !== '')) return own;
+  throw new UsageError(
+    `wrong arguments; the command is: sluice ${usage}, with --url URL in place of DB for a node`,
+  );
+}
+
+/** Asks the node of --url or --config. */
+export async function withClient<T>(args: Arguments, act: (client: ClusterClient) => Promise<T>): Promise<T> {
+  await using client = clientOf(args);
+  return await act(client);
+}
+
 /** @throws UsageError */
 export function clientOf(args: Arguments): ClusterClient {
   const config = args.text('config');

@@ -152,6 +152,38 @@ test('a node that is gone is forgotten with what it held; back again it is one a
   expect(holders()).toEqual(['a', 'b', 'c']);
 });
 
+test('commands on datasets, keyspaces and ingests take --url in place of DB', async () => {
+  const { server, client, files } = await startApi();
+  const asked = ['--url', server.url, '--token-file', tokenFile()];
+  const [first, second] = [join(files, 'first.sst'), join(files, 'second.sst')];
+  await writeSst(first, [['a', '1']]);
+  await writeSst(second, [['a', '2']]);
+  const run = async (...argv: string[]): Promise<string> => {
+    const { code, out, err } = await sluice([...argv, ...asked]);
+    return code === 0 ? out.trimEnd() : err.trimEnd();
+  };
+  expect(await run('dataset', 'publish', 'd', first, '-m', 'one')).toMatch(
+    /^Version 1 of d is live: 1 table/,
+  );
+  expect(await run('dataset', 'publish', 'd', second)).toMatch(/^Version 2 of d is live/);
+  expect(await run('dataset', 'publish', 'd', `${second}-none`)).toMatch(/^error FILE_NOT_FOUND/);
+  expect(await run('dataset', 'diff', 'd', '1', '2')).toBe('~ a\t1\t2');
+  expect(await run('dataset', 'rollback', 'd')).toBe('Version 1 of d is live');
+  expect(await run('dataset', 'activate', 'd', '2')).toBe('Version 2 of d is live');
+  expect(await run('dataset', 'ls')).toMatch(/^d +1 .* one\nd +\* +2 /);
+  expect(await run('dataset', 'drop', 'd', '1')).toBe('Dropped 1');
+  expect(await run('dataset', 'activate', 'd')).toMatch(/^error USAGE: too few arguments/);
+  expect(await run('dataset', 'activate', 'd', '2', '3')).toMatch(/^error USAGE: wrong arguments/);
+  expect(await run('keyspaces', 'make', 'feed')).toBe('');
+  expect(await run('keyspaces')).toBe('d\ndefault\nfeed');
+  await run('keyspaces', 'drop', 'feed');
+  expect(await client.keyspaces()).toEqual(['d', 'default']);
+  await client.ingest({ files: [first], id: 'in', undoable: true });
+  expect(await run('ingests')).toMatch(/ in +default +1 file, 1 entry +undoable$/);
+  expect(await run('ingests', 'undo', 'in')).toMatch(/^Undone at version \d+$/);
+  expect(await client.get('a')).toBe(undefined);
+});
+
 function tokenFile(): string {
   const path = join(memoryDirectory(), 'token');
   writeFileSync(path, TOKEN);
