@@ -45,7 +45,7 @@ export class SharedFiles {
    * Pulls what is not here from whoever has it, and waits as long as it takes. `revision`: of the record's entry.
    * @throws SluiceError TRIMMED where it would wait for ever, NO_SPACE …, ABORTED
    */
-  async bring({ files }: Pick<LogRecord, 'files'>, revision: number): Promise<void> {
+  async bring({ files }: { readonly files: readonly FileFacts[] }, revision: number): Promise<void> {
     const { exchange, onWaiting } = this.#parts;
     // From now on, before the record is applied: what an older entry had it kept for may be forgotten meanwhile.
     for (const file of files) this.#keep(file, revision);

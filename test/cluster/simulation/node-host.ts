@@ -127,7 +127,8 @@ export class NodeHost {
         await this.machine.schedule.sleep(AGAIN_MS);
         if (fs.off) return undefined;
         const isOfDisk = behaviour.isBad && isSluiceError(error) && OF_A_BAD_DISK.has(error.code);
-        if (!isOfDisk && !(this.#world.isTroubled && isSluiceError(error, 'UNAVAILABLE'))) throw error;
+        const passes = isSluiceError(error, 'UNAVAILABLE') || isSluiceError(error, 'TRIMMED');
+        if (!isOfDisk && !(this.#world.isTroubled && passes)) throw error;
         if (isOfDisk) behaviour.faults = false;
       }
     }

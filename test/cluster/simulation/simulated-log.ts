@@ -18,8 +18,9 @@ import type {
 import type { SeededRandom } from '../../base/seeded-random.ts';
 import type { Trace } from './trace.ts';
 
-/** Of announcements and leases that are not renewed. */
+/** Of announcements and leases of a node that is not heard of. */
 const LIVES_MS = 1500;
+const KEPT_ALIVE_MS = 250;
 const CUT_MS = 50;
 const LATE_MS_MAX = 3000;
 
@@ -47,8 +48,6 @@ export class SimulatedLogHub {
   readonly hub: MemoryLogHub;
   readonly trace: Trace;
   readonly #troubles = new Map<string, LogTroubles>();
-  /** The last of each connection. */
-  readonly #beats = new WeakMap<MemoryLog, number>();
 
   constructor(env: Env, trace: Trace) {
     this.env = env;
@@ -73,17 +72,13 @@ export class SimulatedLogHub {
     this.trace.note(node, `trimmed through ${this.hub.trimmed}`);
   }
 
-  /** What the connection has ends unless it announces itself again. */
-  renewed({ node, session, beat }: MemberState, connection: MemoryLog): void {
-    this.#beats.set(connection, beat);
-    this.env.clock.after(LIVES_MS, () => {
-      if (this.#beats.get(connection) !== beat) return;
-      this.trace.note(node, 'has not announced itself for long');
-      for (const [name, holder] of this.hub.leases) if (holder === connection) this.hub.leases.delete(name);
-      if (this.hub.members.get(node)?.session !== session) return;
-      this.hub.members.delete(node);
-      this.hub.changed();
-    });
+  /** What the connection has ends. */
+  expire(node: string, session: string, connection: MemoryLog): void {
+    this.trace.note(node, 'was not heard of for long');
+    for (const [name, holder] of this.hub.leases) if (holder === connection) this.hub.leases.delete(name);
+    if (this.hub.members.get(node)?.session !== session) return;
+    this.hub.members.delete(node);
+    this.hub.changed();
   }
 }
 
@@ -95,6 +90,9 @@ export class SimulatedLog implements SharedLog {
   readonly #inner: MemoryLog;
   readonly #troubles: LogTroubles;
   #newsMs = 0;
+  #heardMs = 0;
+  #isKeptAlive = false;
+  #isClosed = false;
   /** The machine is off: nothing comes of what its process still does. */
   off = false;
 
@@ -162,7 +160,22 @@ export class SimulatedLog implements SharedLog {
   announce(member: MemberState): Promise<void> {
     return this.#call(async () => {
       await this.#inner.announce(member);
-      this.#shared.renewed(member, this.#inner);
+      this.#heardMs = this.#shared.env.clock.monotonicMs();
+      if (!this.#isKeptAlive) this.#keepAlive(member.session);
+      this.#isKeptAlive = true;
+    });
+  }
+
+  /** As the session of a real log does by itself, while it is reached. */
+  #keepAlive(session: string): void {
+    const { clock } = this.#shared.env;
+    clock.after(KEPT_ALIVE_MS, () => {
+      if (this.#isClosed) return;
+      if (!this.off && !this.#troubles.isCut) this.#heardMs = clock.monotonicMs();
+      const isLost = clock.monotonicMs() - this.#heardMs >= LIVES_MS;
+      if (isLost) this.#shared.expire(this.#node, session, this.#inner);
+      if (isLost) this.#isKeptAlive = false;
+      else this.#keepAlive(session);
     });
   }
 
@@ -217,7 +230,9 @@ export class SimulatedLog implements SharedLog {
 
   /** Of one that is off the announcement and the leases run out. */
   async close(): Promise<void> {
-    if (!this.off) await this.#inner.close();
+    if (this.off) return;
+    this.#isClosed = true;
+    await this.#inner.close();
   }
 
   async #call<T>(act: () => Promise<T>): Promise<T> {
