@@ -123,7 +123,7 @@ SLUICE_TEST_LENGTH=5 run_vitest "long tests" \
   test/history/workload test/simulation/crash-points test/crash test/faults/kills test/faults/one-call \
   test/exactness test/interleavings test/model/model test/model/threads test/model/ingest-as-puts \
   test/simulation/simulation test/corruption test/cluster/etcd-access test/cluster/etcd-faults test/cluster/etcd-restored test/cluster/etcd-tokens test/cluster/import-kill test/datasets/kill \
-  test/fuzz/bombs test/model/past test/cluster/scenarios test/cluster/metamorphic test/cluster/history test/cluster/simulation \
+  test/fuzz/bombs test/model/past test/cluster/scenarios test/cluster/metamorphic test/cluster/history \
   test/contract/
 check "canaries" npm run -s canaries
 check "publint" npm run -s publint
