@@ -324,8 +324,8 @@ export class ClusterNode implements ImportNode {
     const renewed = isSluiceError(error, 'TRIMMED') && !closing.signal.aborted;
     this.#halted = { error, renewed };
     engine.logger?.error({ err: error }, 'this replica has halted');
-    engine.publication.freeze();
     const told = this.#told(this.#halted);
+    engine.publication.freeze(told);
     engine.poison(told);
     this.#proposals.end(told);
     this.#applied.end(told);

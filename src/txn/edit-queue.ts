@@ -25,7 +25,7 @@ export interface Change {
   /** The edits are durable. */
   readonly installed: () => void;
   /** They are not, and will not be; or nobody knows, if it had begun. The database is poisoned then. */
-  readonly failed?: () => void;
+  readonly failed?: (error: unknown) => void;
 }
 
 /** What is to be done at its turn; undefined: nothing, after all. Synchronous. */
@@ -133,7 +133,7 @@ export class EditQueue {
       }
     } catch (error) {
       if (manifest.poisoned !== undefined) this.#engine.poison(error);
-      change?.failed?.();
+      change?.failed?.(error);
       waiting.reject(error);
       return;
     }
@@ -181,7 +181,7 @@ export class EditQueue {
       // L9: after a failed sync of the log or the manifest nobody knows what the disk holds.
       if (isSluiceError(cause, 'OUTCOME_UNKNOWN') || isSluiceError(cause, 'POISONED'))
         this.#engine.poison(cause);
-      if (error !== undefined) change.failed?.();
+      if (error !== undefined) change.failed?.(error);
       reject(cause);
     }
     this.#pump();

@@ -77,21 +77,17 @@ export interface TablesCommit {
 export function commitTables(contents: CommitContents, parts: ManifestCommitParts): TablesCommit {
   const changes: GenerationChange[] = [];
   const slot = new ManifestSlot();
-  let begun = false;
   try {
     checkIds(contents.ingests, parts.manifest);
     for (const generation of contents.generations) changes.push(parts.changeOf(generation));
-    const commit = commitChecked(contents, changes, slot, parts);
-    begun = true;
-    return commit;
-  } finally {
-    if (!begun) {
-      for (const change of changes) change.abandon();
-      // L1: versions that it has taken are holes.
-      if (slot.last > 0 && parts.publication.failStop) parts.publication.freeze();
-      slot.ready = true;
-      parts.publication.drain();
-    }
+    return commitChecked(contents, changes, slot, parts);
+  } catch (error) {
+    for (const change of changes) change.abandon();
+    // L1: versions that it has taken are holes.
+    if (slot.last > 0 && parts.publication.failStop) parts.publication.freeze(error);
+    slot.ready = true;
+    parts.publication.drain();
+    throw error;
   }
 }
 

@@ -10,11 +10,15 @@ export class ManifestSlot implements Slot {
   ready = false;
   readonly #published: Promise<void>;
   #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
 
   constructor() {
-    this.#published = new Promise((resolve) => {
+    this.#published = new Promise((resolve, reject) => {
       this.#resolve = resolve;
+      this.#reject = reject;
     });
+    // Who has learned of the failure by the change itself does not ask.
+    this.#published.catch(() => undefined);
   }
 
   get done(): Promise<void> {
@@ -27,6 +31,10 @@ export class ManifestSlot implements Slot {
 
   published(): void {
     this.#resolve();
+  }
+
+  abandoned(error: unknown): void {
+    this.#reject(error);
   }
 }
 
@@ -46,9 +54,9 @@ export function inSlot(slot: ManifestSlot, publication: Publication, change: Omi
         settle();
       }
     },
-    failed: () => {
-      change.failed?.();
-      if (publication.failStop) publication.freeze();
+    failed: (error) => {
+      change.failed?.(error);
+      if (publication.failStop) publication.freeze(error);
       else settle();
     },
   };

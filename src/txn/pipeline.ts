@@ -54,6 +54,11 @@ class Group implements Slot, PendingRun {
     this.#pipeline.settleGroup(this);
   }
 
+  abandoned(error: unknown): void {
+    this.error ??= error;
+    for (const { reject } of this.waiters.splice(0)) reject(this.error);
+  }
+
   published(): void {
     for (const waiter of this.waiters) {
       if (this.error === undefined) waiter.resolve(waiter.version);
@@ -239,7 +244,8 @@ export class Pipeline {
     const group = this.#open.groups.at(-1) as Group;
     if (!this.#scheduled && this.#writing === undefined) this.#schedule();
     return new Promise<Version>((resolve, reject) => {
-      group.waiters.push({ resolve, reject, version: group.last });
+      if (this.#options.publication.frozen) reject(group.error);
+      else group.waiters.push({ resolve, reject, version: group.last });
     });
   }
 
@@ -295,7 +301,7 @@ export class Pipeline {
       this.#options.window.removePuts(group);
     }
     if (this.#options.wal.poisoned !== undefined) this.#options.onPoisoned(error);
-    if (this.#options.publication.failStop) this.#stop(batch, error);
+    if (this.#options.publication.failStop) this.#stop(error);
   }
 
   #written(batch: Batch): void {
@@ -305,10 +311,9 @@ export class Pipeline {
   }
 
   /** What comes after a commit that is missing must not be there either. */
-  #stop({ groups }: Batch, error: unknown): void {
+  #stop(error: unknown): void {
     this.#stopped ??= error;
-    this.#options.publication.freeze();
-    for (const { waiters } of groups) for (const { reject } of waiters.splice(0)) reject(error);
+    this.#options.publication.freeze(error);
   }
 
   /** For Group. At its turn: into the memtables. */

@@ -18,6 +18,8 @@ export interface Slot {
   settle(): void;
   /** Runs once it is visible. */
   published(): void;
+  /** Runs in place of these two: it will not become visible. */
+  abandoned(error: unknown): void;
 }
 
 export class Publication {
@@ -25,7 +27,7 @@ export class Publication {
   #last: Version;
   readonly #queue: Slot[] = [];
   #draining = false;
-  #frozen = false;
+  #frozenBy: { readonly error: unknown } | undefined;
   /** A commit that has a version and fails ends publication instead of leaving a hole: of a cluster's replica, all have to have it. */
   failStop = false;
 
@@ -56,6 +58,7 @@ export class Publication {
     if (tail !== slot) this.#queue.push(slot);
     this.#last = versionOf(this.#last + count);
     slot.last = this.#last;
+    if (this.#frozenBy !== undefined) slot.abandoned(this.#frozenBy.error);
     return this.#last;
   }
 
@@ -67,22 +70,24 @@ export class Publication {
     return this.#queue[0] === slot;
   }
 
-  /** Nothing more becomes visible. */
-  freeze(): void {
-    this.#frozen = true;
+  /** Nothing more becomes visible. Whoever waits for that learns it: else what waits for them, as `close` does, would for ever. */
+  freeze(error: unknown): void {
+    if (this.#frozenBy !== undefined) return;
+    this.#frozenBy = { error };
+    for (const slot of this.#queue) slot.abandoned(error);
   }
 
   get frozen(): boolean {
-    return this.#frozen;
+    return this.#frozenBy !== undefined;
   }
 
   /** Settles and publishes, in order, all slots at the head that are ready. */
   drain(): void {
     // A `published` callback may commit again and come back here; the loop that runs already goes on to it.
-    if (this.#draining || this.#frozen) return;
+    if (this.#draining || this.frozen) return;
     this.#draining = true;
     try {
-      for (let slot = this.#queue[0]; slot?.ready && !this.#frozen; slot = this.#queue[0]) {
+      for (let slot = this.#queue[0]; slot?.ready && !this.frozen; slot = this.#queue[0]) {
         slot.settle();
         this.#visible = slot.last;
         this.#queue.shift();
