@@ -9,7 +9,7 @@ import { runClusterScenario } from './run.ts';
 import { clusterScenario } from './scenario.ts';
 import { clusterSimulation } from './simulation.ts';
 
-const SCENARIOS = LENGTH > 1 ? 60 : 20;
+const SCENARIOS = LENGTH > 1 ? 60 : 10;
 
 test('scenarios that failed once pass', () => clusterSimulation.checkSaved());
 
