@@ -16,6 +16,7 @@ import { joinSpans, type KeySpan } from '../mvcc/range-tombstones.ts';
 import { type CheckDepth, type CheckThreads, checkTable } from '../sst/check-table.ts';
 import type { Table } from '../sst/table.ts';
 import type { TableState } from '../sst/table-state.ts';
+import { zstdReady } from '../sst/zstd.ts';
 import { adoptFile, type IngestMode } from './adopt-file.ts';
 import { FileSyncs } from './file-syncs.ts';
 
@@ -238,7 +239,7 @@ export class Staging {
       const { verify, signal } = options;
       const check = { verify, external: true, threads, signal, onProgress: report };
       const isSmall = inputBytes <= SMALL_FILE_BYTES;
-      if (isSmall) syncs.add(table.openSync());
+      if (isSmall) syncs.add(await openSmall(table));
       const facts = await (isSmall
         ? checkTable(table, check)
         : whileSynced(await table.open(), () => checkTable(table, check)));
@@ -341,6 +342,16 @@ export function removeGarbage(fs: FileSystem, path: string): void {
     fs.unlinkSync(path);
   } catch (error) {
     if (!isSluiceError(error)) throw error;
+  }
+}
+
+/** Read at once: that takes less time than another thread to wake. Only ZSTD's library may have to be waited for. */
+async function openSmall(table: Table): Promise<TableState> {
+  try {
+    return table.openSync();
+  } catch (error) {
+    if (zstdReady() || !isSluiceError(error, 'UNSUPPORTED_FORMAT')) throw error;
+    return table.open();
   }
 }
 

@@ -103,6 +103,7 @@ describe('RocksDB ingests what SluiceDB writes', () => {
   let scanned: ReadonlyMap<string, readonly string[]>;
 
   beforeAll(async () => {
+    await SstWriter.loadZstd();
     for (const each of cases) {
       const writer = new SstWriter(pathOf(each, '.sst'), {
         compression: each.compression,

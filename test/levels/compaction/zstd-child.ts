@@ -1,4 +1,4 @@
-/** A process with a new database in DIRECTORY, of which nothing is compressed with ZSTD. Prints whether the library was loaded, and an outcome. */
+/** A process with a new database in DIRECTORY, of which nothing is compressed with ZSTD. Prints whether the library was loaded, and an outcome; then what FILE, which is, brings. */
 
 import { zstdDecompress, zstdReady } from '../../../src/sst/zstd.ts';
 import { openText, outcomeOf } from '../../base/database.ts';
@@ -13,6 +13,9 @@ for (const value of ['1', '2']) {
 }
 await db.compactRange();
 const value = await db.get('a');
-await db.close();
 const outcome = await outcomeOf(async () => zstdDecompress(FRAME, 3));
-process.stdout.write(`${JSON.stringify({ value, loaded: zstdReady(), outcome })}\n`);
+const loaded = zstdReady();
+await db.ingest(process.argv[3] ?? '');
+const ingested = await db.get('b');
+await db.close();
+process.stdout.write(`${JSON.stringify({ value, loaded, outcome, ingested })}\n`);

@@ -13,11 +13,15 @@ import { numbered, writeSst } from '../../base/sst-files.ts';
 const HOOKS = new URL('../../base/typescript-hooks.mjs', import.meta.url).href;
 const CHILD = fileURLToPath(new URL('./zstd-child.ts', import.meta.url));
 
-test('not by a new database; a block that its file does not tell of is damage', async () => {
-  const args = ['--import', HOOKS, CHILD, join(memoryDirectory(), 'db')];
+test('not by a new database until a file asks for it; a block that its file does not tell of is damage', async () => {
+  const dir = memoryDirectory();
+  await ensureZstd(); // of this thread, for the writer
+  const entries = [['b', 'value '.repeat(40)]] as const;
+  const { path } = await writeSst(join(dir, 'zstd.sst'), entries, { compression: 'zstd' });
+  const args = ['--import', HOOKS, CHILD, join(dir, 'db'), path];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   const outcome = 'zstdDecompressSync' in zlib ? 'ok' : 'CORRUPTION';
-  expect(JSON.parse(stdout)).toEqual({ value: '2', loaded: false, outcome });
+  expect(JSON.parse(stdout)).toEqual({ value: '2', loaded: false, outcome, ingested: entries[0][1] });
 }, 60_000);
 
 test('by threads that merge and split such tables into others, and by a database that has such', async () => {
